@@ -1,0 +1,511 @@
+//! The report: plain sorted data, the only thing that screens, files and metrics are drawn from.
+//!
+//! Sizes are bytes, times are nanoseconds of CLOCK_BOOTTIME unless the name says otherwise,
+//! addresses are `"0x..."` strings. What is unknown is `null` and never 0. Arrays are sorted, so
+//! equal facts give equal bytes. Field names are a promise to scripts: `docs/report.md`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::fact::{Ended, HookState};
+use super::unit::{Address, Bytes, Nanos, Pid};
+
+/// Name and version of this format.
+pub const SCHEMA: &str = "auditor.report/1";
+
+/// All that is known about one target at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Who saw it.
+    pub auditor: Auditor,
+    /// Where.
+    pub host: Host,
+    /// Whom.
+    pub target: Target,
+    /// From when to when.
+    pub window: Window,
+    /// RSS and what it is made of.
+    pub memory: Memory,
+    /// Memory syscalls.
+    pub syscalls: Syscalls,
+    /// How many of each event were seen, over all maps.
+    pub events: Events,
+    /// The maps, largest first.
+    pub maps: Vec<Map>,
+    /// Maps that are not listed one by one.
+    pub populations: Vec<Population>,
+    /// Growths, in the order in which they started.
+    pub episodes: Vec<Episode>,
+    /// The garbage collector; `null` where the target has none.
+    pub gc: Option<Gc>,
+    /// What the rules found.
+    pub findings: Vec<Finding>,
+    /// What was not seen.
+    pub coverage: Coverage,
+    /// What the audit cost.
+    pub cost: Cost,
+}
+
+/// The auditor that saw the facts (not the one that renders them).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Auditor {
+    /// Its version.
+    pub version: String,
+}
+
+/// The host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Kernel release.
+    pub kernel: String,
+    /// Machine.
+    pub arch: String,
+    /// Page size.
+    pub page_size: Bytes,
+}
+
+/// The target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Process id.
+    pub pid: Pid,
+    /// Its name.
+    pub comm: String,
+    /// Its executable.
+    pub exe: String,
+    /// The executable's GNU build id.
+    pub build_id: Option<String>,
+    /// The runtimes recognised in it, by name.
+    pub runtimes: Vec<Runtime>,
+}
+
+/// A runtime.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runtime {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: Option<String>,
+    /// What it was recognised by.
+    pub evidence: String,
+}
+
+/// From when to when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// When the audit began.
+    pub start: Nanos,
+    /// The last fact's time.
+    pub end: Nanos,
+    /// The wall clock at `start`, RFC 3339 in UTC.
+    pub wall_start: String,
+    /// Why it ended; `null`: it goes on, or the recording breaks off.
+    pub ended: Option<Ended>,
+}
+
+/// RSS and what it is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// RSS over time.
+    pub rss: Rss,
+    /// The smallest memory limit of the target's cgroups.
+    pub limit: Option<Bytes>,
+    /// Swapped out.
+    pub swap: Option<Bytes>,
+    /// Adds up to `rss.last`; the last row is `unexplained`.
+    pub ladder: Vec<Rung>,
+}
+
+/// RSS over time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rss {
+    /// At the first reading.
+    pub first: Option<Bytes>,
+    /// At the last reading.
+    pub last: Option<Bytes>,
+    /// The highest seen.
+    pub peak: Option<Bytes>,
+    /// When that was.
+    pub peak_at: Option<Nanos>,
+}
+
+/// One row of the ladder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rung {
+    /// What.
+    pub name: String,
+    /// How much.
+    pub bytes: Bytes,
+}
+
+/// Memory syscalls that were seen to end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Syscalls {
+    /// `mmap(2)`.
+    pub mmap: Calls,
+    /// `munmap(2)`.
+    pub munmap: Calls,
+    /// `mremap(2)`; bytes are the new size.
+    pub mremap: Calls,
+    /// `brk(2)`; bytes are what the break moved up in all.
+    pub brk: Calls,
+    /// `madvise(2)`.
+    pub madvise: Madvise,
+}
+
+/// Calls of one kind. Failed ones count, their bytes do not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calls {
+    /// How many.
+    pub calls: u64,
+    /// How much, over those that succeeded.
+    pub bytes: Bytes,
+}
+
+/// Calls of `madvise(2)`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Madvise {
+    /// How many.
+    pub calls: u64,
+    /// How much, over those that succeeded.
+    pub bytes: Bytes,
+    /// By advice, such as `DONTNEED`.
+    pub by_advice: BTreeMap<String, Calls>,
+}
+
+/// How many of each event were seen, over all maps; `null`: not counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Events {
+    /// Tables asked for.
+    pub allocate: Option<u64>,
+    /// Growths started.
+    pub grow: Option<u64>,
+    /// Old buckets moved.
+    pub evacuate: Option<u64>,
+    /// Tables let go.
+    pub free: Option<u64>,
+    /// New keys put in.
+    pub insert: Option<u64>,
+    /// Keys taken out.
+    pub delete: Option<u64>,
+}
+
+/// Whether a map was born after the audit began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Origin {
+    /// Its first table was seen.
+    #[serde(rename = "observed")]
+    Observed,
+    /// It was there.
+    #[serde(rename = "before-attach")]
+    BeforeAttach,
+}
+
+/// One map.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Map {
+    /// Its header's address.
+    pub address: Address,
+    /// Which runtime's.
+    pub runtime: String,
+    /// Its type, as the runtime writes it.
+    #[serde(rename = "type")]
+    pub type_name: Option<String>,
+    /// The name it bears in the target.
+    pub name: Option<String>,
+    /// Born before or after.
+    pub origin: Origin,
+    /// When its first table was seen; `null` for one that was there.
+    pub born: Option<Nanos>,
+    /// When it was dropped; `null`: it lives.
+    pub died: Option<Nanos>,
+    /// Whether something still refers to it; `null` where nobody looked.
+    pub reachable: Option<bool>,
+    /// The path from a root to it.
+    pub owner: Option<String>,
+    /// Call stack of its largest growth, innermost first.
+    pub site: Vec<String>,
+    /// Entries that a lookup could find.
+    pub live: Option<u64>,
+    /// Slots in the current table.
+    pub capacity: Option<u64>,
+    /// Slots that are empty but may not be reused freely.
+    pub tombstones: Option<u64>,
+    /// Overflow buckets in use.
+    pub overflow: Option<u64>,
+    /// What it holds.
+    pub bytes: MapBytes,
+    /// Its tables, as seen.
+    pub tables: Tables,
+    /// Its growths, as seen.
+    pub growths: Growths,
+    /// The evacuation under way, or the last one; `null`: none was seen.
+    pub evacuation: Option<Evacuation>,
+    /// What the next growth needs.
+    pub next_growth: Option<NextGrowth>,
+    /// What will become of its memory.
+    pub verdict: Option<String>,
+}
+
+/// What a map holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MapBytes {
+    /// Header, tables, overflow, old table.
+    pub allocated: Option<Bytes>,
+    /// The part that is in RAM.
+    pub resident: Option<Bytes>,
+    /// What the live entries would need after a rebuild.
+    pub needed: Option<Bytes>,
+    /// max(0, resident - needed).
+    pub stranded: Option<Bytes>,
+    /// The old table.
+    pub old_table: Option<Bytes>,
+    /// The most `allocated` that was seen.
+    pub peak: Option<Bytes>,
+}
+
+/// Tables of one map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tables {
+    /// Asked for.
+    pub allocated: u64,
+    /// How much, in all.
+    pub allocated_bytes: Bytes,
+    /// Let go.
+    pub freed: u64,
+    /// How much, in all.
+    pub freed_bytes: Bytes,
+}
+
+/// Growths of one map by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Growths {
+    /// First tables.
+    pub first: u64,
+    /// Doublings.
+    pub double: u64,
+    /// To the same size.
+    pub same_size: u64,
+    /// To a smaller size.
+    pub shrink: u64,
+    /// Splits.
+    pub split: u64,
+    /// Others.
+    pub other: u64,
+}
+
+/// An evacuation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evacuation {
+    /// Old buckets moved.
+    pub moved: u64,
+    /// Old buckets in all.
+    pub total: u64,
+    /// Whether the old table is still held.
+    pub in_progress: bool,
+    /// How long nothing has moved; `null` when it is not in progress.
+    pub stalled_for: Option<Nanos>,
+}
+
+/// What the next growth needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextGrowth {
+    /// With how many live entries it grows.
+    pub at_live: u64,
+    /// The new table.
+    pub new_table: Bytes,
+    /// What is held on top of today's memory while old and new coexist.
+    pub peak_extra: Bytes,
+    /// When, at the measured rate.
+    pub eta: Option<Nanos>,
+}
+
+/// Maps that are not listed one by one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Population {
+    /// Which runtime's.
+    pub runtime: String,
+    /// Their type.
+    #[serde(rename = "type")]
+    pub type_name: Option<String>,
+    /// Who holds them.
+    pub owner: Option<String>,
+    /// How many there were.
+    pub maps: u64,
+    /// How many of them live.
+    pub alive: u64,
+    /// Their live entries.
+    pub live: u64,
+    /// Their slots.
+    pub capacity: u64,
+    /// What they hold.
+    pub bytes: PopulationBytes,
+    /// Their tables, as seen.
+    pub tables: Tables,
+    /// Their growths, as seen.
+    pub growths: Growths,
+    /// How many of the living are almost empty.
+    pub near_empty: Option<u64>,
+    /// How many of the living were made much larger than they ever needed.
+    pub over_presized: Option<u64>,
+}
+
+/// What a population holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PopulationBytes {
+    /// Header, tables, overflow, old table.
+    pub allocated: Bytes,
+    /// As for one map.
+    pub stranded: Option<Bytes>,
+}
+
+/// One growth.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Episode {
+    /// Whose.
+    pub map: Address,
+    /// Which kind.
+    pub kind: super::fact::GrowthKind,
+    /// When the new table was asked for.
+    pub start: Nanos,
+    /// When the old one was let go; `null`: it is still held.
+    pub end: Option<Nanos>,
+    /// The new tables.
+    pub allocated: Bytes,
+    /// What mmap gave inside it for its tables.
+    pub mmap: Bytes,
+    /// How RSS moved from its start to its end.
+    pub rss_delta: Option<i64>,
+    /// From its start to the first step of RSS.
+    pub rss_lag: Option<Nanos>,
+    /// From its start to the first mmap for its tables.
+    pub mmap_lag: Option<Nanos>,
+    /// Old buckets moved.
+    pub evacuated: u64,
+    /// Longest time without a move.
+    pub stall: Option<Nanos>,
+    /// What started it.
+    pub cause: Option<String>,
+}
+
+/// The garbage collector.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gc {
+    /// Cycles ended.
+    pub cycles: u64,
+    /// Pauses of the world.
+    pub pauses: Pauses,
+    /// Bytes marked live by the last cycle.
+    pub heap_live: Option<Bytes>,
+    /// Where the next cycle starts.
+    pub heap_goal: Option<Bytes>,
+    /// Given back to the kernel.
+    pub released: Option<Bytes>,
+}
+
+/// Pauses of the world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pauses {
+    /// How many.
+    pub count: u64,
+    /// In all.
+    pub total: Nanos,
+    /// The longest.
+    pub max: Nanos,
+    /// 99 % were shorter.
+    pub p99: Option<Nanos>,
+}
+
+/// What a rule found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The rule, as `auditor explain` knows it.
+    pub rule: String,
+    /// How bad.
+    pub severity: Severity,
+    /// About which map; `null`: about the process.
+    pub map: Option<Address>,
+    /// In one sentence.
+    pub summary: String,
+    /// What it rests on.
+    pub evidence: Vec<String>,
+    /// What to do.
+    pub remedy: String,
+    /// What that frees.
+    pub reclaimable: Option<Bytes>,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It will hurt soon or does already.
+    Critical,
+    /// It costs memory or time.
+    Warning,
+    /// Worth knowing.
+    Info,
+}
+
+/// How far the numbers can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// Everything was seen.
+    Exact,
+    /// Something was lost: totals are lower bounds.
+    AtLeast,
+    /// Too little was seen to say.
+    Insufficient,
+}
+
+/// What was not seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Events lost.
+    pub lost: u64,
+    /// Events that came after later ones had been counted.
+    pub late: u64,
+    /// The hooks.
+    pub probes: Vec<Probe>,
+    /// Whether the layouts passed their self-checks; `null`: no layout was needed.
+    pub layout_verified: Option<bool>,
+    /// What follows from it.
+    pub confidence: Confidence,
+    /// In words.
+    pub notes: Vec<String>,
+}
+
+/// One hook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Its name.
+    pub hook: String,
+    /// Where it sits.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// Attached, refused or disabled.
+    pub state: HookState,
+    /// Why not attached.
+    pub reason: Option<String>,
+    /// How often it was hit.
+    pub hits: u64,
+}
+
+/// What the audit cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Hits of all hooks.
+    pub probe_hits: u64,
+    /// What they took from the target: hits x cost by class of site.
+    pub target_time_estimate: Nanos,
+    /// CPU time of the agent.
+    pub agent_cpu: Option<Nanos>,
+    /// RSS of the agent.
+    pub agent_rss: Option<Bytes>,
+    /// Memory of the BPF maps and programs.
+    pub bpf_memory: Option<Bytes>,
+}

@@ -1,0 +1,98 @@
+//! What a map looks like. No IO: a runtime sees a [`Module`] (a mapped file) and a [`Memory`].
+//!
+//! Each runtime has three files: `detect.rs` (is it here, which version, by what evidence),
+//! `hooks.rs` (where to look, what is captured), `layout.rs` (bytes to [`Shape`]). A runtime adds
+//! rows to [`RUNTIMES`]; it never adds kernel code.
+
+pub mod demo;
+pub mod hook;
+
+use std::fmt::Debug;
+
+use crate::audit::fact::{self, Shape, What};
+use crate::audit::unit::Address;
+use crate::target::memory::{Memory, ReadError};
+use crate::target::module::Module;
+use hook::{Hit, Hook};
+
+/// A kind of hash map that the auditor knows.
+pub trait Runtime: Debug + Sync {
+    /// Its name in reports and in `--runtime`.
+    fn name(&self) -> &'static str;
+
+    /// What it covers, in one line for `auditor profiles`.
+    fn about(&self) -> &'static str;
+
+    /// Whether this mapped file holds it.
+    fn recognise(&self, module: &Module) -> Option<Box<dyn Instance>>;
+}
+
+/// A runtime as found in one process.
+pub trait Instance: Debug + Send {
+    /// What was recognised, for the report.
+    fn found(&self) -> fact::Runtime;
+
+    /// Where to look. Names are unique within the instance.
+    fn hooks(&self) -> Vec<Hook>;
+
+    /// How many bytes at a map's address [`Instance::look`] needs; at most
+    /// [`auditor_ebpf::LOOK_BYTES`].
+    fn header_len(&self) -> usize;
+
+    /// Whether an evacuation's progress can be read from memory, so that polling will do.
+    fn evacuation_is_readable(&self) -> bool;
+
+    /// Checks the layout on this process before any number of it is shown.
+    ///
+    /// # Errors
+    /// [`LayoutError`] names the check that failed.
+    fn check(&self, memory: &dyn Memory) -> Result<(), LayoutError>;
+
+    /// Every map that exists now. Bounded in time and memory whatever the target holds.
+    ///
+    /// # Errors
+    /// [`LayoutError`] when the target's own list cannot be followed.
+    fn census(&self, memory: &dyn Memory) -> Result<Vec<Address>, LayoutError>;
+
+    /// What a map looks like, from the bytes at its address.
+    ///
+    /// # Errors
+    /// [`LayoutError`] when the bytes cannot be a map: nothing of it may be reported.
+    fn look(&self, map: Address, header: &[u8]) -> Result<Shape, LayoutError>;
+
+    /// The name the map bears in the target.
+    fn name_of(&self, header: &[u8], memory: &dyn Memory) -> Option<String>;
+
+    /// What a hit of the hook of that name means.
+    fn decode(&self, hook: &str, hit: &Hit) -> Option<What>;
+
+    /// What `count` hits of a counting hook with that key mean.
+    fn decode_count(&self, hook: &str, key: u64, count: u64) -> Option<What>;
+}
+
+/// Why bytes are not what a layout says.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LayoutError {
+    /// A check failed.
+    #[error("{what} at {at}: {check}")]
+    Check {
+        /// What was looked at, such as `the map header`.
+        what: &'static str,
+        /// Where.
+        at: Address,
+        /// Which check, with the value that failed it.
+        check: String,
+    },
+    /// It could not be read.
+    #[error("{what}: {error}")]
+    Unreadable {
+        /// What was looked at.
+        what: &'static str,
+        /// Why.
+        #[source]
+        error: ReadError,
+    },
+}
+
+/// Every runtime, in the order in which they are tried.
+pub const RUNTIMES: &[&dyn Runtime] = &[&demo::Demo];

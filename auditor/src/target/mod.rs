@@ -1,0 +1,4 @@
+//! Looks at a process: /proc, ELF, memory. IO, no BPF, no opinion about maps.
+
+pub mod memory;
+pub mod module;
