@@ -66,7 +66,7 @@ pub const WATCHES: u32 = 1 << 16;
 /// Most calls between an entry and its return at one time.
 pub const PENDING: u32 = 1 << 14;
 /// Most distinct call stacks.
-pub const STACKS: u32 = 1 << 14;
+pub const STACKS: u32 = 1 << 12;
 /// Most target processes of one session.
 pub const TARGETS: u32 = 1 << 12;
 /// Bytes of a map's header that a last look copies.
@@ -84,6 +84,8 @@ pub mod kind {
     pub const TASK: u32 = 4;
     /// [`super::LookRecord`].
     pub const LOOK: u32 = 5;
+    /// [`super::HookHeaderRecord`].
+    pub const HOOK_HEADER: u32 = 6;
 }
 
 /// [`Spec::mode`]: what a hit does.
@@ -105,6 +107,8 @@ pub mod flag {
     /// Ignore the hit when `eflags & (CF | ZF)`: the probe sits on a stack check's `jbe` and the
     /// branch to the stack growth is taken, so the call will come again.
     pub const SKIP_IF_BELOW: u32 = 8;
+    /// Copy the bytes at the key's address into the record ([`super::HookHeaderRecord`]).
+    pub const HEADER: u32 = 16;
 }
 
 /// [`Capture::source`]: where a capture starts. The values are the x86-64 register numbers of the
@@ -294,6 +298,14 @@ wire! {
         pub values: [u64; CAPTURES],
     }
 
+    /// One hit of a hook with [`flag::HEADER`].
+    pub struct HookHeaderRecord {
+        /// The hit; kind [`kind::HOOK_HEADER`]. Bit 31 of `failed`: `bytes` could not be read.
+        pub hook: HookRecord,
+        /// The first `header_len` bytes at the key's address.
+        pub bytes: [u8; LOOK_BYTES],
+    }
+
     /// One memory syscall that ended. Arguments are those at its entry.
     pub struct SyscallRecord {
         /// Kind [`kind::SYSCALL`].
@@ -369,8 +381,9 @@ wire! {
         pub key: u32,
         /// Which capture is compared with `at_least`; `u32::MAX`: none, all hits count.
         pub filter: u32,
-        /// Bytes a last look copies with [`flag::WATCH`]; at most [`LOOK_BYTES`].
-        pub watch_len: u32,
+        /// Bytes that [`flag::HEADER`] and [`flag::WATCH`] copy from the key's address; at most
+        /// [`LOOK_BYTES`].
+        pub header_len: u32,
         /// Hits whose filter value is smaller are dropped in the kernel (and still counted as hits).
         pub at_least: u64,
         /// Where to look.
@@ -411,7 +424,7 @@ wire! {
         pub stack: i64,
         /// As in [`HookRecord`].
         pub caller: u64,
-        /// As in [`HookRecord`].
+        /// [`HookRecord::failed`].
         pub failed: u64,
         /// As in [`HookRecord`].
         pub values: [u64; CAPTURES],
