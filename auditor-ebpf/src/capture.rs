@@ -1,26 +1,33 @@
 //! Follows a spec's captures: registers, then loads from the target's memory.
 
-use auditor_ebpf::{CAPTURES, Capture, STEPS, Spec, counter, source};
+use auditor_ebpf::{CAPTURES, Capture, STEPS, Spec, source};
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
-
-use crate::emit;
 
 /// CF and ZF: `jbe` is taken when either is set.
 const BELOW: u64 = 0x41;
 
+/// What a capture found. Failure is a number rather than a branch: eight captures of four loads each
+/// would otherwise be more paths than the verifier can walk.
+#[derive(Clone, Copy)]
+struct Found {
+    value: u64,
+    /// 1 when any load failed, else 0; the value means nothing then.
+    failed: u32,
+}
+
 /// All captures of a spec. Returns bit n set where capture n could not be read.
 #[inline(always)]
-pub(crate) fn all(spec: &Spec, regs: &pt_regs, values: &mut [u64; CAPTURES]) -> u32 {
+pub(crate) fn all(spec: &Spec, regs: &Registers, values: &mut [u64; CAPTURES]) -> u32 {
     let mut failed = 0;
     let mut index = 0;
     while index < CAPTURES {
-        if (index as u32) < spec.captures {
-            match one(&spec.capture[index], regs) {
-                Some(value) => values[index] = value,
-                None => failed |= 1 << index,
-            }
+        if (index as u32) >= spec.captures {
+            break;
         }
+        let found = one(&spec.capture[index], regs);
+        values[index] = found.value;
+        failed |= found.failed << index;
         index += 1;
     }
     failed
@@ -28,69 +35,72 @@ pub(crate) fn all(spec: &Spec, regs: &pt_regs, values: &mut [u64; CAPTURES]) -> 
 
 /// The capture with that index, where there is one and it can be read.
 #[inline(always)]
-pub(crate) fn at(spec: &Spec, index: u32, regs: &pt_regs) -> Option<u64> {
-    let capture = spec.capture.get(index as usize)?;
-    one(capture, regs)
+pub(crate) fn at(spec: &Spec, index: u32, regs: &Registers) -> Option<u64> {
+    let found = one(spec.capture.get(index as usize)?, regs);
+    (found.failed == 0).then_some(found.value)
 }
 
 /// One capture.
 #[inline(always)]
-fn one(capture: &Capture, regs: &pt_regs) -> Option<u64> {
-    let mut value = register(capture.source, regs)?;
+fn one(capture: &Capture, regs: &Registers) -> Found {
+    let mut found = Found { value: regs.get(capture.source), failed: 0 };
     let mut step = 0;
     while step < STEPS {
-        if (step as u32) < capture.steps {
-            let last = step as u32 + 1 == capture.steps;
-            let width = if last { capture.width } else { 8 };
-            value = load(value.wrapping_add(capture.offsets[step] as u64), width)?;
+        if step as u32 >= capture.steps {
+            break;
         }
+        let last = step as u32 + 1 == capture.steps;
+        let width = if last { capture.width } else { 8 };
+        found = load(found, capture.offsets[step], width);
         step += 1;
     }
-    Some(value)
+    found
 }
 
 /// Reads 1, 2, 4 or 8 bytes, zero-extended.
 #[inline(always)]
-fn load(at: u64, width: u32) -> Option<u64> {
+fn load(from: Found, offset: i64, width: u32) -> Found {
     let mut value = 0_u64;
-    let into = (&raw mut value).cast();
     let width = if width > 8 { 8 } else { width };
-    // SAFETY: `into` has room for 8 bytes and the width is at most 8; the helper checks the source.
-    let status = unsafe { bpf_probe_read_user(into, width, at as *const _) };
-    if status == 0 {
-        return Some(value);
+    let at = from.value.wrapping_add(offset as u64);
+    // SAFETY: `value` has room for 8 bytes and the width is at most 8; the helper checks the source
+    // and leaves zeroes where it cannot read.
+    let status = unsafe { bpf_probe_read_user((&raw mut value).cast(), width, at as *const _) };
+    Found { value, failed: from.failed | (status as u64 >> 63) as u32 }
+}
+
+/// The general registers, by DWARF number. A copy, because the verifier allows a variable index into
+/// the stack but not into the context, and the compiler turns a choice of context loads into one.
+pub(crate) struct Registers {
+    file: [u64; source::COUNT],
+    flags: u64,
+}
+
+impl Registers {
+    #[inline(always)]
+    pub(crate) fn of(regs: &pt_regs) -> Self {
+        let file = [
+            regs.rax, regs.rdx, regs.rcx, regs.rbx, regs.rsi, regs.rdi, regs.rbp, regs.rsp, regs.r8, regs.r9,
+            regs.r10, regs.r11, regs.r12, regs.r13, regs.r14, regs.r15,
+        ];
+        Self { file, flags: regs.eflags }
     }
-    emit::count(counter::CAPTURE_FAILED);
-    None
-}
 
-/// Whether a stack check at the probed `jbe` sends the call to grow the stack and come again.
-#[inline(always)]
-pub(crate) fn is_below(regs: &pt_regs) -> bool {
-    regs.eflags & BELOW != 0
-}
+    /// A register by its number; 0 for a number that is none.
+    #[inline(always)]
+    fn get(&self, number: u32) -> u64 {
+        self.file.get(number as usize).copied().unwrap_or(0)
+    }
 
-/// A register by its DWARF number. Each arm is a load at a constant offset, as the verifier asks of
-/// a context.
-#[inline(always)]
-fn register(number: u32, regs: &pt_regs) -> Option<u64> {
-    Some(match number {
-        source::RAX => regs.rax,
-        source::RDX => regs.rdx,
-        source::RCX => regs.rcx,
-        source::RBX => regs.rbx,
-        source::RSI => regs.rsi,
-        source::RDI => regs.rdi,
-        source::RBP => regs.rbp,
-        source::RSP => regs.rsp,
-        source::R8 => regs.r8,
-        source::R9 => regs.r9,
-        source::R10 => regs.r10,
-        source::R11 => regs.r11,
-        source::R12 => regs.r12,
-        source::R13 => regs.r13,
-        source::R14 => regs.r14,
-        source::R15 => regs.r15,
-        _ => return None,
-    })
+    /// The stack pointer.
+    #[inline(always)]
+    pub(crate) fn stack_pointer(&self) -> u64 {
+        self.file[source::RSP as usize]
+    }
+
+    /// Whether a stack check at the probed `jbe` sends the call to grow the stack and come again.
+    #[inline(always)]
+    pub(crate) fn is_below(&self) -> bool {
+        self.flags & BELOW != 0
+    }
 }

@@ -146,6 +146,8 @@ pub mod source {
     pub const R14: u32 = 14;
     /// `%r15`.
     pub const R15: u32 = 15;
+    /// How many registers there are.
+    pub const COUNT: usize = 16;
     /// No capture in this slot.
     pub const NONE: u32 = u32::MAX;
 }
@@ -170,24 +172,21 @@ pub mod counter {
     pub const TALLY_FULL: u32 = 1;
     /// Entries that found no room to wait for their return.
     pub const PENDING_FULL: u32 = 2;
-    /// Returns whose entry was not seen.
-    pub const RETURN_WITHOUT_ENTRY: u32 = 3;
     /// Stacks that could not be taken.
-    pub const STACK_FAILED: u32 = 4;
+    pub const STACK_FAILED: u32 = 3;
     /// Maps that found no room on the watch list.
-    pub const WATCH_FULL: u32 = 5;
+    pub const WATCH_FULL: u32 = 4;
     /// Headers that could not be read at exit.
-    pub const LOOK_FAILED: u32 = 6;
-    /// Captures whose memory could not be read.
-    pub const CAPTURE_FAILED: u32 = 7;
+    pub const LOOK_FAILED: u32 = 5;
+    /// Hits with a capture that could not be read.
+    pub const CAPTURE_FAILED: u32 = 6;
     /// How many there are.
-    pub const COUNT: u32 = 8;
+    pub const COUNT: u32 = 7;
     /// What each one counts, for reports, in index order.
     pub const NAMES: [&str; COUNT as usize] = [
         "ring_full",
         "tally_full",
         "pending_full",
-        "return_without_entry",
         "stack_failed",
         "watch_full",
         "look_failed",

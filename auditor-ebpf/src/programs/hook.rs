@@ -7,12 +7,13 @@ use auditor_ebpf::{
     WatchKey, counter, flag, kind, mode,
 };
 use aya_ebpf::EbpfContext as _;
-use aya_ebpf::bindings::{BPF_F_USER_STACK, pt_regs};
+use aya_ebpf::bindings::BPF_F_USER_STACK;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::helpers::generated::{bpf_get_attach_cookie, bpf_get_stackid, bpf_probe_read_user};
 use aya_ebpf::macros::{uprobe, uretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 
+use crate::capture::Registers;
 use crate::maps::{HITS, PENDING, SPECS, STACKS, TALLIES, WATCHES};
 use crate::{atomic, capture, emit};
 
@@ -22,18 +23,18 @@ const HEADER_FAILED: u32 = 1 << 31;
 #[uprobe]
 fn hook(context: ProbeContext) -> u32 {
     // SAFETY: the context of a uprobe is its registers.
-    let regs = unsafe { &*context.regs };
-    let _: Option<()> = try_hook(&context, regs);
+    let regs = Registers::of(unsafe { &*context.regs });
+    let _: Option<()> = try_hook(&context, &regs);
     0
 }
 
 #[inline(always)]
-fn try_hook(context: &ProbeContext, regs: &pt_regs) -> Option<()> {
+fn try_hook(context: &ProbeContext, regs: &Registers) -> Option<()> {
     let pid = emit::current_target()?;
     // SAFETY: the helper takes the context as it came.
     let index = unsafe { bpf_get_attach_cookie(context.as_ptr()) } as u32;
     let spec = SPECS.get(index)?;
-    if spec.flags & flag::SKIP_IF_BELOW != 0 && capture::is_below(regs) {
+    if spec.flags & flag::SKIP_IF_BELOW != 0 && regs.is_below() {
         return None;
     }
     emit::add(HITS.get_ptr_mut(index));
@@ -46,6 +47,9 @@ fn try_hook(context: &ProbeContext, regs: &pt_regs) -> Option<()> {
     let mut call =
         Pending { at: emit::now(), stack: -1, caller: caller(regs), failed: 0, values: [0; CAPTURES] };
     call.failed = u64::from(capture::all(spec, regs, &mut call.values));
+    if call.failed != 0 {
+        emit::count(counter::CAPTURE_FAILED);
+    }
     if spec.flags & flag::STACK != 0 {
         call.stack = stack(context);
     }
@@ -74,12 +78,8 @@ fn try_return(context: &RetProbeContext) -> Option<()> {
     let spec = SPECS.get(index)?;
     let key = PendingKey { pid_tgid: bpf_get_current_pid_tgid(), spec: u64::from(index) };
     // SAFETY: the entry is this thread's own; it is copied before it is removed.
-    let Some(call) = (unsafe { PENDING.get(&key) }).copied() else {
-        if spec.filter == u32::MAX {
-            emit::count(counter::RETURN_WITHOUT_ENTRY);
-        }
-        return None;
-    };
+    // Without one the call began before the audit did, or its loss was counted at its entry.
+    let call = (unsafe { PENDING.get(&key) }).copied()?;
     PENDING.remove(&key).ok()?;
     send(spec, index, pid, &call, Some(context.ret()));
     Some(())
@@ -176,10 +176,10 @@ fn key_of(spec: &Spec, call: &Pending) -> u64 {
 /// The word at the stack pointer: at an entry the return address, which a walk by frame pointers
 /// misses because the frame is not set up yet.
 #[inline(always)]
-fn caller(regs: &pt_regs) -> u64 {
+fn caller(regs: &Registers) -> u64 {
     let mut word = 0_u64;
     // SAFETY: `word` has room for 8 bytes; the helper checks the source.
-    unsafe { bpf_probe_read_user((&raw mut word).cast(), 8, regs.rsp as *const _) };
+    unsafe { bpf_probe_read_user((&raw mut word).cast(), 8, regs.stack_pointer() as *const _) };
     word
 }
 

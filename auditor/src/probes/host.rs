@@ -1,0 +1,174 @@
+//! What this kernel and these rights offer. Facts only; `plan.rs` decides from them and
+//! `auditor doctor` prints them.
+
+use std::io;
+
+use super::btf::Btf;
+
+/// Where the kernel keeps its own types.
+const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
+/// The number that kernels with optimised uprobes use between themselves and their trampoline
+/// (arch/x86/entry/syscalls/syscall_64.tbl, 6.18: `336 64 uprobe`).
+const SYS_UPROBE: libc::c_long = 336;
+
+/// What this host offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Kernel release as (major, minor).
+    pub release: (u32, u32),
+    /// Its whole name, `uname -r`.
+    pub release_name: String,
+    /// What the kernel does with a probe on a 5-byte nop.
+    pub nop5: Nop5,
+    /// Where the kernel's structures have what the programs read; `Err`: why that is not known.
+    pub types: Result<KernelTypes, String>,
+    /// Effective capabilities, bit n is capability n of `include/uapi/linux/capability.h`.
+    pub capabilities: u64,
+}
+
+/// What the kernel does with a probe on a 5-byte nop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nop5 {
+    /// Nothing special: no kernel before 6.18 does.
+    Plain,
+    /// It becomes a call to a trampoline that a forked child does not have: the child dies.
+    Deadly,
+    /// A later generation that moved to 10-byte nops.
+    Safe,
+}
+
+/// Offsets into kernel structures, from BTF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelTypes {
+    /// `offsetof(struct mm_struct, rss_stat)`.
+    pub mm_rss_stat: u32,
+    /// Distance between two counters.
+    pub rss_stride: u32,
+    /// Where the value is in a counter.
+    pub rss_value: u32,
+    /// `offsetof(struct task_struct, mm)`.
+    pub task_mm: u32,
+    /// `offsetof(struct task_struct, tgid)`.
+    pub task_tgid: u32,
+    /// Whether `sched_process_exit` says that the last thread goes (and comes before the memory
+    /// does): 6.16 and later.
+    pub exit_before_mm: bool,
+    /// Whether `mark_victim` is given a task rather than a pid; `None`: no such tracepoint.
+    pub oom_gives_task: Option<bool>,
+}
+
+/// Capabilities that matter here.
+pub mod capability {
+    /// `CAP_DAC_READ_SEARCH`.
+    pub const DAC_READ_SEARCH: u32 = 2;
+    /// `CAP_SYS_PTRACE`.
+    pub const SYS_PTRACE: u32 = 19;
+    /// `CAP_SYS_ADMIN`.
+    pub const SYS_ADMIN: u32 = 21;
+    /// `CAP_PERFMON`.
+    pub const PERFMON: u32 = 38;
+    /// `CAP_BPF`.
+    pub const BPF: u32 = 39;
+}
+
+impl Host {
+    /// Asks this host.
+    #[must_use]
+    pub fn ask() -> Self {
+        let release_name = nix::sys::utsname::uname()
+            .map(|name| name.release().to_string_lossy().into_owned())
+            .unwrap_or_default();
+        Self {
+            release: parse_release(&release_name),
+            release_name,
+            nop5: ask_nop5(),
+            types: ask_types(),
+            capabilities: parse_capabilities(
+                &std::fs::read_to_string("/proc/self/status").unwrap_or_default(),
+            ),
+        }
+    }
+
+    /// Whether a capability is effective.
+    #[must_use]
+    pub const fn can(&self, capability: u32) -> bool {
+        self.capabilities >> capability & 1 == 1
+    }
+}
+
+fn ask_types() -> Result<KernelTypes, String> {
+    let bytes = std::fs::read(KERNEL_BTF)
+        .map_err(|error| format!("{KERNEL_BTF}: {error} (the kernel needs CONFIG_DEBUG_INFO_BTF)"))?;
+    let btf = Btf::parse(&bytes).map_err(|error| format!("{KERNEL_BTF}: {error}"))?;
+    read_types(&btf).map_err(|missing| format!("{KERNEL_BTF} does not describe {missing}"))
+}
+
+/// From 6.2 `rss_stat` is `struct percpu_counter[NR_MM_COUNTERS]`, before that
+/// `struct mm_rss_stat { atomic_long_t count[NR_MM_COUNTERS]; }`.
+fn read_types(btf: &Btf<'_>) -> Result<KernelTypes, &'static str> {
+    const MEMBERS: u32 = 4;
+    let size = btf.member_size("mm_struct", "rss_stat").ok_or("mm_struct.rss_stat")?;
+    let rss_stride = size / MEMBERS;
+    let rss_value = if rss_stride > 8 {
+        btf.member_offset("percpu_counter", "count").ok_or("percpu_counter.count")?
+    } else {
+        0
+    };
+    Ok(KernelTypes {
+        mm_rss_stat: btf.member_offset("mm_struct", "rss_stat").ok_or("mm_struct.rss_stat")?,
+        rss_stride,
+        rss_value,
+        task_mm: btf.member_offset("task_struct", "mm").ok_or("task_struct.mm")?,
+        task_tgid: btf.member_offset("task_struct", "tgid").ok_or("task_struct.tgid")?,
+        exit_before_mm: btf.tracepoint_arguments("sched_process_exit").is_some_and(|args| args.len() >= 2),
+        oom_gives_task: btf.tracepoint_arguments("mark_victim").and_then(|args| args.first().copied()),
+    })
+}
+
+/// Calls the trampoline's number from ordinary code: each generation answers in its own way.
+fn ask_nop5() -> Nop5 {
+    // SAFETY: where the number means something it checks that the caller is its trampoline and
+    // refuses; it takes no arguments.
+    let answer = unsafe { libc::syscall(SYS_UPROBE) };
+    match (answer, io::Error::last_os_error().raw_os_error()) {
+        (-1, Some(libc::ENOSYS)) => Nop5::Plain,
+        (-1, Some(libc::EPROTO)) => Nop5::Safe,
+        _ => Nop5::Deadly,
+    }
+}
+
+fn parse_release(name: &str) -> (u32, u32) {
+    let mut numbers = name.split(['.', '-', '+']).map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+fn parse_capabilities(status: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    line.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_of_many_distributions_are_read() {
+        assert_eq!(parse_release("6.18.44-fc-v657"), (6, 18));
+        assert_eq!(parse_release("6.1.0-25-amd64"), (6, 1));
+        assert_eq!(parse_release("7.2-rc3+"), (7, 2));
+        assert_eq!(parse_release("nonsense"), (0, 0));
+    }
+
+    #[test]
+    fn capabilities_are_read_from_the_status_file() {
+        assert_eq!(parse_capabilities("Name:\tx\nCapEff:\t000001fffeffffff\n"), 0x1ff_feff_ffff);
+        assert_eq!(parse_capabilities(""), 0);
+    }
+
+    #[test]
+    fn this_host_can_be_asked() {
+        let host = Host::ask();
+        assert!(host.release.0 >= 5);
+        assert_eq!(host.nop5, ask_nop5(), "the answer is the same each time");
+    }
+}

@@ -1,0 +1,290 @@
+//! The loaded kernel side: maps, the hook program in the form this kernel takes, kernel events, and
+//! what the programs have counted. `place.rs` puts hooks into a target with it.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use aya::Ebpf;
+use aya::maps::{Array, HashMap, MapData, PerCpuArray, StackTraceMap};
+use aya::programs::{RawTracePoint, UProbe};
+use rustc_hash::FxHashMap;
+
+use super::decode::Plain;
+use super::events::KernelEvent;
+use super::multi;
+use super::object::{self, LoadError, Settings};
+use super::place::Links;
+use super::ring::Ring;
+use crate::audit::unit::{Bytes, Pid};
+use auditor_ebpf::{Spec, Tally, TallyKey, WatchKey, counter, map, program};
+
+/// The loaded kernel side. Dropping it takes everything out of the target and the kernel.
+pub struct Kernel {
+    /// Links first: nothing may fire into maps that are going.
+    pub(super) links: BTreeMap<u32, Links>,
+    pub(super) hook: HookProgram,
+    /// Where records arrive.
+    pub ring: Ring,
+    pub(super) specs: Array<MapData, Plain<Spec>>,
+    targets: HashMap<MapData, u32, u32>,
+    tallies: HashMap<MapData, Plain<TallyKey>, Plain<Tally>>,
+    counted: FxHashMap<(u32, u64), u64>,
+    hits: PerCpuArray<MapData, u64>,
+    counters: PerCpuArray<MapData, u64>,
+    stacks: StackTraceMap<MapData>,
+    watches: HashMap<MapData, Plain<WatchKey>, Plain<auditor_ebpf::Watch>>,
+    memory: Bytes,
+    pub(super) ebpf: Ebpf,
+}
+
+/// By hand: aya's types have none.
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kernel").field("hook", &self.hook).field("links", &self.links).finish_non_exhaustive()
+    }
+}
+
+/// The hook program, in the form that this kernel takes.
+#[derive(Debug)]
+pub(super) enum HookProgram {
+    /// For multi links: 6.6 and later.
+    Multi(multi::Programs),
+    /// For perf links.
+    Perf,
+}
+
+/// How hooks are linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkKind {
+    /// One `uprobe_multi` link a hook.
+    Multi,
+    /// One perf event a site.
+    Perf,
+}
+
+/// Whether multi links may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Multi {
+    /// Where the kernel has them.
+    Allowed,
+    /// Never: `--no-feature uprobe_multi`.
+    Forbidden,
+}
+
+/// Hits of a counting hook since the last time somebody asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// Which hook.
+    pub hook: u32,
+    /// Which process.
+    pub pid: Pid,
+    /// The key's value.
+    pub key: u64,
+    /// How many.
+    pub count: u64,
+    /// CLOCK_BOOTTIME of the last one, ns.
+    pub last: u64,
+}
+
+impl Kernel {
+    /// Loads maps and the hook program. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the kernel refuses.
+    pub fn load(settings: &Settings, multi: Multi) -> Result<Self, LoadError> {
+        let mut ebpf = object::load(settings)?;
+        let hook = load_hook(&mut ebpf, multi)?;
+        let memory = memory_of(&ebpf);
+        let mut take = |name: &'static str| ebpf.take_map(name).ok_or(LoadError::Missing(name));
+        Ok(Self {
+            links: BTreeMap::new(),
+            hook,
+            specs: open(map::SPECS, Array::try_from(take(map::SPECS)?))?,
+            targets: open(map::TARGETS, HashMap::try_from(take(map::TARGETS)?))?,
+            tallies: open(map::TALLIES, HashMap::try_from(take(map::TALLIES)?))?,
+            counted: FxHashMap::default(),
+            hits: open(map::HITS, PerCpuArray::try_from(take(map::HITS)?))?,
+            counters: open(map::COUNTERS, PerCpuArray::try_from(take(map::COUNTERS)?))?,
+            stacks: open(map::STACKS, StackTraceMap::try_from(take(map::STACKS)?))?,
+            watches: open(map::WATCHES, HashMap::try_from(take(map::WATCHES)?))?,
+            memory,
+            ring: Ring::take(&mut ebpf)?,
+            ebpf,
+        })
+    }
+
+    /// Which kind of link hooks get.
+    #[must_use]
+    pub const fn link_kind(&self) -> LinkKind {
+        match self.hook {
+            HookProgram::Multi(_) => LinkKind::Multi,
+            HookProgram::Perf => LinkKind::Perf,
+        }
+    }
+
+    /// Lets the programs see a process.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn follow(&mut self, pid: Pid) -> Result<(), LoadError> {
+        self.targets
+            .insert(pid.0, 1, 0)
+            .map_err(|error| LoadError::Map { name: map::TARGETS, error: Box::new(error) })
+    }
+
+    /// Loads and attaches the program of a kernel event.
+    ///
+    /// # Errors
+    /// [`LoadError::Program`] when the kernel refuses it.
+    pub fn attach_event(&mut self, event: &KernelEvent) -> Result<(), LoadError> {
+        let refused = |error| LoadError::Program { name: event.program, error: Box::new(error) };
+        let found = self.ebpf.program_mut(event.program).ok_or(LoadError::Missing(event.program))?;
+        let program: &mut RawTracePoint = found.try_into().map_err(refused)?;
+        program.load().map_err(refused)?;
+        program.attach(event.tracepoint).map_err(refused)?;
+        Ok(())
+    }
+
+    /// Has a map's header copied when its process exits.
+    pub fn watch(&mut self, pid: Pid, address: u64, hook: u32, len: u32) {
+        let key = Plain(WatchKey { map: address, pid: u64::from(pid.0) });
+        let watch = Plain(auditor_ebpf::Watch { len, tag: hook });
+        if let Err(error) = self.watches.insert(key, watch, 0) {
+            log::debug!("watch list: {error}");
+        }
+    }
+
+    /// Stops watching a map that has gone.
+    pub fn unwatch(&mut self, pid: Pid, address: u64) {
+        let key = Plain(WatchKey { map: address, pid: u64::from(pid.0) });
+        if let Err(error) = self.watches.remove(&key) {
+            log::trace!("watch list: {error}");
+        }
+    }
+
+    /// What the counting hooks have counted since the last call.
+    pub fn counted(&mut self) -> Vec<Counted> {
+        let mut news = Vec::new();
+        for (Plain(key), Plain(tally)) in self.tallies.iter().filter_map(Result::ok) {
+            let seen = self.counted.entry((key.spec, key.key)).or_default();
+            let count = tally.count.saturating_sub(*seen);
+            if count > 0 {
+                *seen = tally.count;
+                news.push(Counted {
+                    hook: key.spec,
+                    pid: Pid(key.pid),
+                    key: key.key,
+                    count,
+                    last: tally.last,
+                });
+            }
+        }
+        news.sort_by_key(|counted| (counted.last, counted.hook, counted.key));
+        news
+    }
+
+    /// Hits of a hook so far, over all CPUs.
+    #[must_use]
+    pub fn hits(&self, hook: u32) -> u64 {
+        self.hits.get(&hook, 0).map(|values| values.iter().sum()).unwrap_or(0)
+    }
+
+    /// What the programs have lost so far, over all CPUs, by [`counter`].
+    #[must_use]
+    pub fn losses(&self) -> [u64; counter::COUNT as usize] {
+        let mut losses = [0; counter::COUNT as usize];
+        for (index, loss) in losses.iter_mut().enumerate() {
+            *loss = self.counters.get(&(index as u32), 0).map(|values| values.iter().sum()).unwrap_or(0);
+        }
+        losses
+    }
+
+    /// The addresses of a stack, innermost first. `None`: the kernel no longer has it.
+    #[must_use]
+    pub fn stack(&self, id: u32) -> Option<Vec<u64>> {
+        let stack = self.stacks.get(&id, 0).ok()?;
+        Some(stack.frames().iter().map(|frame| frame.ip).collect())
+    }
+
+    /// Memory of the BPF maps, as the kernel accounts it.
+    #[must_use]
+    pub const fn memory(&self) -> Bytes {
+        self.memory
+    }
+
+    /// The programs' own diagnostics, for `-vv`.
+    ///
+    /// # Errors
+    /// What aya-log says.
+    pub fn logger(&mut self) -> Result<aya_log::EbpfLogger<&'static dyn log::Log>, aya_log::Error> {
+        aya_log::EbpfLogger::init(&mut self.ebpf)
+    }
+}
+
+/// Tries the form for multi links; a kernel before 6.6 refuses it with `EINVAL`.
+fn load_hook(ebpf: &mut Ebpf, multi: Multi) -> Result<HookProgram, LoadError> {
+    if multi == Multi::Allowed {
+        match multi::load(&object::map_fds(ebpf)) {
+            Ok(programs) => return Ok(HookProgram::Multi(programs)),
+            Err(LoadError::Bpf { error, .. }) if error.kind() == io::ErrorKind::InvalidInput => {
+                log::info!("no uprobe_multi links on this kernel, perf links instead");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    for name in [program::HOOK, program::HOOK_RETURN] {
+        let found = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
+        let hook: &mut UProbe =
+            found.try_into().map_err(|error| LoadError::Program { name, error: Box::new(error) })?;
+        hook.load().map_err(|error| LoadError::Program { name, error: Box::new(error) })?;
+    }
+    Ok(HookProgram::Perf)
+}
+
+fn open<T>(name: &'static str, map: Result<T, aya::maps::MapError>) -> Result<T, LoadError> {
+    map.map_err(|error| LoadError::Map { name, error: Box::new(error) })
+}
+
+/// The sum of `memlock` over the maps' fdinfo.
+fn memory_of(ebpf: &Ebpf) -> Bytes {
+    let fds = object::map_fds(ebpf);
+    Bytes(fds.iter().filter_map(|(_, fd)| memlock(*fd)).sum())
+}
+
+fn memlock(fd: std::os::fd::RawFd) -> Option<u64> {
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+    info.lines().find_map(|line| line.strip_prefix("memlock:"))?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probes::events::EVENTS;
+    use crate::probes::host::Host;
+    use crate::probes::object::Log;
+
+    fn settings(log: Log) -> Settings {
+        let types = Host::ask().types.ok();
+        Settings { rss_step: 1 << 20, types, page_shift: 12, log }
+    }
+
+    #[tokio::test]
+    #[ignore = "needs root"]
+    async fn every_program_loads_in_both_forms() {
+        for (multi, log) in [(Multi::Allowed, Log::Off), (Multi::Forbidden, Log::Debug)] {
+            let mut kernel = Kernel::load(&settings(log), multi).unwrap();
+            for event in EVENTS {
+                kernel.attach_event(event).unwrap_or_else(|error| panic!("{error}\n{error:?}"));
+            }
+            kernel.follow(Pid(std::process::id())).unwrap();
+            eprintln!("{:?} {:?}", kernel.link_kind(), kernel.memory());
+            let big = vec![1_u8; 64 << 20];
+            std::hint::black_box(&big);
+            let mut events = Vec::new();
+            kernel.ring.drain(1 << 20, |event| events.push(event));
+            eprintln!("{} events, first {:?}", events.len(), events.first());
+            assert!(events.len() > 10);
+            assert_eq!(kernel.losses(), [0; counter::COUNT as usize]);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Puts one hook into a target and takes it out again. What goes where was decided in `plan.rs`.
+
+use std::ffi::CString;
+use std::io;
+use std::num::NonZeroU32;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use aya::programs::UProbe;
+use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope};
+
+use super::decode::Plain;
+use super::kernel::{HookProgram, Kernel};
+use super::multi::{Half, Programs, Site};
+use super::object::LoadError;
+use super::plan::Placement;
+use crate::audit::unit::Pid;
+use crate::runtimes::hook::{Capture, Does, Header, Hook, Stack, Watch, When};
+use auditor_ebpf::{CAPTURES, STEPS, Spec, flag, map, mode, program, source};
+
+/// Why a hook could not be placed.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// The spec could not be written.
+    #[error(transparent)]
+    Spec(#[from] LoadError),
+    /// The kernel refuses the link.
+    #[error("the kernel refuses a probe at {path}+{offset:#x}: {error}")]
+    Link {
+        /// File.
+        path: String,
+        /// Offset in it.
+        offset: u64,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// The same, through aya.
+    #[error("the kernel refuses a probe at {path}+{offset:#x}: {error}")]
+    Perf {
+        /// File.
+        path: String,
+        /// Offset in it.
+        offset: u64,
+        /// Why.
+        #[source]
+        error: Box<aya::programs::ProgramError>,
+    },
+}
+
+/// What holds a hook in place. Dropping it takes the hook out and waits until no CPU runs it: 30 ms
+/// for a multi link, 110 ms for a perf link.
+#[derive(Debug)]
+pub enum Links {
+    /// One link for each half.
+    Multi(Vec<OwnedFd>),
+    /// One link for each half.
+    Perf(Vec<UProbeLink>),
+}
+
+impl Kernel {
+    /// Puts a hook into a process. It sees nothing before [`Kernel::follow`].
+    ///
+    /// # Errors
+    /// [`PlaceError`] when the kernel refuses; nothing is left behind then.
+    pub fn place(&mut self, placement: &Placement, pid: Pid) -> Result<(), PlaceError> {
+        self.specs
+            .set(placement.id, Plain(spec(&placement.hook, placement.header_len)), 0)
+            .map_err(|error| LoadError::Map { name: map::SPECS, error: Box::new(error) })?;
+        let links = match &self.hook {
+            HookProgram::Multi(programs) => link_multi(programs, placement, pid)?,
+            HookProgram::Perf => self.link_perf(placement, pid)?,
+        };
+        self.links.insert(placement.id, links);
+        Ok(())
+    }
+
+    /// Takes a hook out. Dropping what is returned blocks: do it off the event loop.
+    pub fn remove(&mut self, id: u32) -> Option<Links> {
+        self.links.remove(&id)
+    }
+
+    /// Takes all hooks out, side by side: each waits for its own grace period.
+    pub fn remove_all(&mut self) {
+        let links = std::mem::take(&mut self.links);
+        std::thread::scope(|scope| {
+            for (_, link) in links {
+                scope.spawn(move || drop(link));
+            }
+        });
+    }
+
+    fn link_perf(&mut self, placement: &Placement, pid: Pid) -> Result<Links, PlaceError> {
+        let mut links = Vec::new();
+        for name in halves(placement.hook.when).iter().map(|half| program_of(*half)) {
+            let refused = |error| PlaceError::Perf {
+                path: placement.file.display().to_string(),
+                offset: placement.offset,
+                error: Box::new(error),
+            };
+            let found = self.ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
+            let hook: &mut UProbe = found.try_into().map_err(refused)?;
+            let point = UProbeAttachPoint {
+                location: UProbeAttachLocation::AbsoluteOffset(placement.offset),
+                cookie: Some(u64::from(placement.id)),
+            };
+            let scope = NonZeroU32::new(pid.0).map_or(UProbeScope::CallingProcess, UProbeScope::OneProcess);
+            let id = hook.attach(point, &placement.file, scope).map_err(refused)?;
+            links.push(hook.take_link(id).map_err(refused)?);
+        }
+        Ok(Links::Perf(links))
+    }
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        self.remove_all();
+    }
+}
+
+fn link_multi(programs: &Programs, placement: &Placement, pid: Pid) -> Result<Links, PlaceError> {
+    let site = Site { offset: placement.offset, cookie: u64::from(placement.id) };
+    let refused = |error| PlaceError::Link {
+        path: placement.file.display().to_string(),
+        offset: placement.offset,
+        error,
+    };
+    let path = c_path(&placement.file).map_err(refused)?;
+    let attach = |half: &Half| programs.attach(*half, &path, &[site], pid.0);
+    let links: Result<_, _> = halves(placement.hook.when).iter().map(attach).collect();
+    Ok(Links::Multi(links.map_err(refused)?))
+}
+
+const fn halves(when: When) -> &'static [Half] {
+    match when {
+        When::Entry => &[Half::Entry],
+        When::EntryAndReturn => &[Half::Entry, Half::Return],
+    }
+}
+
+const fn program_of(half: Half) -> &'static str {
+    match half {
+        Half::Entry => program::HOOK,
+        Half::Return => program::HOOK_RETURN,
+    }
+}
+
+fn c_path(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|nul| io::Error::new(io::ErrorKind::InvalidInput, nul))
+}
+
+/// What the kernel side is told about a hook.
+fn spec(hook: &Hook, header_len: u32) -> Spec {
+    let on = |condition: bool, flag: u32| if condition { flag } else { 0 };
+    let filter = hook.filter;
+    let mut capture = [NOTHING; CAPTURES];
+    for (slot, wanted) in capture.iter_mut().zip(&hook.captures) {
+        *slot = wire_capture(wanted);
+    }
+    Spec {
+        mode: if hook.does == Does::Count { mode::COUNT } else { mode::SEND },
+        flags: on(hook.stack == Stack::Take, flag::STACK)
+            | on(hook.when == When::EntryAndReturn, flag::PAIR)
+            | on(hook.watch == Watch::AtExit, flag::WATCH)
+            | on(hook.header == Header::Copy, flag::HEADER),
+        captures: hook.captures.len().min(CAPTURES) as u32,
+        key: hook.key as u32,
+        filter: filter.map_or(u32::MAX, |filter| filter.capture as u32),
+        header_len,
+        at_least: filter.map_or(0, |filter| filter.at_least),
+        capture,
+    }
+}
+
+const NOTHING: auditor_ebpf::Capture =
+    auditor_ebpf::Capture { source: source::NONE, steps: 0, width: 8, reserved: 0, offsets: [0; STEPS] };
+
+fn wire_capture(capture: &Capture) -> auditor_ebpf::Capture {
+    let mut offsets = [0; STEPS];
+    for (slot, offset) in offsets.iter_mut().zip(capture.steps) {
+        *slot = *offset;
+    }
+    let steps = capture.steps.len().min(STEPS) as u32;
+    auditor_ebpf::Capture { source: capture.source, steps, width: capture.width, reserved: 0, offsets }
+}
