@@ -9,7 +9,7 @@
 use std::ffi::CString;
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 
 use aya_obj::Object;
 use aya_obj::generated::{bpf_attr, bpf_cmd, bpf_insn, bpf_prog_type};
@@ -91,8 +91,11 @@ fn load_with_log(attr: &mut bpf_attr, name: &'static str) -> Result<OwnedFd, Loa
     attr.__bindgen_anon_3.log_level = 1;
     attr.__bindgen_anon_3.log_buf = log.as_mut_ptr() as u64;
     attr.__bindgen_anon_3.log_size = log.len() as u32;
-    bpf(bpf_cmd::BPF_PROG_LOAD, attr)
-        .map_err(|error| LoadError::Verifier { name, error, log: last_lines(&log) })
+    bpf(bpf_cmd::BPF_PROG_LOAD, attr).map_err(|error| LoadError::Verifier {
+        name,
+        error,
+        log: last_lines(&log),
+    })
 }
 
 fn last_lines(log: &[u8]) -> String {

@@ -1,6 +1,6 @@
 //! The BPF object, embedded at build time, and the loading of its maps and programs.
 
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
 use aya::maps::Map;
 use aya::{Ebpf, EbpfLoader};

@@ -1,0 +1,4 @@
+//! The live loop.
+pub mod governor;
+pub mod sampler;
+pub mod translate;

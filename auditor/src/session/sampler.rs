@@ -1,0 +1,136 @@
+//! Polls the headers of living maps: a few large reads, no stop of the target, no probe. What has
+//! not changed makes no fact, so an idle target records nothing.
+
+use rustc_hash::FxHashMap;
+
+use crate::audit::fact::{Fact, Look, Occasion, Shape, What};
+use crate::audit::unit::{Address, Bytes, Nanos};
+use crate::runtimes::Instance;
+use crate::target::memory::{Memory, Request};
+use auditor_ebpf::LOOK_BYTES;
+
+/// Maps read at each poll, largest first.
+pub const LARGEST: usize = 4096;
+/// Of the others, how many are read at each poll, in turn.
+pub const OTHERS: usize = 4096;
+/// A header that cannot be read or understood this many polls in a row belongs to no map any more.
+const STRIKES: u8 = 2;
+
+/// What polling has seen last.
+#[derive(Debug, Default)]
+pub struct Sampler {
+    seen: FxHashMap<Address, Seen>,
+    /// Where the turn of the others is.
+    turn: usize,
+    /// Headers that could not be read or understood.
+    failed: u64,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    shape: Shape,
+    named: bool,
+    strikes: u8,
+}
+
+/// The world that a poll looks at.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// What a map looks like.
+    pub instance: &'a dyn Instance,
+    /// The target's memory.
+    pub memory: &'a dyn Memory,
+}
+
+impl std::fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.instance.fmt(f)
+    }
+}
+
+impl Sampler {
+    /// Reads living maps (address and size) at a time just before the reading; `clock` tells it.
+    pub fn poll(
+        &mut self,
+        view: View<'_>,
+        mut maps: Vec<(Address, Bytes)>,
+        clock: impl Fn() -> Nanos,
+    ) -> Vec<Fact> {
+        if maps.len() > LARGEST {
+            maps.select_nth_unstable_by_key(LARGEST, |(_, bytes)| std::cmp::Reverse(*bytes));
+            let others = maps.split_off(LARGEST);
+            let start = self.turn.min(others.len());
+            let end = others.len().min(start + OTHERS);
+            maps.extend_from_slice(&others[start..end]);
+            self.turn = if end == others.len() { 0 } else { end };
+        }
+        maps.sort_unstable();
+        let addresses: Vec<Address> = maps.iter().map(|(address, _)| *address).collect();
+        self.look(view, &addresses, Occasion::Poll, clock)
+    }
+
+    /// Reads these maps now.
+    pub fn look(
+        &mut self,
+        view: View<'_>,
+        maps: &[Address],
+        occasion: Occasion,
+        clock: impl Fn() -> Nanos,
+    ) -> Vec<Fact> {
+        let length = view.instance.header_len().min(LOOK_BYTES);
+        let mut headers = vec![[0; LOOK_BYTES]; maps.len()];
+        let at = clock();
+        let mut requests: Vec<Request<'_>> = maps
+            .iter()
+            .zip(&mut headers)
+            .map(|(at, header)| Request { at: *at, into: &mut header[..length] })
+            .collect();
+        let answers = view.memory.read_many(&mut requests);
+        let found = maps.iter().zip(&headers).zip(answers);
+        found
+            .filter_map(|((map, header), answer)| {
+                let header = answer.ok().map(|()| &header[..length]);
+                self.one(view, *map, header, occasion).map(|what| Fact { at, thread: None, what })
+            })
+            .collect()
+    }
+
+    /// Headers so far that could not be read or understood.
+    #[must_use]
+    pub const fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// Forgets maps that no longer live.
+    pub fn forget(&mut self, lives: impl Fn(Address) -> bool) {
+        self.seen.retain(|address, _| lives(*address));
+    }
+
+    fn one(
+        &mut self,
+        view: View<'_>,
+        map: Address,
+        header: Option<&[u8]>,
+        occasion: Occasion,
+    ) -> Option<What> {
+        let shape = header.and_then(|header| view.instance.look(map, header).ok());
+        let seen = self.seen.entry(map).or_default();
+        let (Some(shape), Some(header)) = (shape, header) else {
+            seen.strikes = seen.strikes.saturating_add(1);
+            if seen.strikes < STRIKES {
+                return None;
+            }
+            self.failed += 1;
+            self.seen.remove(&map);
+            return Some(What::Gone { map });
+        };
+        seen.strikes = 0;
+        if seen.named && seen.shape == shape {
+            return None;
+        }
+        let name = if seen.named { None } else { view.instance.name_of(header, view.memory) };
+        seen.named = true;
+        seen.shape = shape.clone();
+        Some(What::Look(Look { map, occasion, runtime: view.instance.found().name, shape, name }))
+    }
+}
