@@ -27,7 +27,7 @@ pub(crate) fn current_target() -> Option<u32> {
 /// Whether a process is a target.
 #[inline(always)]
 pub(crate) fn is_target(pid: u32) -> bool {
-    TARGETS.get_ptr(&pid).is_some()
+    TARGETS.get_ptr(pid).is_some()
 }
 
 /// A header for the current thread, in the name of `pid`.

@@ -79,8 +79,8 @@ fn try_return(context: &RetProbeContext) -> Option<()> {
     let key = PendingKey { pid_tgid: bpf_get_current_pid_tgid(), spec: u64::from(index) };
     // SAFETY: the entry is this thread's own; it is copied before it is removed.
     // Without one the call began before the audit did, or its loss was counted at its entry.
-    let call = (unsafe { PENDING.get(&key) }).copied()?;
-    PENDING.remove(&key).ok()?;
+    let call = (unsafe { PENDING.get(key) }).copied()?;
+    PENDING.remove(key).ok()?;
     send(spec, index, pid, &call, Some(context.ret()));
     Some(())
 }
@@ -89,15 +89,17 @@ fn try_return(context: &RetProbeContext) -> Option<()> {
 #[inline(always)]
 fn tally(key: TallyKey) -> Option<()> {
     let now = emit::now();
-    if let Some(tally) = TALLIES.get_ptr_mut(&key) {
+    if let Some(tally) = TALLIES.get_ptr_mut(key) {
         // SAFETY: the pointer came from a lookup just now; entries are removed by the agent only
         // after the process has gone.
-        unsafe { atomic::add(&raw mut (*tally).count, 1) };
+        let count = unsafe { &raw mut (*tally).count };
+        // SAFETY: as above.
+        unsafe { atomic::add(count, 1) };
         // SAFETY: as above; whichever store comes last is a time at which it moved.
         unsafe { (*tally).last = now };
         return Some(());
     }
-    if TALLIES.insert(&key, &Tally { count: 1, last: now }, 0).is_err() {
+    if TALLIES.insert(key, Tally { count: 1, last: now }, 0).is_err() {
         emit::count(counter::TALLY_FULL);
     }
     Some(())
@@ -107,7 +109,7 @@ fn tally(key: TallyKey) -> Option<()> {
 #[inline(always)]
 fn wait(index: u32, call: &Pending) -> Option<()> {
     let key = PendingKey { pid_tgid: bpf_get_current_pid_tgid(), spec: u64::from(index) };
-    if PENDING.insert(&key, call, 0).is_err() {
+    if PENDING.insert(key, call, 0).is_err() {
         emit::count(counter::PENDING_FULL);
     }
     Some(())
@@ -116,7 +118,7 @@ fn wait(index: u32, call: &Pending) -> Option<()> {
 /// Has a map's header copied when the process exits.
 #[inline(always)]
 fn watch(key: WatchKey, watch: Watch) {
-    if WATCHES.get_ptr(&key).is_none() && WATCHES.insert(&key, &watch, 0).is_err() {
+    if WATCHES.get_ptr(key).is_none() && WATCHES.insert(key, watch, 0).is_err() {
         emit::count(counter::WATCH_FULL);
     }
 }
@@ -134,12 +136,13 @@ fn send(spec: &Spec, index: u32, pid: u32, call: &Pending, returned: Option<u64>
     let key = key_of(spec, call);
     emit::emit::<HookHeaderRecord>(|record| {
         // SAFETY: `record` points to a reserved record of that type.
-        unsafe { (&raw mut (*record).hook).write(hit(kind::HOOK_HEADER, index, pid, call, returned)) };
-        // SAFETY: as above.
-        if !copy(unsafe { &raw mut (*record).bytes }, spec.header_len, key) {
-            // SAFETY: as above; the field was written before.
-            unsafe { (*record).hook.failed |= HEADER_FAILED };
+        let (hook, bytes) = unsafe { (&raw mut (*record).hook, &raw mut (*record).bytes) };
+        let mut filled = hit(kind::HOOK_HEADER, index, pid, call, returned);
+        if !copy(bytes, spec.header_len, key) {
+            filled.failed |= HEADER_FAILED;
         }
+        // SAFETY: `hook` points into the reserved record.
+        unsafe { hook.write(filled) };
     });
 }
 

@@ -37,11 +37,11 @@ fn try_rss(context: &RawTracePointContext) -> Option<()> {
     let bytes = value(mm, member)?;
     let key = RssKey { mm, member: u64::from(member) };
     // SAFETY: read at once; another CPU may replace it, which costs one record more or less.
-    let sent = unsafe { RSS.get(&key) }.copied();
+    let sent = unsafe { RSS.get(key) }.copied();
     if sent.is_some_and(|sent| sent.abs_diff(bytes) < u64::from(RSS_STEP.load())) {
         return None;
     }
-    RSS.insert(&key, &bytes, 0).ok()?;
+    RSS.insert(key, bytes, 0).ok()?;
     emit::emit::<RssRecord>(|record| {
         // SAFETY: `record` points to a reserved record of that type.
         unsafe {
@@ -60,7 +60,7 @@ fn try_rss(context: &RawTracePointContext) -> Option<()> {
 #[inline(always)]
 fn owner(mm: u64, current: Option<u32>) -> Option<u32> {
     // SAFETY: read at once.
-    if let Some(pid) = unsafe { SPACES.get(&mm) } {
+    if let Some(pid) = unsafe { SPACES.get(mm) } {
         return Some(*pid);
     }
     let pid = current?;
@@ -69,7 +69,7 @@ fn owner(mm: u64, current: Option<u32>) -> Option<u32> {
     if read(task + u64::from(TASK_MM.load()))? != mm {
         return None;
     }
-    SPACES.insert(&mm, &pid, 0).ok()?;
+    SPACES.insert(mm, pid, 0).ok()?;
     Some(pid)
 }
 

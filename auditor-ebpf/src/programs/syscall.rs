@@ -28,8 +28,10 @@ fn syscall(context: RawTracePointContext) -> i32 {
 fn try_syscall(context: &RawTracePointContext) -> Option<()> {
     let pid = emit::current_target()?;
     let regs: *const pt_regs = context.arg(0);
+    // SAFETY: only the address is computed.
+    let number = unsafe { &raw const (*regs).orig_rax };
     // SAFETY: the helper checks the address.
-    let number = unsafe { bpf_probe_read_kernel(&raw const (*regs).orig_rax) }.ok()?;
+    let number = unsafe { bpf_probe_read_kernel(number) }.ok()?;
     if !matches!(number, MMAP | MUNMAP | BRK | MREMAP | MADVISE) {
         return None;
     }

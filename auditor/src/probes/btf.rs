@@ -255,9 +255,9 @@ mod tests {
             let mut bytes = vec![0x9f, 0xeb, 1, 0];
             bytes.append(&mut tail);
             if let Ok(btf) = Btf::parse(&bytes) {
-                btf.member_offset("a", "b");
-                btf.member_size("a", "b");
-                btf.tracepoint_arguments("c");
+                let _offset = btf.member_offset("a", "b");
+                let _size = btf.member_size("a", "b");
+                let _arguments = btf.tracepoint_arguments("c");
             }
         }
     }
