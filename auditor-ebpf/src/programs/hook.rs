@@ -136,7 +136,9 @@ fn send(spec: &Spec, index: u32, pid: u32, call: &Pending, returned: Option<u64>
     let key = key_of(spec, call);
     emit::emit::<HookHeaderRecord>(|record| {
         // SAFETY: `record` points to a reserved record of that type.
-        let (hook, bytes) = unsafe { (&raw mut (*record).hook, &raw mut (*record).bytes) };
+        let hook = unsafe { &raw mut (*record).hook };
+        // SAFETY: as above.
+        let bytes = unsafe { &raw mut (*record).bytes };
         let mut filled = hit(kind::HOOK_HEADER, index, pid, call, returned);
         if !copy(bytes, spec.header_len, key) {
             filled.failed |= HEADER_FAILED;
