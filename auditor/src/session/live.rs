@@ -1,0 +1,315 @@
+//! One target being audited: drain, order, tee to the recording, apply, tick.
+
+use std::collections::BTreeMap;
+
+use nix::time::{ClockId, clock_gettime};
+
+use super::governor::Governor;
+use super::sampler::{Sampler, View};
+use super::stacks::Stacks;
+use super::translate::Translator;
+use crate::audit::Audit;
+use crate::audit::fact::{self, Ended, Fact, HookState, Occasion, What};
+use crate::audit::order::Order;
+use crate::audit::report::Report;
+use crate::audit::unit::{Address, Nanos, Pid};
+use crate::probes::decode::Event;
+use crate::probes::kernel::Kernel;
+use crate::recording;
+use crate::runtimes::LayoutError;
+use crate::target::memory::LiveMemory;
+use crate::target::own::Own;
+use crate::target::process::Process;
+use crate::target::usage::Usage;
+
+/// How long a fact waits for an earlier one. A program that took its time may be interrupted before
+/// it has its place in the ring; what comes later still is counted as late.
+const PATIENCE: Nanos = Nanos(20_000_000);
+/// Records read at once, so that a flood does not keep the rest of the loop waiting.
+const BATCH: usize = 1 << 16;
+
+/// One target being audited.
+#[derive(Debug)]
+pub struct Live {
+    pub(super) process: Process,
+    pub(super) memory: LiveMemory,
+    pub(super) translator: Translator,
+    pub(super) kernel: Kernel,
+    pub(super) governor: Governor,
+    pub(super) hooks: BTreeMap<u32, fact::Hook>,
+    pub(super) recording: Option<recording::Writer<std::fs::File>>,
+    sampler: Sampler,
+    stacks: Stacks,
+    usage: Option<Usage>,
+    own: Option<Own>,
+    order: Order<Fact>,
+    audit: Audit,
+    lost: BTreeMap<&'static str, u64>,
+    /// What was told last, so that only news become facts.
+    told: Told,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    hits: BTreeMap<u32, u64>,
+    lost: BTreeMap<&'static str, u64>,
+    memory: Option<fact::Memory>,
+}
+
+/// What a live target is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The process.
+    pub process: Process,
+    /// Its memory.
+    pub memory: LiveMemory,
+    /// Its runtime.
+    pub translator: Translator,
+    /// The kernel side, with hooks placed.
+    pub kernel: Kernel,
+    /// The budget.
+    pub governor: Governor,
+    /// All hooks, placed or not.
+    pub hooks: BTreeMap<u32, fact::Hook>,
+    /// Where facts are kept.
+    pub recording: Option<recording::Writer<std::fs::File>>,
+}
+
+/// CLOCK_BOOTTIME now, the clock of all facts.
+#[must_use]
+pub fn now() -> Nanos {
+    clock_gettime(ClockId::CLOCK_BOOTTIME)
+        .map(|time| Nanos(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64))
+        .unwrap_or_default()
+}
+
+impl Live {
+    /// Nothing has been seen yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let pid = parts.process.pid();
+        Self {
+            stacks: Stacks::new(pid),
+            usage: Usage::open(pid).map_err(|error| log::warn!("{pid:?}: {error}")).ok(),
+            own: Own::open().map_err(|error| log::warn!("own cost: {error}")).ok(),
+            process: parts.process,
+            memory: parts.memory,
+            translator: parts.translator,
+            kernel: parts.kernel,
+            governor: parts.governor,
+            hooks: parts.hooks,
+            recording: parts.recording,
+            sampler: Sampler::default(),
+            order: Order::new(),
+            audit: Audit::new(),
+            lost: BTreeMap::new(),
+            told: Told::default(),
+        }
+    }
+
+    /// The target.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.process.pid()
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        self.audit.report()
+    }
+
+    /// A fact of this moment.
+    pub(super) fn tell(&mut self, what: What) {
+        self.order.push(Fact { at: now(), thread: None, what });
+    }
+
+    /// Looks at every map there is: before the hooks see anything (what was there), and once more
+    /// after that (what came in between).
+    ///
+    /// # Errors
+    /// [`LayoutError`] when the target's own list of maps cannot be followed.
+    pub(super) fn census(&mut self) -> Result<(), LayoutError> {
+        let maps = self.translator.instance().census(&self.memory)?;
+        let pid = self.pid();
+        let len = self.translator.instance().header_len() as u32;
+        for map in &maps {
+            self.kernel.watch(pid, map.0, 0, len);
+        }
+        let view = View { instance: self.translator.instance(), memory: &self.memory };
+        for fact in self.sampler.look(view, &maps, Occasion::AtAttach, now) {
+            self.order.push(fact);
+        }
+        Ok(())
+    }
+
+    /// Reads the ring and applies what is old enough. Returns whether a tick was among it.
+    pub fn drain(&mut self) -> bool {
+        let before = now();
+        self.read_ring();
+        self.name_stacks();
+        self.apply_until(Nanos(before.0.saturating_sub(PATIENCE.0)))
+    }
+
+    /// Asks the governor, and takes a hook out of the target where it says so. What is returned is to
+    /// be dropped off the loop: that waits for the kernel.
+    pub fn govern(&mut self) -> Option<crate::probes::place::Links> {
+        let kernel = &self.kernel;
+        let over = self.governor.observe(now(), |hook| kernel.hits(hook))?;
+        let links = self.kernel.remove(over.hook);
+        if let Some(hook) = self.hooks.get_mut(&over.hook) {
+            hook.state = HookState::Disabled;
+            hook.reason = Some(format!(
+                "over the budget: {} hits took about {} ms of the target's time; counts of it are lower bounds from here on (--budget raises the limit)",
+                over.hits,
+                over.taken.0 / 1_000_000
+            ));
+            let hook = hook.clone();
+            log::warn!("{} taken out: {}", hook.name, hook.reason.as_deref().unwrap_or_default());
+            self.tell(What::Hook(hook));
+        }
+        links
+    }
+
+    /// Polls and takes stock; an interval ends with it.
+    pub fn tick(&mut self) {
+        self.poll();
+        self.take_stock();
+        self.tell(What::Tick);
+        if let Some(recording) = &mut self.recording
+            && let Err(error) = recording.flush()
+        {
+            log::error!("{error}; the audit goes on without the recording");
+        }
+    }
+
+    /// Ends the audit: takes the hooks out, reads what is left, and gives the last report.
+    pub fn finish(&mut self, ended: Ended) -> Report {
+        if ended != Ended::TargetExited {
+            self.poll();
+        }
+        self.kernel.remove_all();
+        while self.read_ring() == BATCH {}
+        self.name_stacks();
+        self.take_stock();
+        self.tell(What::Ended(ended));
+        self.apply_until(Nanos(u64::MAX));
+        if let Some(recording) = self.recording.take()
+            && let Err(error) = recording.finish()
+        {
+            log::error!("{error}; the recording is not whole");
+        }
+        self.report()
+    }
+
+    fn poll(&mut self) {
+        if self.process.has_exited() {
+            return;
+        }
+        let maps = self.audit.live_maps();
+        let view = View { instance: self.translator.instance(), memory: &self.memory };
+        for fact in self.sampler.poll(view, maps, now) {
+            if let What::Gone { map } = fact.what {
+                self.kernel.unwatch(self.process.pid(), map.0);
+            }
+            self.order.push(fact);
+        }
+    }
+
+    /// Everything that is cumulative or read from /proc.
+    fn take_stock(&mut self) {
+        for counted in self.kernel.counted() {
+            let at = Nanos(counted.last);
+            match self.translator.counted(counted.hook, counted.key, counted.count, at) {
+                Ok(fact) => fact.into_iter().for_each(|fact| self.order.push(fact)),
+                Err(lost) => *self.lost.entry(lost.0).or_default() += counted.count,
+            }
+        }
+        self.tell_memory();
+        self.tell_hits();
+        self.tell_losses();
+        let Some(own) = self.own.as_ref().and_then(|own| own.read().ok()) else { return };
+        let bpf_memory = self.kernel.memory();
+        self.tell(What::Cost(fact::Cost { agent_cpu: own.cpu, agent_rss: own.rss, bpf_memory }));
+    }
+
+    fn tell_memory(&mut self) {
+        let Some(memory) = self.usage.as_mut().and_then(|usage| usage.read().ok()) else { return };
+        if self.told.memory.as_ref() != Some(&memory) {
+            self.told.memory = Some(memory.clone());
+            self.tell(What::Memory(memory));
+        }
+    }
+
+    fn tell_hits(&mut self) {
+        let placed: Vec<u32> = self.hooks.keys().copied().collect();
+        for hook in placed {
+            let hits = self.kernel.hits(hook);
+            if hits > 0 && self.told.hits.insert(hook, hits) != Some(hits) {
+                self.tell(What::Hits { hook, hits });
+            }
+        }
+    }
+
+    fn tell_losses(&mut self) {
+        for (name, count) in auditor_ebpf::counter::NAMES.into_iter().zip(self.kernel.losses()) {
+            self.lost.insert(name, count);
+        }
+        self.lost.insert("headers_unreadable", self.sampler.failed());
+        for (source, count) in self.lost.clone() {
+            if count > 0 && self.told.lost.insert(source, count) != Some(count) {
+                self.tell(What::Lost(fact::Lost { source: source.to_owned(), count }));
+            }
+        }
+    }
+
+    fn read_ring(&mut self) -> usize {
+        let mut events = Vec::new();
+        let read = self.kernel.ring.drain(BATCH, |event| events.push(event));
+        for event in events {
+            self.take(&event);
+        }
+        read
+    }
+
+    fn take(&mut self, event: &Event) {
+        let stack = match event {
+            Event::Hook(record, _) if record.stack >= 0 => {
+                let kernel = &self.kernel;
+                self.stacks.number(record.stack, record.caller, |id| kernel.stack(id))
+            }
+            _ => None,
+        };
+        match self.translator.event(event, stack) {
+            Ok(fact) => fact.into_iter().for_each(|fact| self.order.push(fact)),
+            Err(lost) => *self.lost.entry(lost.0).or_default() += 1,
+        }
+    }
+
+    fn name_stacks(&mut self) {
+        for stack in self.stacks.named() {
+            self.tell(What::Stack(stack));
+        }
+    }
+
+    fn apply_until(&mut self, until: Nanos) -> bool {
+        let mut ticked = false;
+        for fact in self.order.release(until) {
+            if let Some(recording) = &mut self.recording
+                && let Err(error) = recording.append(&fact)
+            {
+                log::error!("{error}; the audit goes on without the recording");
+            }
+            ticked |= fact.what == What::Tick;
+            self.audit.apply(&fact);
+        }
+        ticked
+    }
+
+    /// Forgets what polling knew of maps that have died.
+    pub fn forget_the_dead(&mut self) {
+        let living: std::collections::BTreeSet<Address> =
+            self.audit.live_maps().into_iter().map(|(map, _)| map).collect();
+        self.sampler.forget(|map| living.contains(&map));
+    }
+}
