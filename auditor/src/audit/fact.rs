@@ -43,7 +43,7 @@ pub enum What {
         /// Which one.
         map: Address,
     },
-    /// A call stack, symbolised. Comes before the first fact that names it.
+    /// A call stack, symbolised. May come after facts that name it: naming takes time.
     Stack(Stack),
     /// A memory syscall ended.
     Syscall(Syscall),
@@ -443,6 +443,6 @@ pub enum Ended {
     Stopped,
     /// The target exited.
     TargetExited,
-    /// The target replaced its program by one without a known map.
+    /// The target replaced its program: the maps that were audited are gone.
     TargetReplaced,
 }

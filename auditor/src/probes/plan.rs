@@ -3,8 +3,62 @@
 
 use std::path::PathBuf;
 
+use super::host::{Host, Nop5, capability};
+use super::site::{self, Site};
+use crate::audit::fact::{self, HookState};
 use crate::audit::unit::{Address, Nanos};
-use crate::runtimes::hook::Hook;
+use crate::runtimes::hook::{Heat, Hook, When};
+
+/// Numbers from here on are kernel events, not specs.
+pub const EVENT_IDS: u32 = 1 << 16;
+
+/// What is wanted.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The hooks of a runtime.
+    pub hooks: Vec<Hook>,
+    /// Bytes of a map's header.
+    pub header_len: u32,
+    /// Whether polling can tell how far an evacuation is.
+    pub evacuation_is_readable: bool,
+    /// How moved buckets are to be counted.
+    pub evacuation: Evacuation,
+}
+
+/// How moved buckets are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evacuation {
+    /// By polling where a map says how far it is, else by a probe within the budget.
+    Auto,
+    /// By a probe, outside the budget: somebody asked for it.
+    Probe,
+    /// By polling only.
+    Poll,
+}
+
+/// A function in the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Its file, by a path that works from any mount namespace.
+    pub file: PathBuf,
+    /// The file's name for people.
+    pub shown: String,
+    /// Offset in the file.
+    pub offset: u64,
+    /// Address in the target.
+    pub address: Address,
+    /// Its first bytes, from the file.
+    pub bytes: Vec<u8>,
+}
+
+/// What goes where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Hooks that can be placed.
+    pub placements: Vec<Placement>,
+    /// Hooks that cannot or should not.
+    pub refusals: Vec<Refusal>,
+}
 
 /// One hook that can be placed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +67,7 @@ pub struct Placement {
     pub id: u32,
     /// What to do there.
     pub hook: Hook,
-    /// The file to put it in, by a path that works from any mount namespace.
+    /// The file to put it in.
     pub file: PathBuf,
     /// Offset of the site in the file.
     pub offset: u64,
@@ -27,4 +81,112 @@ pub struct Placement {
     pub cost: Nanos,
     /// Bytes of a map's header.
     pub header_len: u32,
+}
+
+/// One hook that is not placed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Number within the audit.
+    pub id: u32,
+    /// What it is called.
+    pub name: &'static str,
+    /// Where it would have gone.
+    pub place: String,
+    /// Why not, and what would help.
+    pub reason: String,
+}
+
+impl Refusal {
+    /// As the report lists it.
+    #[must_use]
+    pub fn as_hook(&self) -> fact::Hook {
+        fact::Hook {
+            id: self.id,
+            name: self.name.to_owned(),
+            place: self.place.clone(),
+            state: HookState::Refused,
+            reason: Some(self.reason.clone()),
+            cost_per_hit: Nanos(0),
+        }
+    }
+}
+
+/// Decides. `find` knows the functions of the target.
+pub fn plan(wanted: &Wanted, find: impl Fn(&str) -> Option<Function>, host: &Host) -> Plan {
+    let mut plan = Plan::default();
+    for (hook, id) in wanted.hooks.iter().zip(0..) {
+        match decide(wanted, hook, id, &find, host) {
+            Ok(placement) => plan.placements.push(placement),
+            Err(refusal) => plan.refusals.push(refusal),
+        }
+    }
+    plan
+}
+
+/// Whether the governor may take it out: a probe that was asked for by name stays.
+#[must_use]
+pub fn is_governed(placement: &Placement, evacuation: Evacuation) -> bool {
+    !(placement.hook.heat == Heat::Hot && evacuation == Evacuation::Probe)
+}
+
+fn decide(
+    wanted: &Wanted,
+    hook: &Hook,
+    id: u32,
+    find: impl Fn(&str) -> Option<Function>,
+    host: &Host,
+) -> Result<Placement, Refusal> {
+    let refuse = |place: &str, reason: String| Refusal { id, name: hook.name, place: place.to_owned(), reason };
+    if let Some(reason) = not_wanted(wanted, hook) {
+        return Err(refuse(&hook.symbol, reason.to_owned()));
+    }
+    let function = find(&hook.symbol).ok_or_else(|| {
+        let reason = "the program has no such symbol: it is of another version, or stripped";
+        refuse(&hook.symbol, reason.to_owned())
+    })?;
+    let place = format!("{}:{}", function.shown, hook.symbol);
+    if let Some(reason) = missing_rights(host) {
+        return Err(refuse(&place, reason.to_owned()));
+    }
+    let site = site::choose(&function.bytes, facts(host))
+        .map_err(|refusal| refuse(&place, format!("{}; {}", refusal.reason, refusal.remedy)))?;
+    Ok(placement(wanted, hook, id, function, &site))
+}
+
+fn placement(wanted: &Wanted, hook: &Hook, id: u32, function: Function, site: &Site) -> Placement {
+    let at = u64::from(site.offset);
+    let returns = if hook.when == When::EntryAndReturn { site::RETURN_COST } else { Nanos(0) };
+    Placement {
+        id,
+        hook: hook.clone(),
+        file: function.file,
+        offset: function.offset + at,
+        address: Address(function.address.0.wrapping_add(at)),
+        bytes: site.bytes.clone(),
+        place: format!("{}:{}+{at:#x} ({})", function.shown, hook.symbol, site.instruction),
+        cost: site.class.cost().plus(returns),
+        header_len: wanted.header_len,
+    }
+}
+
+fn not_wanted(wanted: &Wanted, hook: &Hook) -> Option<&'static str> {
+    match (hook.heat, wanted.evacuation) {
+        (Heat::Rare, _) | (Heat::Hot, Evacuation::Probe) => None,
+        (Heat::Hot, Evacuation::Poll) => Some("polled instead, as asked for (--evacuation poll)"),
+        (Heat::Hot, Evacuation::Auto) if wanted.evacuation_is_readable => {
+            Some("polled instead: it fires for every few inserts (--evacuation probe counts each one)")
+        }
+        (Heat::Hot, Evacuation::Auto) => None,
+    }
+}
+
+/// Without these no uprobe can be placed in any form.
+fn missing_rights(host: &Host) -> Option<&'static str> {
+    let bpf = host.can(capability::BPF) && host.can(capability::PERFMON);
+    (!bpf && !host.can(capability::SYS_ADMIN))
+        .then_some("no right to place probes; run as root, or give the auditor CAP_BPF and CAP_PERFMON")
+}
+
+fn facts(host: &Host) -> site::Kernel {
+    site::Kernel { nop5_is_deadly: host.nop5 == Nop5::Deadly, emulates_long_nops: host.release >= (6, 18) }
 }

@@ -12,7 +12,7 @@ use crate::audit::Audit;
 use crate::audit::fact::{self, Ended, Fact, HookState, Occasion, What};
 use crate::audit::order::Order;
 use crate::audit::report::Report;
-use crate::audit::unit::{Address, Nanos, Pid};
+use crate::audit::unit::{Nanos, Pid};
 use crate::probes::decode::Event;
 use crate::probes::kernel::Kernel;
 use crate::recording;
@@ -47,6 +47,7 @@ pub struct Live {
     lost: BTreeMap<&'static str, u64>,
     /// What was told last, so that only news become facts.
     told: Told,
+    replaced: bool,
 }
 
 #[derive(Debug, Default)]
@@ -104,6 +105,7 @@ impl Live {
             audit: Audit::new(),
             lost: BTreeMap::new(),
             told: Told::default(),
+            replaced: false,
         }
     }
 
@@ -111,6 +113,12 @@ impl Live {
     #[must_use]
     pub fn pid(&self) -> Pid {
         self.process.pid()
+    }
+
+    /// Whether the target has replaced its program, and with it everything that was placed.
+    #[must_use]
+    pub const fn is_replaced(&self) -> bool {
+        self.replaced
     }
 
     /// What is known now.
@@ -301,15 +309,9 @@ impl Live {
                 log::error!("{error}; the audit goes on without the recording");
             }
             ticked |= fact.what == What::Tick;
+            self.replaced |= fact.what == What::Exec;
             self.audit.apply(&fact);
         }
         ticked
-    }
-
-    /// Forgets what polling knew of maps that have died.
-    pub fn forget_the_dead(&mut self) {
-        let living: std::collections::BTreeSet<Address> =
-            self.audit.live_maps().into_iter().map(|(map, _)| map).collect();
-        self.sampler.forget(|map| living.contains(&map));
     }
 }

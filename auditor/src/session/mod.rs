@@ -1,4 +1,138 @@
-//! The live loop.
+//! The live loop: wait for the ring, the clock, the target's end or the user; drain, tick, show.
+//! Async lives here, in `probes/ring.rs` and in what starts it, nowhere else.
+//!
+//! `setup` makes a [`Live`] target out of a pid; `live` is one round of it; `translate`, `governor`
+//! are pure, `sampler` and `stacks` read the target.
+
 pub mod governor;
+pub mod live;
 pub mod sampler;
+pub mod setup;
+pub mod stacks;
 pub mod translate;
+
+use std::io;
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+
+use crate::audit::fact::Ended;
+use crate::audit::report::Report;
+use live::Live;
+
+/// Between two readings of the ring when nothing wakes us, and between two questions to the governor.
+const PACE: Duration = Duration::from_millis(20);
+/// Further away than any audit lasts.
+const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+
+/// Who shows the report while the audit goes on.
+pub trait Face {
+    /// An interval ended.
+    ///
+    /// # Errors
+    /// When it cannot be shown; the audit ends then.
+    fn interval(&mut self, report: &Report) -> io::Result<()>;
+
+    /// How often it wants a report between two intervals; `None`: never.
+    fn pace(&self) -> Option<Duration>;
+
+    /// A report between two intervals.
+    ///
+    /// # Errors
+    /// As for an interval.
+    fn refresh(&mut self, report: &Report) -> io::Result<()>;
+
+    /// Waits for the user. Must be cancel safe.
+    fn wish(&mut self) -> std::pin::Pin<Box<dyn Future<Output = Wish> + '_>>;
+}
+
+/// What the user wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// A fresh look: something on the screen changed.
+    Redraw,
+    /// To end.
+    Quit,
+}
+
+/// When things happen.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Between two ticks.
+    pub interval: Duration,
+    /// When to end by itself.
+    pub duration: Option<Duration>,
+}
+
+/// Follows a target until its end, the user's wish, or the end of the time.
+///
+/// # Errors
+/// When the target's end cannot be waited for, or the face cannot show.
+pub async fn follow(
+    live: &mut Live,
+    timing: Timing,
+    face: &mut dyn Face,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<Ended> {
+    let exit = exit_of(live.process.raw_fd())?;
+    let start = Instant::now();
+    let end = start + timing.duration.unwrap_or(NEVER);
+    let mut ring = paced(start, PACE);
+    let mut tick = paced(start, timing.interval);
+    let mut screen = paced(start, face.pace().unwrap_or(NEVER));
+    live.tick();
+    loop {
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
+            _ = exit.readable() => return Ok(Ended::TargetExited),
+            () = sleep_until(end) => return Ok(Ended::Duration),
+            wish = face.wish() => match wish {
+                Wish::Quit => return Ok(Ended::Stopped),
+                Wish::Redraw => face.refresh(&live.report())?,
+            },
+            () = live.kernel.ring.much_waits() => {}
+            _ = tick.tick() => live.tick(),
+            _ = screen.tick() => face.refresh(&live.report())?,
+            _ = ring.tick() => govern(live),
+        }
+        if live.drain() {
+            face.interval(&live.report())?;
+        }
+        if live.is_replaced() {
+            return Ok(Ended::TargetReplaced);
+        }
+    }
+}
+
+/// Taking a hook out waits for the kernel, so it is not done on this thread.
+fn govern(live: &mut Live) {
+    if let Some(links) = live.govern() {
+        tokio::task::spawn_blocking(move || drop(links));
+    }
+}
+
+fn paced(start: Instant, period: Duration) -> Interval {
+    let mut interval = interval_at(start + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// A pidfd becomes readable when its process has ended.
+fn exit_of(pidfd: RawFd) -> io::Result<AsyncFd<Pidfd>> {
+    // SAFETY: the descriptor belongs to the target's `Process`, which `live` owns and which outlives
+    // the loop; it is only watched.
+    unsafe { AsyncFd::register_with_interest(Pidfd(pidfd), Interest::READABLE) }.map_err(Into::into)
+}
+
+struct Pidfd(RawFd);
+
+impl std::os::fd::AsRawFd for Pidfd {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0
+    }
+}

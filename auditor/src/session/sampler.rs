@@ -1,6 +1,8 @@
 //! Polls the headers of living maps: a few large reads, no stop of the target, no probe. What has
 //! not changed makes no fact, so an idle target records nothing.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashMap;
 
 use crate::audit::fact::{Fact, Look, Occasion, Shape, What};
@@ -56,6 +58,7 @@ impl Sampler {
         mut maps: Vec<(Address, Bytes)>,
         clock: impl Fn() -> Nanos,
     ) -> Vec<Fact> {
+        self.forget_the_dead(&maps);
         if maps.len() > LARGEST {
             maps.select_nth_unstable_by_key(LARGEST, |(_, bytes)| std::cmp::Reverse(*bytes));
             let others = maps.split_off(LARGEST);
@@ -101,9 +104,12 @@ impl Sampler {
         self.failed
     }
 
-    /// Forgets maps that no longer live.
-    pub fn forget(&mut self, lives: impl Fn(Address) -> bool) {
-        self.seen.retain(|address, _| lives(*address));
+    /// Forgets maps that are not asked for any more, once there are many of them.
+    fn forget_the_dead(&mut self, living: &[(Address, Bytes)]) {
+        if self.seen.len() > 2 * living.len() + LARGEST {
+            let living: BTreeSet<Address> = living.iter().map(|(address, _)| *address).collect();
+            self.seen.retain(|address, _| living.contains(address));
+        }
     }
 
     fn one(
