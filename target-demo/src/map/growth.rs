@@ -6,13 +6,13 @@
 //! 2^16 buckets; so what Go compares with 2^min(log2, 15) is here compared with 2^log2, which the
 //! sample stands for. And Go never shrinks.
 
+use super::Map;
 use super::bucket::{Bucket, SLOTS, top};
 use super::calls::{Calls, Growth};
 use super::chain::{Chain, Place, Seat};
 use super::hash::Hash;
 use super::header::flag;
 use super::table::Table;
-use super::Map;
 
 /// How far the mark may skip over buckets that writes have moved already, per bucket moved.
 const MARK_SKIPS: u64 = 1024;
@@ -140,7 +140,11 @@ impl<'a> Destination<'a> {
 
 fn after(place: Place<'_>) -> Seat<'_> {
     let full: &Bucket = place.bucket;
-    if place.slot + 1 < SLOTS { Seat::Free(Place { slot: place.slot + 1, ..place }) } else { Seat::Full(full) }
+    if place.slot + 1 < SLOTS {
+        Seat::Free(Place { slot: place.slot + 1, ..place })
+    } else {
+        Seat::Full(full)
+    }
 }
 
 impl Map {

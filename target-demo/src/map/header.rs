@@ -37,10 +37,6 @@ macro_rules! field {
         pub(crate) struct $name($atomic);
 
         impl $name {
-            /// A field with this value.
-            pub(crate) const fn new(value: $plain) -> Self {
-                Self(<$atomic>::new(value))
-            }
             /// Its value.
             #[inline]
             pub(crate) fn get(&self) -> $plain {
@@ -61,6 +57,11 @@ field!(Field32, AtomicU32, u32);
 field!(Field64, AtomicU64, u64);
 
 impl Field32 {
+    /// A field with this value.
+    pub(crate) const fn new(value: u32) -> Self {
+        Self(AtomicU32::new(value))
+    }
+
     /// Adds one.
     #[inline]
     pub(crate) fn increment(&self) {
@@ -69,6 +70,11 @@ impl Field32 {
 }
 
 impl Field64 {
+    /// A field with this value.
+    pub(crate) const fn new(value: u64) -> Self {
+        Self(AtomicU64::new(value))
+    }
+
     /// Adds `change`.
     #[inline]
     pub(crate) fn change(&self, change: i64) {

@@ -21,8 +21,8 @@ mod walk;
 use std::fmt;
 
 use bucket::top;
+use calls::Calls;
 pub(crate) use calls::Count;
-use calls::{Calls, Growth};
 use chain::{Chain, Place, Seat};
 use growth::Evacuation;
 pub(crate) use growth::{Progress, largest_without_growth};
@@ -192,7 +192,11 @@ impl Drop for Map {
 
 impl fmt::Debug for Map {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Map").field("name", &self.name).field("header", &self.header).finish_non_exhaustive()
+        formatter
+            .debug_struct("Map")
+            .field("name", &self.name)
+            .field("header", &self.header)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,9 +1,9 @@
 //! Counts a map by stepping through every slot of its tables. Nothing here reads the header: that
 //! is what makes it a check on it.
 
+use super::Map;
 use super::bucket::top;
 use super::table::Table;
-use super::Map;
 
 /// What the tables of a map were found to hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
