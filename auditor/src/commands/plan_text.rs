@@ -1,0 +1,45 @@
+//! A plan in words: every hook, where it would go and what a hit costs, or why it is refused. Shared
+//! by `--dry-run` and `auditor doctor -p`.
+
+use crate::probes::events::EVENTS;
+use crate::render::escape;
+use crate::session::setup::Inspected;
+
+/// Longest shown text of a place.
+const PLACE: usize = 100;
+/// Longest shown reason.
+const REASON: usize = 300;
+
+/// The plan for one process.
+#[must_use]
+pub(super) fn plan(inspected: &Inspected) -> String {
+    let identity = inspected.process.identity();
+    let found = inspected.instance.found();
+    let mut text = format!(
+        "\n{} (pid {}, {})\n  runtime {}{}: {}\n",
+        escape::visible(&identity.comm, 32),
+        identity.pid.0,
+        escape::visible(&identity.exe.to_string_lossy(), PLACE),
+        found.name,
+        found.version.map(|version| format!(" {}", escape::visible(&version, 32))).unwrap_or_default(),
+        escape::visible(&found.evidence, REASON),
+    );
+    for placement in &inspected.plan.placements {
+        text.push_str(&format!(
+            "  place    {:<22} {}, about {} ns a hit\n",
+            placement.hook.name,
+            escape::visible(&placement.place, PLACE),
+            placement.cost.0
+        ));
+    }
+    for refusal in &inspected.plan.refusals {
+        text.push_str(&format!("  refuse   {:<22} {}\n", refusal.name, escape::visible(&refusal.reason, REASON)));
+    }
+    for event in EVENTS {
+        text.push_str(&match event.offered(&inspected.host) {
+            Ok(()) => format!("  place    {:<22} raw tracepoint, tells {}\n", event.tracepoint, event.tells),
+            Err(reason) => format!("  refuse   {:<22} {reason}\n", event.tracepoint),
+        });
+    }
+    text
+}
