@@ -77,7 +77,8 @@ pub fn moved(from: Bytes, to: Bytes) -> String {
 pub fn span(time: Nanos) -> String {
     let seconds = time.0 / SECOND;
     match time.0 {
-        0..1_000 => format!("{} ns", time.0),
+        0 => "0 s".to_owned(),
+        1..1_000 => format!("{} ns", time.0),
         1_000..999_950 => scaled(time.0, 1_000, "µs"),
         999_950..999_950_000 => scaled(time.0, 1_000_000, "ms"),
         999_950_000..59_950_000_000 => scaled(time.0, u128::from(SECOND), "s"),
@@ -102,10 +103,7 @@ pub fn offset(window: &Window, at: Nanos) -> String {
     if at < window.start {
         return format!("-{}", span(window.start.since(at)));
     }
-    match at.since(window.start) {
-        Nanos(0) => "+0 s".to_owned(),
-        since => format!("+{}", span(since)),
-    }
+    format!("+{}", span(at.since(window.start)))
 }
 
 /// The wall clock at a time, `12:03:07Z`; `None` where the window's start cannot be read.
@@ -217,7 +215,7 @@ mod tests {
     #[test]
     fn spans_choose_their_unit() {
         let shown = |time| span(Nanos(time));
-        assert_eq!(shown(0), "0 ns");
+        assert_eq!(shown(0), "0 s");
         assert_eq!(shown(3_140_000), "3.1 ms");
         assert_eq!(shown(999_960), "1.0 ms");
         assert_eq!(shown(12_345_000_000), "12.3 s");

@@ -35,7 +35,7 @@ pub const fn growth(kind: GrowthKind) -> &'static str {
 pub const fn confidence(confidence: Confidence) -> (&'static str, &'static str, Tone) {
     match confidence {
         Confidence::Exact => ("exact", "everything was seen", Tone::Good),
-        Confidence::AtLeast => ("at least", "something was not seen: totals are lower bounds", Tone::Warn),
+        Confidence::AtLeast => ("at least", "something was not seen, totals are lower bounds", Tone::Warn),
         Confidence::Insufficient => ("insufficient", "too little was seen to say", Tone::Bad),
     }
 }
@@ -116,39 +116,35 @@ pub fn probes(coverage: &Coverage) -> String {
     said.join(", ")
 }
 
-/// What happened to maps, one piece each.
+/// What happened to maps, one piece each, in the words of the JSON report.
 #[must_use]
-pub fn events(events: &Events) -> Vec<(&'static str, String)> {
-    let counted = |value| human::known(value, human::count);
-    vec![
-        ("tables asked for", counted(events.allocate)),
-        ("let go", counted(events.free)),
-        ("growths", counted(events.grow)),
-        ("buckets moved", counted(events.evacuate)),
-        ("inserts", counted(events.insert)),
-        ("deletes", counted(events.delete)),
-    ]
+pub fn events(events: &Events, show: fn(u64) -> String) -> Vec<String> {
+    let rows = [
+        ("allocate", events.allocate),
+        ("free", events.free),
+        ("grow", events.grow),
+        ("evacuate", events.evacuate),
+        ("insert", events.insert),
+        ("delete", events.delete),
+    ];
+    rows.map(|(name, number)| format!("{name} {}", human::known(number, show))).to_vec()
 }
 
-/// The memory syscalls, one piece each.
+/// The memory syscalls by name.
 #[must_use]
-pub fn syscalls(syscalls: &Syscalls) -> Vec<(&'static str, String)> {
+pub const fn syscalls(syscalls: &Syscalls) -> [(&'static str, Calls); 5] {
     let madvise = Calls { calls: syscalls.madvise.calls, bytes: syscalls.madvise.bytes };
-    let rows = [
+    [
         ("mmap", syscalls.mmap),
         ("munmap", syscalls.munmap),
         ("mremap", syscalls.mremap),
         ("brk", syscalls.brk),
         ("madvise", madvise),
-    ];
-    rows.into_iter().map(|(name, calls)| (name, self::calls(calls))).collect()
+    ]
 }
 
-/// `12 x 126.0 MiB`: how often and how much in all.
+/// `12 calls, 126.0 MiB`: how often and how much in all.
 #[must_use]
 pub fn calls(calls: Calls) -> String {
-    if calls.calls == 0 {
-        return "0".to_owned();
-    }
-    format!("{} ({})", human::count(calls.calls), human::bytes(calls.bytes))
+    format!("{}, {}", human::plural(calls.calls, "call"), human::bytes(calls.bytes))
 }

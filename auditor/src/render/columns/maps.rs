@@ -140,17 +140,27 @@ pub const MAPS: &[Column<Map>] = &[
     },
 ];
 
-/// What a map is called, in at most `cells`: its name, else its type and address.
+/// What a map is called, in at most `cells`: its name, else its type and the end of its address,
+/// else its address.
 #[must_use]
 pub fn label(map: &Map, cells: usize) -> String {
     let address = map.address.to_string();
     match (&map.name, &map.type_name) {
         (Some(name), _) if !name.is_empty() => escape::visible(name, cells),
-        (_, Some(type_name)) if !type_name.is_empty() && cells > address.len() + 4 => {
-            format!("{} {address}", escape::visible(type_name, cells - address.len() - 1))
-        }
+        (_, Some(type_name)) if !type_name.is_empty() => typed(type_name, &address, cells),
         _ => escape::clip(&address, cells),
     }
+}
+
+/// A type and as much of the address as leaves room for it: many maps are of one type.
+fn typed(type_name: &str, address: &str, cells: usize) -> String {
+    /// Cells of the end of an address, with its mark: enough to tell neighbours apart.
+    const END: usize = 7;
+    let whole = escape::visible(type_name, cells);
+    let left = cells.saturating_sub(escape::width(&whole) + 1);
+    let address = escape::visible_tail(address, left.max(END));
+    let room = cells.saturating_sub(escape::width(&address) + 1);
+    escape::clip(&format!("{} {address}", escape::clip(&whole, room)), cells)
 }
 
 /// What a map is doing.

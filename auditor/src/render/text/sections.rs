@@ -17,6 +17,10 @@ const MAP_ROWS: usize = 20;
 const CLOSER: usize = 3;
 /// Rows of every other table and list.
 const ROWS: usize = 10;
+/// Runtimes that are named.
+const RUNTIMES: usize = 4;
+/// Cells of a name that stands within a line before it is cut.
+const NAME: usize = 60;
 /// Cells of one sentence of the report before it is cut.
 const SENTENCE: usize = 300;
 /// Cells of a longest bar.
@@ -43,7 +47,7 @@ fn title(report: &Report, page: &mut Page) {
     let (target, host) = (&report.target, &report.host);
     let [comm, kernel, arch] = [&target.comm, &host.kernel, &host.arch].map(|text| escape::visible(text, 40));
     page.paragraph(Tone::Heading, &format!("{comm} (pid {}) on Linux {kernel} {arch}", target.pid.0));
-    let build = target.build_id.as_ref().map_or_else(String::new, |id| format!(", build id {}", said(id)));
+    let build = target.build_id.as_ref().map_or_else(String::new, |id| format!(", build id {}", named(id)));
     page.paragraph(Tone::Normal, &format!("{}{build}", escape::visible_tail(&target.exe, 200)));
     let window = &report.window;
     page.paragraph(
@@ -56,10 +60,10 @@ fn title(report: &Report, page: &mut Page) {
             phrases::ended(window.ended)
         ),
     );
-    for runtime in report.target.runtimes.iter().take(ROWS) {
+    for runtime in report.target.runtimes.iter().take(RUNTIMES) {
         let version =
-            runtime.version.as_ref().map_or_else(String::new, |version| format!(" {}", said(version)));
-        let [name, evidence] = [&runtime.name, &runtime.evidence].map(|text| said(text));
+            runtime.version.as_ref().map_or_else(String::new, |version| format!(" {}", named(version)));
+        let [name, evidence] = [&runtime.name, &runtime.evidence].map(|text| named(text));
         page.paragraph(Tone::Quiet, &format!("runtime {name}{version}, recognised by {evidence}"));
     }
 }
@@ -98,7 +102,7 @@ fn findings(report: &Report, page: &mut Page) {
 
 fn one_finding(finding: &Finding, page: &mut Page) {
     let (severity, tone) = phrases::severity(finding.severity);
-    page.labelled(severity, tone, &format!("{} [{}]", said(&finding.summary), said(&finding.rule)));
+    page.labelled(severity, tone, &format!("{} [{}]", said(&finding.summary), named(&finding.rule)));
     for evidence in finding.evidence.iter().take(ROWS) {
         page.labelled("", Tone::Normal, &format!("because {}", said(evidence)));
     }
@@ -155,8 +159,12 @@ fn map_table(report: &Report, page: &mut Page) {
     }
 }
 
+/// The living maps that hold at least a tenth of what the largest holds.
 fn closer(report: &Report, page: &mut Page) {
-    let worth_it = |map: &&Map| map.died.is_none();
+    let size = |map: &Map| headline::held(map).map(|held| held.bytes().0);
+    let Some((_, largest)) = headline::largest(report) else { return };
+    let worth_it =
+        |map: &&Map| map.died.is_none() && size(map).is_some_and(|size| size >= largest.bytes().0 / 10);
     for map in report.maps.iter().filter(worth_it).take(CLOSER) {
         page.heading(&format!("Closer: {}", maps::label(map, 80)));
         for line in details::lines(map, report, Depth { frames: 5, episodes: 3 }) {
@@ -224,9 +232,9 @@ fn collector(report: &Report, page: &mut Page) {
 }
 
 fn syscalls(report: &Report, page: &mut Page) {
-    page.heading("Memory syscalls (calls, bytes of those that succeeded)");
-    for (name, text) in phrases::syscalls(&report.syscalls) {
-        page.labelled(name, Tone::Normal, &text);
+    page.heading("Memory syscalls (the bytes are of those that succeeded)");
+    for (name, calls) in phrases::syscalls(&report.syscalls) {
+        page.labelled(name, Tone::Normal, &phrases::calls(calls));
     }
     for (advice, calls) in report.syscalls.madvise.by_advice.iter().take(ROWS) {
         page.labelled("", Tone::Quiet, &advised(advice, *calls));
@@ -234,20 +242,19 @@ fn syscalls(report: &Report, page: &mut Page) {
 }
 
 fn advised(advice: &str, calls: Calls) -> String {
-    format!("of these {} {}", escape::visible(advice, 30), phrases::calls(calls))
+    format!("of these {}: {}", escape::visible(advice, 30), phrases::calls(calls))
 }
 
 fn events(report: &Report, page: &mut Page) {
     page.heading("Events, over all maps");
-    let said = phrases::events(&report.events).into_iter().map(|(name, number)| format!("{name} {number}"));
-    page.indented(Tone::Normal, &said.collect::<Vec<_>>().join(", "));
+    page.indented(Tone::Normal, &phrases::events(&report.events, human::count).join(", "));
 }
 
 fn trust(report: &Report, page: &mut Page) {
     let coverage = &report.coverage;
     let (word, meaning, tone) = phrases::confidence(coverage.confidence);
     page.heading("How far to trust this");
-    page.labelled("confidence", tone, &format!("{word}: {meaning}"));
+    page.labelled("confidence", tone, &format!("{word} ({meaning})"));
     let tone = if coverage.lost > 0 { Tone::Bad } else { Tone::Normal };
     let [lost, late] = [coverage.lost, coverage.late].map(human::count);
     page.labelled("events", tone, &format!("lost {lost}, late {late}"));
@@ -264,7 +271,7 @@ fn trust(report: &Report, page: &mut Page) {
 
 fn missing_probe(probe: &Probe) -> String {
     let reason = probe.reason.as_deref().map_or_else(|| "no reason given".to_owned(), said);
-    format!("{} {} at {}: {reason}", phrases::hook(probe.state), said(&probe.hook), said(&probe.place))
+    format!("{} {} at {}: {reason}", phrases::hook(probe.state), named(&probe.hook), named(&probe.place))
 }
 
 fn cost(report: &Report, page: &mut Page) {
@@ -289,6 +296,10 @@ fn and_more(all: usize, shown: usize, thing: &str, page: &mut Page) {
         let left = human::plural((all - shown) as u64, &format!("more {thing}"));
         page.indented(Tone::Quiet, &format!("and {left}"));
     }
+}
+
+fn named(text: &str) -> String {
+    escape::visible(text, NAME)
 }
 
 fn said(text: &str) -> String {
