@@ -1,0 +1,186 @@
+//! One map, everything that is known of it, as labelled sentences: the text report shows them for
+//! the largest maps, the screen for the selected one.
+
+use super::style::Tone;
+use super::{columns, escape, human, phrases};
+use crate::audit::report::{Episode, Evacuation, Map, MapBytes, NextGrowth, Report, Tables};
+use crate::audit::unit::Nanos;
+
+/// Cells of one sentence before it is cut: text from a target may be of any length.
+const SENTENCE: usize = 240;
+
+/// One labelled sentence. An empty label goes on with the one before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// What it is about.
+    pub label: &'static str,
+    /// Harmless text of any width.
+    pub text: String,
+    /// What it is to the reader.
+    pub tone: Tone,
+}
+
+impl Line {
+    fn new(label: &'static str, text: String) -> Self {
+        Self { label, text, tone: Tone::Normal }
+    }
+}
+
+/// How much of a map's history is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Frames of the call stack.
+    pub frames: usize,
+    /// Its latest growths.
+    pub episodes: usize,
+}
+
+/// Everything that is known of a map.
+#[must_use]
+pub fn lines(map: &Map, report: &Report, depth: Depth) -> Vec<Line> {
+    let mut lines = vec![
+        Line::new("what", identity(map)),
+        Line::new("life", life(map, report)),
+        Line::new("entries", entries(map)),
+        Line::new("bytes", sizes(&map.bytes)),
+        Line::new("tables", tables(&map.tables)),
+        Line::new("growths", phrases::growths(&map.growths)),
+    ];
+    lines.extend(map.evacuation.map(|evacuation| evacuated(evacuation, map)));
+    lines.extend(map.next_growth.map(|next| Line::new("next growth", next_growth(next))));
+    lines.extend(map.verdict.as_ref().map(|verdict| Line::new("verdict", said(verdict))));
+    lines.extend(site(map, depth.frames));
+    lines.extend(history(map, report, depth.episodes));
+    lines
+}
+
+/// Runtime, type, address, owner.
+fn identity(map: &Map) -> String {
+    let mut parts = vec![said(&map.runtime)];
+    parts.extend(map.type_name.as_deref().map(said));
+    parts.push(format!("at {}", map.address));
+    parts.extend(map.owner.as_deref().map(|owner| format!("held by {}", said(owner))));
+    parts.join(", ")
+}
+
+/// When it was born, whether it lives.
+fn life(map: &Map, report: &Report) -> String {
+    let at = |time| human::offset(&report.window, time);
+    let born = map
+        .born
+        .map_or_else(|| "there before the audit began".to_owned(), |time| format!("born {}", at(time)));
+    let died = map.died.map_or_else(|| "alive".to_owned(), |time| format!("dropped {}", at(time)));
+    let reachable = match map.reachable {
+        None => "",
+        Some(true) => ", still referred to",
+        Some(false) => ", nothing refers to it: it waits for the collector",
+    };
+    format!("{born}, {died}{reachable}")
+}
+
+/// Live, capacity, tombstones, overflow.
+fn entries(map: &Map) -> String {
+    let counted = |value| human::known(value, human::count);
+    let share = match (map.live, map.capacity) {
+        (Some(live), Some(capacity)) => format!(" ({})", human::share(live, capacity)),
+        _ => String::new(),
+    };
+    let [live, capacity] = [map.live, map.capacity].map(counted);
+    let [tombstones, overflow] = [map.tombstones, map.overflow].map(counted);
+    format!("{live} live of {capacity} slots{share}, {tombstones} tombstones, {overflow} overflow buckets")
+}
+
+/// Every size.
+fn sizes(held: &MapBytes) -> String {
+    let parts = [
+        ("allocated", held.allocated),
+        ("resident", held.resident),
+        ("needed", held.needed),
+        ("stranded", held.stranded),
+        ("old table", held.old_table),
+        ("peak", held.peak),
+    ];
+    parts.map(|(name, size)| format!("{name} {}", human::known(size, human::bytes))).join(", ")
+}
+
+/// Asked for and let go.
+fn tables(tables: &Tables) -> String {
+    format!(
+        "{} asked for ({}), {} let go ({})",
+        human::count(tables.allocated),
+        human::bytes(tables.allocated_bytes),
+        human::count(tables.freed),
+        human::bytes(tables.freed_bytes)
+    )
+}
+
+/// How far the evacuation is and what it holds back.
+fn evacuated(evacuation: Evacuation, map: &Map) -> Line {
+    let Evacuation { moved, total, in_progress, stalled_for } = evacuation;
+    let share = human::share(moved, total);
+    let mut text = format!("{} of {} old buckets moved ({share})", human::count(moved), human::count(total));
+    if in_progress {
+        text += &format!(", old table of {} still held", human::known(map.bytes.old_table, human::bytes));
+    }
+    if let Some(stalled) = stalled_for.filter(|stalled| *stalled > Nanos(0)) {
+        text += &format!(", nothing moved for {}", human::span(stalled));
+    }
+    Line { label: "evacuation", text, tone: columns::maps::state(map).tone }
+}
+
+/// When, how much, how soon.
+fn next_growth(next: NextGrowth) -> String {
+    let eta =
+        next.eta.map_or_else(String::new, |eta| format!(", in {} at the present rate", human::span(eta)));
+    format!(
+        "at {} live entries: a new table of {}, {} more than now while both are held{eta}",
+        human::count(next.at_live),
+        human::bytes(next.new_table),
+        human::bytes(next.peak_extra)
+    )
+}
+
+/// The call stack of its largest growth.
+fn site(map: &Map, most: usize) -> Vec<Line> {
+    let label = |index| if index == 0 { "grown from" } else { "" };
+    let shown = map.site.iter().take(most).enumerate();
+    let mut lines: Vec<Line> = shown.map(|(index, frame)| Line::new(label(index), said(frame))).collect();
+    let left = map.site.len().saturating_sub(most);
+    if left > 0 && most > 0 {
+        lines.push(Line { label: "", text: format!("and {left} more frames"), tone: Tone::Quiet });
+    }
+    lines
+}
+
+/// Its latest growths.
+fn history(map: &Map, report: &Report, most: usize) -> Vec<Line> {
+    let is_its = |episode: &&Episode| episode.map == map.address && lived_through(map, episode);
+    let latest = report.episodes.iter().rev().filter(is_its).take(most);
+    let label = |index| if index == 0 { "latest" } else { "" };
+    latest.enumerate().map(|(index, episode)| Line::new(label(index), growth(episode, report))).collect()
+}
+
+/// Addresses are used again: an episode is a map's when the map lived then.
+fn lived_through(map: &Map, episode: &Episode) -> bool {
+    map.born.is_none_or(|born| born <= episode.start) && map.died.is_none_or(|died| episode.start <= died)
+}
+
+/// One growth in one sentence.
+fn growth(episode: &Episode, report: &Report) -> String {
+    let end = episode.end.map_or_else(
+        || "under way".to_owned(),
+        |end| format!("took {}", human::span(end.since(episode.start))),
+    );
+    let step = human::known(episode.rss_delta, human::change);
+    let lag = episode.rss_lag.map_or_else(String::new, |lag| format!(" after {}", human::span(lag)));
+    format!(
+        "{} {}, {end}, new table {}, RSS {step}{lag}",
+        human::offset(&report.window, episode.start),
+        phrases::growth(episode.kind),
+        human::bytes(episode.allocated)
+    )
+}
+
+fn said(text: &str) -> String {
+    escape::visible(text, SENTENCE)
+}

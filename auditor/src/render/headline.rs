@@ -1,0 +1,120 @@
+//! What holds the memory and how RSS moved: the two sentences that everything else explains.
+
+use super::columns::maps::label;
+use super::human;
+use crate::audit::report::{Map, Memory, Report};
+use crate::audit::unit::Bytes;
+
+/// Cells for a name within a sentence.
+const NAME: usize = 48;
+
+/// What a map is known to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Held {
+    /// In RAM.
+    Resident(Bytes),
+    /// Allocated; how much of it is in RAM is not known.
+    Allocated(Bytes),
+}
+
+impl Held {
+    /// How much, of either kind.
+    #[must_use]
+    pub const fn bytes(self) -> Bytes {
+        match self {
+            Self::Resident(bytes) | Self::Allocated(bytes) => bytes,
+        }
+    }
+}
+
+/// What a map holds: what is in RAM, or else what is allocated.
+#[must_use]
+pub fn held(map: &Map) -> Option<Held> {
+    let allocated = map.bytes.allocated.map(Held::Allocated);
+    map.bytes.resident.map(Held::Resident).or(allocated)
+}
+
+/// The living map that holds most; the first of equals.
+#[must_use]
+pub fn largest(report: &Report) -> Option<(&Map, Held)> {
+    let living = report.maps.iter().filter(|map| map.died.is_none());
+    let known = living.filter_map(|map| Some((map, held(map)?)));
+    // max_by_key would take the last of equals: their order in the report means something.
+    known.reduce(|most, next| if next.1.bytes() > most.1.bytes() { next } else { most })
+}
+
+/// What all living maps hold together, listed or folded; `None` where nothing is known.
+#[must_use]
+pub fn all_maps(report: &Report) -> Option<Bytes> {
+    let living = report.maps.iter().filter(|map| map.died.is_none());
+    let listed = living.filter_map(held).map(Held::bytes);
+    let folded = report.populations.iter().map(|population| population.bytes.allocated);
+    listed.chain(folded).reduce(|sum, next| sum + next)
+}
+
+/// What holds the memory, in one sentence.
+#[must_use]
+pub fn holder(report: &Report) -> String {
+    let Some((map, held)) = largest(report) else { return nothing_held(report) };
+    let name = label(map, NAME);
+    let size = human::bytes(held.bytes());
+    match held {
+        Held::Resident(part) => format!("{name} holds {size} in RAM{}.", of_rss(part, &report.memory)),
+        Held::Allocated(part) => format!("{name} holds {size}{}.", at_most_of_rss(part, &report.memory)),
+    }
+}
+
+/// `, 71 % of RSS`.
+fn of_rss(part: Bytes, memory: &Memory) -> String {
+    memory.rss.last.map_or_else(String::new, |rss| format!(", {} of RSS", human::share(part.0, rss.0)))
+}
+
+/// The same, of something that need not be in RAM.
+fn at_most_of_rss(part: Bytes, memory: &Memory) -> String {
+    match memory.rss.last {
+        None => String::new(),
+        Some(rss) if part > rss => {
+            format!(", more than RSS ({}): not all of it is in RAM", human::bytes(rss))
+        }
+        Some(rss) => format!(", {} of RSS if all of it is in RAM", human::share(part.0, rss.0)),
+    }
+}
+
+/// What there is to say when no living map is known to hold anything.
+fn nothing_held(report: &Report) -> String {
+    let peak = |map: &Map| map.bytes.peak;
+    let dropped = report.maps.iter().filter(|map| map.died.is_some());
+    match dropped.max_by_key(|map| peak(map)) {
+        Some(map) => format!(
+            "No map is alive; the largest was {}, which held {} at most.",
+            label(map, NAME),
+            human::known(peak(map), human::bytes)
+        ),
+        None if report.maps.is_empty() && report.populations.is_empty() => "No map was seen.".to_owned(),
+        None => "No single map is known to hold memory.".to_owned(),
+    }
+}
+
+/// How RSS moved, in one sentence.
+#[must_use]
+pub fn rss(report: &Report) -> String {
+    let rss = &report.memory.rss;
+    let (Some(first), Some(last)) = (rss.first, rss.last) else { return "RSS was not read.".to_owned() };
+    let peak = rss.peak.unwrap_or_else(|| first.max(last));
+    if first == last && peak == first {
+        return format!("RSS stayed at {}.", human::bytes(last));
+    }
+    if peak <= first.max(last) {
+        let by = human::moved(first, last);
+        return format!("RSS went from {} to {} ({by}).", human::bytes(first), human::bytes(last));
+    }
+    let [first, last, peak] = [first, last, peak].map(human::bytes);
+    format!("RSS went from {first} up to {peak}{} and is {last} now.", when(report))
+}
+
+/// ` at +12.3 s (12:03:16Z)`.
+fn when(report: &Report) -> String {
+    let Some(at) = report.memory.rss.peak_at else { return String::new() };
+    let clock = human::clock(&report.window, at).map_or_else(String::new, |clock| format!(" ({clock})"));
+    format!(" at {}{clock}", human::offset(&report.window, at))
+}

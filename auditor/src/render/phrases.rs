@@ -1,0 +1,150 @@
+//! Words for the report's enums, and the one-line summaries that text and screen share.
+
+use super::human;
+use super::style::Tone;
+use crate::audit::fact::{Ended, GrowthKind, HookState};
+use crate::audit::report::{Calls, Confidence, Coverage, Events, Growths, Map, Severity, Syscalls};
+
+/// Why an audit ended.
+#[must_use]
+pub const fn ended(why: Option<Ended>) -> &'static str {
+    match why {
+        None => "still going on",
+        Some(Ended::Duration) => "ended after the time asked for",
+        Some(Ended::Stopped) => "stopped by the user",
+        Some(Ended::TargetExited) => "ended by the target's exit",
+        Some(Ended::TargetReplaced) => "ended because the target replaced its program",
+    }
+}
+
+/// A kind of growth.
+#[must_use]
+pub const fn growth(kind: GrowthKind) -> &'static str {
+    match kind {
+        GrowthKind::First => "first",
+        GrowthKind::Double => "double",
+        GrowthKind::SameSize => "same size",
+        GrowthKind::Shrink => "shrink",
+        GrowthKind::Split => "split",
+        GrowthKind::Other => "other",
+    }
+}
+
+/// How far the numbers can be trusted.
+#[must_use]
+pub const fn confidence(confidence: Confidence) -> (&'static str, &'static str, Tone) {
+    match confidence {
+        Confidence::Exact => ("exact", "everything was seen", Tone::Good),
+        Confidence::AtLeast => ("at least", "something was not seen, totals are lower bounds", Tone::Warn),
+        Confidence::Insufficient => ("insufficient", "too little was seen to say", Tone::Bad),
+    }
+}
+
+/// A hook's state.
+#[must_use]
+pub const fn hook(state: HookState) -> &'static str {
+    match state {
+        HookState::Attached => "attached",
+        HookState::Refused => "refused",
+        HookState::Disabled => "disabled",
+    }
+}
+
+/// How bad a finding is.
+#[must_use]
+pub const fn severity(severity: Severity) -> (&'static str, Tone) {
+    match severity {
+        Severity::Critical => ("CRITICAL", Tone::Bad),
+        Severity::Warning => ("warning", Tone::Warn),
+        Severity::Info => ("info", Tone::Normal),
+    }
+}
+
+/// Whether the layouts passed their self-checks.
+#[must_use]
+pub const fn layout(verified: Option<bool>) -> (&'static str, Tone) {
+    match verified {
+        None => ("not needed", Tone::Normal),
+        Some(true) => ("verified on this target", Tone::Good),
+        Some(false) => ("NOT verified: sizes read from memory may be wrong", Tone::Bad),
+    }
+}
+
+/// Growths of a map, kinds that occurred.
+#[must_use]
+pub fn growths(growths: &Growths) -> String {
+    let seen: Vec<String> = by_kind(growths)
+        .into_iter()
+        .filter(|(_, times)| *times > 0)
+        .map(|(kind, times)| format!("{} {}", human::count(times), growth(kind)))
+        .collect();
+    if seen.is_empty() { "none seen".to_owned() } else { seen.join(", ") }
+}
+
+/// All growths of a map.
+#[must_use]
+pub fn growths_in_all(growths: &Growths) -> u64 {
+    by_kind(growths).into_iter().fold(0, |sum, (_, times)| sum.saturating_add(times))
+}
+
+const fn by_kind(growths: &Growths) -> [(GrowthKind, u64); 6] {
+    [
+        (GrowthKind::First, growths.first),
+        (GrowthKind::Double, growths.double),
+        (GrowthKind::SameSize, growths.same_size),
+        (GrowthKind::Shrink, growths.shrink),
+        (GrowthKind::Split, growths.split),
+        (GrowthKind::Other, growths.other),
+    ]
+}
+
+/// Whether the old table of a map is still held.
+#[must_use]
+pub fn is_evacuating(map: &Map) -> bool {
+    map.died.is_none() && map.evacuation.is_some_and(|evacuation| evacuation.in_progress)
+}
+
+/// `5 attached, 1 refused, 1 disabled`.
+#[must_use]
+pub fn probes(coverage: &Coverage) -> String {
+    let all = [HookState::Attached, HookState::Refused, HookState::Disabled];
+    let numbers =
+        all.map(|state| (state, coverage.probes.iter().filter(|probe| probe.state == state).count()));
+    let worth_saying = numbers.iter().filter(|(state, number)| *number > 0 || *state == HookState::Attached);
+    let said: Vec<String> =
+        worth_saying.map(|(state, number)| format!("{number} {}", hook(*state))).collect();
+    said.join(", ")
+}
+
+/// What happened to maps, one piece each, in the words of the JSON report.
+#[must_use]
+pub fn events(events: &Events, show: fn(u64) -> String) -> Vec<String> {
+    let rows = [
+        ("allocate", events.allocate),
+        ("free", events.free),
+        ("grow", events.grow),
+        ("evacuate", events.evacuate),
+        ("insert", events.insert),
+        ("delete", events.delete),
+    ];
+    rows.map(|(name, number)| format!("{name} {}", human::known(number, show))).to_vec()
+}
+
+/// The memory syscalls by name.
+#[must_use]
+pub const fn syscalls(syscalls: &Syscalls) -> [(&'static str, Calls); 5] {
+    let madvise = Calls { calls: syscalls.madvise.calls, bytes: syscalls.madvise.bytes };
+    [
+        ("mmap", syscalls.mmap),
+        ("munmap", syscalls.munmap),
+        ("mremap", syscalls.mremap),
+        ("brk", syscalls.brk),
+        ("madvise", madvise),
+    ]
+}
+
+/// `12 calls, 126.0 MiB`: how often and how much in all.
+#[must_use]
+pub fn calls(calls: Calls) -> String {
+    format!("{}, {}", human::plural(calls.calls, "call"), human::bytes(calls.bytes))
+}

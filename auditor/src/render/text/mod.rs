@@ -1,0 +1,24 @@
+//! The report as an incident note: what holds the memory first, the evidence after it, and at the
+//! end how far to trust it. Plain text of at most [`page::WIDTH`] columns.
+
+mod interval;
+mod page;
+mod sections;
+
+use std::io::{self, Write};
+
+use super::style::Style;
+use crate::audit::report::Report;
+use page::Page;
+
+pub use interval::interval;
+
+/// The whole note.
+///
+/// # Errors
+/// Those of `out`.
+pub fn report(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let page = &mut Page::new(style);
+    sections::SECTIONS.iter().for_each(|section| section(report, page));
+    out.write_all(page.as_bytes())
+}

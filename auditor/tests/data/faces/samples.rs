@@ -1,0 +1,480 @@
+//! Reports made by hand, in the shapes that matter to a face: a rich one, one that knows nothing,
+//! one whose target lies. The figures of the rich one are invented but add up.
+
+use std::collections::BTreeMap;
+
+use auditor::audit::fact::{GrowthKind, HookState};
+use auditor::audit::report::{
+    Auditor, Calls, Confidence, Cost, Coverage, Episode, Evacuation, Events, Finding, Gc, Growths, Host,
+    Madvise, Map, MapBytes, Memory, NextGrowth, Origin, Pauses, Population, PopulationBytes, Probe, Report,
+    Rss, Rung, Runtime, SCHEMA, Severity, Syscalls, Tables, Target, Window,
+};
+use auditor::audit::unit::{Address, Bytes, Nanos, Pid};
+
+const MIB: u64 = 1 << 20;
+const MILLISECOND: u64 = 1_000_000;
+const SECOND: u64 = 1000 * MILLISECOND;
+const START: u64 = 4242 * SECOND;
+
+fn mib(tenths: u64) -> Bytes {
+    Bytes(tenths * MIB / 10)
+}
+
+/// A time so many milliseconds after the audit began.
+fn after(milliseconds: u64) -> Nanos {
+    Nanos(START + milliseconds * MILLISECOND)
+}
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+/// A target of which nothing is known.
+pub fn empty() -> Report {
+    Report {
+        schema: text(SCHEMA),
+        auditor: Auditor { version: text("0.1.0") },
+        host: Host { kernel: text("6.8.0-45-generic"), arch: text("x86_64"), page_size: Bytes(4096) },
+        target: Target {
+            pid: Pid(17),
+            comm: text("idle"),
+            exe: text("/usr/bin/idle"),
+            build_id: None,
+            runtimes: vec![],
+        },
+        window: Window {
+            start: Nanos(START),
+            end: Nanos(START),
+            wall_start: text("2026-03-01T12:03:04Z"),
+            ended: None,
+        },
+        memory: Memory { rss: Rss::default(), limit: None, swap: None, ladder: vec![] },
+        syscalls: Syscalls::default(),
+        events: Events::default(),
+        maps: vec![],
+        populations: vec![],
+        episodes: vec![],
+        gc: None,
+        findings: vec![],
+        coverage: Coverage {
+            lost: 0,
+            late: 0,
+            probes: vec![],
+            layout_verified: None,
+            confidence: Confidence::Insufficient,
+            notes: vec![],
+        },
+        cost: Cost::default(),
+    }
+}
+
+/// A map of which nothing but its address is known.
+pub fn unknown_map(address: u64) -> Map {
+    Map {
+        address: Address(address),
+        runtime: text("demo"),
+        type_name: None,
+        name: None,
+        origin: Origin::BeforeAttach,
+        born: None,
+        died: None,
+        reachable: None,
+        owner: None,
+        site: vec![],
+        live: None,
+        capacity: None,
+        tombstones: None,
+        overflow: None,
+        bytes: MapBytes::default(),
+        tables: Tables::default(),
+        growths: Growths::default(),
+        evacuation: None,
+        next_growth: None,
+        verdict: None,
+    }
+}
+
+/// The map of the incident: it doubled, and its evacuation is half done.
+fn sessions() -> Map {
+    Map {
+        name: Some(text("sessions")),
+        origin: Origin::Observed,
+        born: Some(after(300)),
+        reachable: Some(true),
+        owner: Some(text("main.cache.sessions")),
+        site: ["sessions::Store::insert (src/store.rs:41)", "sessions::serve (src/serve.rs:112)", "main"]
+            .map(text)
+            .to_vec(),
+        live: Some(1_703_937),
+        capacity: Some(4_194_304),
+        tombstones: Some(0),
+        overflow: Some(37),
+        bytes: MapBytes {
+            allocated: Some(mib(1146)),
+            resident: Some(mib(630)),
+            needed: Some(mib(382)),
+            stranded: Some(mib(248)),
+            old_table: Some(mib(382)),
+            peak: Some(mib(1146)),
+        },
+        tables: Tables { allocated: 20, allocated_bytes: mib(1528), freed: 18, freed_bytes: mib(382) },
+        growths: Growths { first: 1, double: 18, same_size: 1, ..Growths::default() },
+        evacuation: Some(Evacuation {
+            moved: 112_722,
+            total: 262_144,
+            in_progress: true,
+            stalled_for: Some(Nanos(3_140 * MILLISECOND)),
+        }),
+        next_growth: Some(NextGrowth {
+            at_live: 3_407_873,
+            new_table: mib(1528),
+            peak_extra: mib(1528),
+            eta: Some(Nanos(245 * SECOND)),
+        }),
+        verdict: Some(text("not by itself: the old table goes when writes have moved the rest")),
+        ..unknown_map(0x7f3a_1000_0040)
+    }
+}
+
+/// A Go map without a name of its own.
+fn typed() -> Map {
+    Map {
+        runtime: text("go_swiss"),
+        type_name: Some(text("map[string]*main.Session")),
+        live: Some(98_304),
+        capacity: Some(131_072),
+        tombstones: Some(1_204),
+        bytes: MapBytes {
+            allocated: Some(mib(96)),
+            resident: Some(mib(96)),
+            needed: Some(mib(90)),
+            stranded: Some(mib(6)),
+            old_table: Some(Bytes(0)),
+            peak: Some(mib(96)),
+        },
+        ..unknown_map(0xc000_1234_5600)
+    }
+}
+
+/// A map that came and went.
+fn dropped() -> Map {
+    Map {
+        name: Some(text("startup-index")),
+        origin: Origin::Observed,
+        born: Some(after(100)),
+        died: Some(after(9_000)),
+        live: Some(0),
+        capacity: Some(8),
+        bytes: MapBytes { allocated: Some(Bytes(0)), peak: Some(mib(24)), ..MapBytes::default() },
+        tables: Tables { allocated: 12, allocated_bytes: mib(48), freed: 12, freed_bytes: mib(48) },
+        growths: Growths { first: 1, double: 11, ..Growths::default() },
+        ..unknown_map(0x7f3a_2000_0040)
+    }
+}
+
+fn episode(kind: GrowthKind, start: u64, end: Option<u64>, size: Bytes) -> Episode {
+    Episode {
+        map: Address(0x7f3a_1000_0040),
+        kind,
+        start: after(start),
+        end: end.map(after),
+        allocated: size,
+        mmap: size,
+        rss_delta: Some(i64::try_from(size.0).expect("samples are small")),
+        rss_lag: Some(Nanos(3_100_000)),
+        mmap_lag: Some(Nanos(12_400)),
+        evacuated: 4096,
+        stall: Some(Nanos(48 * MILLISECOND)),
+        cause: None,
+    }
+}
+
+fn episodes() -> Vec<Episode> {
+    let doublings = (0..11_u64).map(|index| {
+        let start = 400 + index * 900;
+        episode(GrowthKind::Double, start, Some(start + 300 + index * 20), Bytes(37_376 << index))
+    });
+    let last = Episode {
+        cause: Some(text("the load factor: 1,703,937 live entries in 262,144 buckets")),
+        stall: Some(Nanos(3_140 * MILLISECOND)),
+        ..episode(GrowthKind::Double, 12_300, None, mib(764))
+    };
+    doublings.chain([last]).collect()
+}
+
+fn probe(hook: &str, state: HookState, reason: Option<&str>, hits: u64) -> Probe {
+    let place = format!("/usr/bin/target-demo {hook}+0x0 (nop)");
+    Probe { hook: text(hook), place, state, reason: reason.map(text), hits }
+}
+
+fn coverage() -> Coverage {
+    Coverage {
+        lost: 0,
+        late: 3,
+        probes: vec![
+            probe("demo_map_allocate", HookState::Attached, None, 32),
+            probe("demo_map_grow", HookState::Attached, None, 20),
+            probe("demo_map_free", HookState::Attached, None, 30),
+            probe(
+                "demo_map_evacuate",
+                HookState::Disabled,
+                Some("over the budget of 1 % of one CPU"),
+                112_722,
+            ),
+            probe(
+                "mm_vmscan_memcg_reclaim_begin",
+                HookState::Refused,
+                Some("the kernel has no such tracepoint"),
+                0,
+            ),
+        ],
+        layout_verified: Some(true),
+        confidence: Confidence::AtLeast,
+        notes: vec![text(
+            "moves of old buckets are read from memory since +8.2 s, when the probe was taken away",
+        )],
+    }
+}
+
+fn findings() -> Vec<Finding> {
+    vec![Finding {
+        rule: text("evacuation_stalled"),
+        severity: Severity::Warning,
+        map: Some(Address(0x7f3a_1000_0040)),
+        summary: text("sessions holds two tables and nobody moves the old one"),
+        evidence: vec![
+            text("112,722 of 262,144 old buckets moved, none for 3.1 s"),
+            text("38.2 MiB in the old table"),
+        ],
+        remedy: text("write to the map, or rebuild it"),
+        reclaimable: Some(mib(382)),
+    }]
+}
+
+fn ladder() -> Vec<Rung> {
+    [("maps", 730), ("other heap", 98), ("stacks", 4), ("files", 41), ("unexplained", 11)]
+        .map(|(name, tenths)| Rung { name: text(name), bytes: mib(tenths) })
+        .to_vec()
+}
+
+fn syscalls() -> Syscalls {
+    let calls = |calls, tenths| Calls { calls, bytes: mib(tenths) };
+    let dontneed = calls(3, 640);
+    Syscalls {
+        mmap: calls(14, 1264),
+        munmap: calls(12, 1_012),
+        mremap: calls(0, 0),
+        brk: calls(7, 21),
+        madvise: Madvise {
+            calls: 3,
+            bytes: mib(640),
+            by_advice: BTreeMap::from([(text("DONTNEED"), dontneed)]),
+        },
+    }
+}
+
+/// A target in the middle of an incident.
+pub fn rich() -> Report {
+    Report {
+        target: Target {
+            pid: Pid(4711),
+            comm: text("target-demo"),
+            exe: text("/usr/bin/target-demo"),
+            build_id: Some(text("9f3c21d07a55e1b8c0d4")),
+            runtimes: vec![Runtime {
+                name: text("demo"),
+                version: Some(text("1")),
+                evidence: text("the exported symbol demo_map_registry"),
+            }],
+        },
+        window: Window { end: after(42_000), ..empty().window },
+        memory: Memory {
+            rss: Rss {
+                first: Some(mib(121)),
+                last: Some(mib(884)),
+                peak: Some(mib(1310)),
+                peak_at: Some(after(12_300)),
+            },
+            limit: Some(mib(4_000)),
+            swap: Some(Bytes(0)),
+            ladder: ladder(),
+        },
+        syscalls: syscalls(),
+        events: Events {
+            allocate: Some(32),
+            grow: Some(31),
+            evacuate: Some(636_970),
+            free: Some(30),
+            insert: Some(1_802_241),
+            delete: None,
+        },
+        maps: vec![sessions(), typed(), dropped(), unknown_map(0x7f3a_3000_0040)],
+        populations: vec![Population {
+            runtime: text("demo"),
+            type_name: Some(text("map[string]int")),
+            owner: Some(text("per-request scratch")),
+            maps: 12_004,
+            alive: 1_204,
+            live: 3_400,
+            capacity: 19_264,
+            bytes: PopulationBytes { allocated: mib(4), stranded: Some(mib(3)) },
+            tables: Tables::default(),
+            growths: Growths::default(),
+            near_empty: Some(1_100),
+            over_presized: None,
+        }],
+        episodes: episodes(),
+        gc: Some(Gc {
+            cycles: 12,
+            pauses: Pauses {
+                count: 24,
+                total: Nanos(3_100_000),
+                max: Nanos(400_000),
+                p99: Some(Nanos(390_000)),
+            },
+            heap_live: Some(mib(98)),
+            heap_goal: Some(mib(196)),
+            released: Some(mib(640)),
+        }),
+        findings: findings(),
+        coverage: coverage(),
+        cost: Cost {
+            probe_hits: 112_804,
+            target_time_estimate: Nanos(84 * MILLISECOND),
+            agent_cpu: Some(Nanos(420 * MILLISECOND)),
+            agent_rss: Some(mib(142)),
+            bpf_memory: Some(mib(43)),
+        },
+        ..empty()
+    }
+}
+
+/// What a target may call things: it clears the screen, sets the title, turns the line around, hides
+/// what follows and does not end.
+pub const HOSTILE: &str =
+    "\u{1b}[2J\u{1b}]0;owned\u{7}\r\n\u{9b}31m\u{202e}evil\u{200b}\u{feff}e\u{301}\0\\\u{1f600}";
+
+fn hostile_map(address: u64) -> Map {
+    let most = Some(Bytes(u64::MAX));
+    let endless = HOSTILE.repeat(40);
+    Map {
+        runtime: endless.clone(),
+        type_name: Some(endless.clone()),
+        name: Some(endless.clone()),
+        born: Some(Nanos(u64::MAX)),
+        reachable: Some(false),
+        owner: Some(endless.clone()),
+        site: vec![endless.clone(); 20],
+        live: Some(u64::MAX),
+        capacity: Some(1),
+        tombstones: Some(u64::MAX),
+        overflow: Some(u64::MAX),
+        bytes: MapBytes {
+            allocated: most,
+            resident: most,
+            needed: most,
+            stranded: most,
+            old_table: most,
+            peak: most,
+        },
+        tables: Tables {
+            allocated: u64::MAX,
+            allocated_bytes: Bytes(u64::MAX),
+            freed: u64::MAX,
+            freed_bytes: Bytes(u64::MAX),
+        },
+        growths: Growths {
+            first: u64::MAX,
+            double: u64::MAX,
+            same_size: u64::MAX,
+            shrink: u64::MAX,
+            split: u64::MAX,
+            other: u64::MAX,
+        },
+        evacuation: Some(Evacuation {
+            moved: u64::MAX,
+            total: 1,
+            in_progress: true,
+            stalled_for: Some(Nanos(u64::MAX)),
+        }),
+        next_growth: Some(NextGrowth {
+            at_live: u64::MAX,
+            new_table: Bytes(u64::MAX),
+            peak_extra: Bytes(u64::MAX),
+            eta: Some(Nanos(u64::MAX)),
+        }),
+        verdict: Some(endless),
+        ..unknown_map(address)
+    }
+}
+
+/// A target that lies: names full of escapes, every number as large as it can be.
+pub fn hostile() -> Report {
+    let endless = HOSTILE.repeat(40);
+    let calls = Calls { calls: u64::MAX, bytes: Bytes(u64::MAX) };
+    let most = Some(Bytes(u64::MAX));
+    let mut report = Report {
+        target: Target {
+            pid: Pid(u32::MAX),
+            comm: endless.clone(),
+            exe: endless.clone(),
+            build_id: Some(endless.clone()),
+            runtimes: vec![
+                Runtime {
+                    name: endless.clone(),
+                    version: Some(endless.clone()),
+                    evidence: endless.clone()
+                };
+                20
+            ],
+        },
+        window: Window { start: Nanos(0), end: Nanos(u64::MAX), wall_start: endless.clone(), ended: None },
+        memory: Memory {
+            rss: Rss { first: most, last: most, peak: most, peak_at: Some(Nanos(u64::MAX)) },
+            limit: most,
+            swap: most,
+            ladder: vec![Rung { name: endless.clone(), bytes: Bytes(u64::MAX) }; 50],
+        },
+        syscalls: Syscalls {
+            mmap: calls,
+            munmap: calls,
+            mremap: calls,
+            brk: calls,
+            madvise: Madvise {
+                calls: u64::MAX,
+                bytes: Bytes(u64::MAX),
+                by_advice: BTreeMap::from([(endless.clone(), calls)]),
+            },
+        },
+        maps: (0..30).map(|index| hostile_map(u64::MAX - index)).collect(),
+        ..rich()
+    };
+    report.episodes = vec![
+        Episode {
+            map: Address(u64::MAX),
+            start: Nanos(u64::MAX),
+            end: Some(Nanos(0)),
+            allocated: Bytes(u64::MAX),
+            rss_delta: Some(i64::MIN),
+            rss_lag: Some(Nanos(u64::MAX)),
+            mmap_lag: Some(Nanos(u64::MAX)),
+            stall: Some(Nanos(u64::MAX)),
+            cause: Some(endless.clone()),
+            ..episode(GrowthKind::Other, 0, None, Bytes(0))
+        };
+        50
+    ];
+    report.coverage.lost = u64::MAX;
+    report.coverage.notes = vec![endless.clone(); 50];
+    report.coverage.probes = vec![
+        Probe {
+            hook: endless.clone(),
+            place: endless.clone(),
+            state: HookState::Refused,
+            reason: Some(endless),
+            hits: u64::MAX,
+        };
+        50
+    ];
+    report
+}

@@ -1,0 +1,323 @@
+//! Golden tests of every face of a report: each format, and the screen at three sizes, drawn from
+//! reports made by hand (`data/faces/samples.rs`). Review a changed snapshot as you would review a
+//! changed page: by reading it.
+
+#[path = "data/faces/samples.rs"]
+mod samples;
+
+use auditor::audit::fact::GrowthKind;
+use auditor::audit::report::{Confidence, Episode, Evacuation, Map, MapBytes, Report, Window};
+use auditor::audit::unit::{Address, Bytes, Nanos};
+use auditor::render::style::Style;
+use auditor::render::{FORMATS, Format, escape, render, render_styled, text};
+use auditor::tui::view::View;
+use auditor::tui::{Action, Input};
+use proptest::prelude::*;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::style::Color;
+
+/// What a format makes of a report.
+fn rendered(report: &Report, format: Format) -> String {
+    let mut out = Vec::new();
+    render(report, format, &mut out).expect("a vector takes everything");
+    String::from_utf8(out).expect("formats are UTF-8")
+}
+
+/// One interval's block.
+fn interval(now: &Report, before: Option<&Report>) -> String {
+    let mut out = Vec::new();
+    text::interval(now, before, Style::Plain, &mut out).expect("a vector takes everything");
+    String::from_utf8(out).expect("formats are UTF-8")
+}
+
+/// Compares with `data/faces/NAME.snap`.
+fn golden(name: &str, face: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("data/faces");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, face));
+}
+
+fn assert_harmless(face: &str) {
+    let ours = |letter: char| matches!(letter, '\n' | ' '..='~' | '▁'..='█' | '▉'..='▏' | '░' | '▲' | '▼');
+    let obeyed = face.chars().find(|letter| !ours(*letter) && !escape::is_harmless(*letter));
+    assert_eq!(obeyed, None, "a terminal would obey {obeyed:?}");
+}
+
+#[test]
+fn every_format_of_a_rich_report_is_as_reviewed() {
+    for row in FORMATS {
+        golden(&format!("rich.{}", row.name), &rendered(&samples::rich(), row.format));
+    }
+}
+
+#[test]
+fn every_format_of_an_empty_report_is_as_reviewed() {
+    for row in FORMATS {
+        golden(&format!("empty.{}", row.name), &rendered(&samples::empty(), row.format));
+    }
+}
+
+#[test]
+fn the_text_of_a_hostile_report_is_as_reviewed() {
+    golden("hostile.text", &rendered(&samples::hostile(), Format::Text));
+}
+
+#[test]
+fn an_interval_is_as_reviewed() {
+    let mut before = samples::rich();
+    before.memory.rss.last = before.memory.rss.first;
+    before.events.grow = Some(29);
+    before.maps.remove(1);
+    golden("rich.interval", &interval(&samples::rich(), Some(&before)));
+    golden("first.interval", &interval(&samples::empty(), None));
+}
+
+#[test]
+fn no_format_lets_a_terminal_be_driven() {
+    for row in FORMATS {
+        assert_harmless(&rendered(&samples::hostile(), row.format));
+    }
+    assert_harmless(&interval(&samples::hostile(), Some(&samples::hostile())));
+}
+
+#[test]
+fn text_fits_a_hundred_columns_whatever_the_target_is_called() {
+    for report in [samples::rich(), samples::empty(), samples::hostile()] {
+        for face in [rendered(&report, Format::Text), interval(&report, None)] {
+            let widest = face.lines().max_by_key(|line| escape::width(line)).unwrap_or_default();
+            assert!(escape::width(widest) <= 100, "{widest}");
+        }
+    }
+}
+
+#[test]
+fn a_hostile_target_cannot_fill_the_page() {
+    assert!(rendered(&samples::hostile(), Format::Text).lines().count() < 400);
+}
+
+#[test]
+fn json_reads_back_as_the_same_report() {
+    for report in [samples::rich(), samples::empty(), samples::hostile()] {
+        for format in [Format::Json, Format::Ndjson] {
+            let read: Report = serde_json::from_str(&rendered(&report, format)).expect("it is JSON");
+            assert_eq!(read, report);
+        }
+    }
+}
+
+#[test]
+fn json_of_an_honest_target_is_byte_for_byte_what_serde_writes() {
+    let report = samples::rich();
+    let pretty = serde_json::to_string_pretty(&report).expect("a report is plain data");
+    let line = serde_json::to_string(&report).expect("a report is plain data");
+    assert_eq!(rendered(&report, Format::Json), pretty + "\n");
+    assert_eq!(rendered(&report, Format::Ndjson), line + "\n");
+}
+
+#[test]
+fn colour_adds_escapes_and_changes_nothing_else() {
+    let mut coloured = Vec::new();
+    render_styled(&samples::rich(), Format::Text, Style::Colour, &mut coloured)
+        .expect("a vector takes everything");
+    let coloured = String::from_utf8(coloured).expect("formats are UTF-8");
+    let mut plain = String::new();
+    for (index, piece) in coloured.split('\u{1b}').enumerate() {
+        let text = if index == 0 { piece } else { piece.split_once('m').expect("a colour ends with m").1 };
+        plain.push_str(text);
+    }
+    assert!(coloured.contains('\u{1b}'));
+    assert_eq!(trimmed(&plain), rendered(&samples::rich(), Format::Text));
+}
+
+/// Colours keep the spaces before the end of a line.
+fn trimmed(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// The sizes a screen is reviewed at.
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
+/// A view of a report that came as the last of several: RSS has a history.
+fn viewing(report: &Report, style: Style) -> View {
+    let mut view = View::new(style);
+    let (first, last) = (report.memory.rss.first, report.memory.rss.last);
+    let Window { start, end, .. } = report.window;
+    for step in 1..=20_u64 {
+        let mut earlier = report.clone();
+        earlier.window.end = Nanos(start.0 + end.since(start).0 / 20 * step);
+        earlier.memory.rss.last =
+            first.zip(last).map(|(first, last)| Bytes(first.0 + last.less(first).0 / 20 * step));
+        view.feed(&earlier);
+    }
+    view
+}
+
+fn typed(view: &mut View, report: &Report, keys: &str) -> Action {
+    let inputs = keys.chars().map(|key| if key == '\n' { Input::Enter } else { Input::Letter(key) });
+    inputs.fold(Action::Ignore, |_, input| view.press(input, report))
+}
+
+/// The screen as text, one line a row.
+fn screen(view: &mut View, report: &Report, (width, height): (u16, u16)) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test backend never fails");
+    terminal.draw(|frame| view.draw(report, frame)).expect("a test backend never fails");
+    let buffer = terminal.backend().buffer();
+    let rows = buffer.content().chunks(usize::from(width.max(1)));
+    rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>().trim_end().to_owned() + "\n")
+        .collect()
+}
+
+#[test]
+fn the_screen_of_a_rich_report_is_as_reviewed_at_every_size() {
+    let report = samples::rich();
+    for size in SIZES {
+        let face = screen(&mut viewing(&report, Style::Plain), &report, size);
+        golden(&format!("rich.screen-{}x{}", size.0, size.1), &face);
+    }
+}
+
+#[test]
+fn the_screens_of_an_empty_and_a_hostile_report_are_as_reviewed() {
+    golden("empty.screen-80x24", &screen(&mut View::default(), &samples::empty(), (80, 24)));
+    let hostile = samples::hostile();
+    golden("hostile.screen-80x24", &screen(&mut viewing(&hostile, Style::Plain), &hostile, (80, 24)));
+}
+
+#[test]
+fn what_opens_over_the_table_is_as_reviewed() {
+    let report = samples::rich();
+    for (name, keys) in [("details", "\n"), ("help", "?"), ("filter", "/sess"), ("paused", "srp")] {
+        let mut view = viewing(&report, Style::Plain);
+        typed(&mut view, &report, keys);
+        golden(&format!("rich.screen-{name}"), &screen(&mut view, &report, (80, 24)));
+    }
+}
+
+#[test]
+fn a_corner_of_a_screen_still_says_rss() {
+    let report = samples::rich();
+    golden("rich.screen-20x5", &screen(&mut viewing(&report, Style::Plain), &report, (20, 5)));
+    assert!(screen(&mut viewing(&report, Style::Plain), &report, (12, 1)).contains("RSS 88.4 MiB"));
+}
+
+#[test]
+fn a_paused_screen_stands_still_and_shows_the_latest_afterwards() {
+    let report = samples::rich();
+    let mut later = report.clone();
+    later.memory.rss.last = Some(Bytes(77 << 20));
+    let mut view = viewing(&report, Style::Plain);
+    typed(&mut view, &report, "p");
+    view.feed(&later);
+    assert!(screen(&mut view, &later, (80, 24)).contains("RSS 88.4 MiB"));
+    typed(&mut view, &later, "p");
+    assert!(screen(&mut view, &later, (80, 24)).contains("RSS 77.0 MiB"));
+}
+
+#[test]
+fn a_filter_leaves_only_what_it_names() {
+    let report = samples::rich();
+    let mut view = viewing(&report, Style::Plain);
+    typed(&mut view, &report, "/SESSION\n");
+    let face = screen(&mut view, &report, (80, 24));
+    assert!(face.contains("map[string]") && !face.contains("startup-index"));
+}
+
+#[test]
+fn without_colours_nothing_is_coloured_and_with_them_something_is() {
+    for (style, coloured) in [(Style::Plain, false), (Style::Colour, true)] {
+        let report = samples::rich();
+        let mut terminal = Terminal::new(TestBackend::new(120, 40)).expect("a test backend never fails");
+        let mut view = viewing(&report, style);
+        terminal.draw(|frame| view.draw(&report, frame)).expect("a test backend never fails");
+        let cells = terminal.backend().buffer().content();
+        assert_eq!(cells.iter().any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset), coloured);
+    }
+}
+
+#[test]
+fn no_screen_lets_a_terminal_be_driven() {
+    let report = samples::hostile();
+    for keys in ["", "\n", "?"] {
+        let mut view = viewing(&report, Style::Plain);
+        typed(&mut view, &report, keys);
+        for size in SIZES {
+            assert_harmless(&screen(&mut view, &report, size));
+        }
+    }
+}
+
+fn any_map() -> impl Strategy<Value = Map> {
+    let numbers = prop::array::uniform8(prop::option::of(any::<u64>()));
+    (any::<u64>(), prop::option::of(".{0,40}"), numbers, any::<[u64; 3]>()).prop_map(
+        |(address, name, sizes, some)| {
+            let [live, capacity, died, sizes @ ..] = sizes;
+            let [allocated, resident, old_table, peak, stranded] = sizes.map(|size| size.map(Bytes));
+            let [moved, total, stalled] = some;
+            let bytes = MapBytes { allocated, resident, old_table, peak, stranded, needed: None };
+            let stalled_for = Some(Nanos(stalled));
+            let evacuation = Some(Evacuation { moved, total, in_progress: moved < total, stalled_for });
+            let died = died.map(Nanos);
+            Map { name, live, capacity, died, bytes, evacuation, ..samples::unknown_map(address) }
+        },
+    )
+}
+
+fn any_episode() -> impl Strategy<Value = Episode> {
+    (any::<[u64; 4]>(), any::<i64>()).prop_map(|([map, start, end, size], delta)| Episode {
+        map: Address(map),
+        kind: GrowthKind::Split,
+        start: Nanos(start),
+        end: Some(Nanos(end)),
+        allocated: Bytes(size),
+        mmap: Bytes(size),
+        rss_delta: Some(delta),
+        rss_lag: Some(Nanos(end)),
+        mmap_lag: None,
+        evacuated: size,
+        stall: None,
+        cause: None,
+    })
+}
+
+fn any_report() -> impl Strategy<Value = Report> {
+    let maps = prop::collection::vec(any_map(), 0..30);
+    let episodes = prop::collection::vec(any_episode(), 0..30);
+    let rss = prop::array::uniform4(prop::option::of(any::<u64>()));
+    (maps, episodes, rss, any::<[u64; 3]>(), ".{0,60}").prop_map(|(maps, episodes, rss, times, comm)| {
+        let mut report = Report { maps, episodes, ..samples::rich() };
+        let [first, last, peak, peak_at] = rss;
+        [report.memory.rss.first, report.memory.rss.last, report.memory.rss.peak] =
+            [first, last, peak].map(|size| size.map(Bytes));
+        report.memory.rss.peak_at = peak_at.map(Nanos);
+        [report.window.start, report.window.end, report.cost.target_time_estimate] = times.map(Nanos);
+        report.coverage.confidence = Confidence::Insufficient;
+        report.target.comm = comm;
+        report
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn nothing_panics_at_any_size_with_any_report(
+        report in any_report(),
+        size in (1_u16..210, 1_u16..70),
+        keys in "[jksrp/?\n gG]{0,12}",
+    ) {
+        let mut view = viewing(&report, Style::Colour);
+        typed(&mut view, &report, &keys);
+        assert_harmless(&screen(&mut view, &report, size));
+        assert_harmless(&rendered(&report, Format::Text));
+    }
+}
+
+#[test]
+fn a_screen_of_one_cell_is_a_screen() {
+    for size in [(1, 1), (1, 60), (200, 1), (40, 8), (39, 8)] {
+        screen(&mut View::default(), &samples::rich(), size);
+    }
+}
