@@ -23,6 +23,8 @@ pub struct Hook {
     pub key: usize,
     /// Whether the map is to be looked at when the process exits.
     pub watch: Watch,
+    /// Whether the map's header is copied into the hit.
+    pub header: Header,
     /// Drop hits in the kernel whose capture is smaller.
     pub filter: Option<Filter>,
     /// What to capture, at most [`auditor_ebpf::CAPTURES`].
@@ -75,6 +77,15 @@ pub enum Watch {
     No,
 }
 
+/// Whether the bytes at the map's address are copied into the hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Header {
+    /// Yes: [`auditor_ebpf::LOOK_BYTES`] of them, at the entry.
+    Copy,
+    /// No.
+    No,
+}
+
 /// Drops hits in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Filter {
@@ -122,6 +133,8 @@ pub struct Hit {
     pub took: Option<Nanos>,
     /// The call stack.
     pub stack: Option<StackId>,
+    /// The bytes at the map's address, with [`Header::Copy`] and where they could be read.
+    pub header: Option<[u8; auditor_ebpf::LOOK_BYTES]>,
 }
 
 impl Hit {
