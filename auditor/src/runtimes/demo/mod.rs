@@ -1,7 +1,19 @@
-//! The demo map of `target-demo`.
+//! The demo map of `target-demo`, by its page alone (`docs/demo-map.md`): no code is shared.
 
-use super::{Instance, Runtime};
+mod detect;
+mod hooks;
+mod layout;
+
+use super::hook::{Hit, Hook};
+use super::{Instance, LayoutError, Runtime};
+use crate::audit::fact::{self, Evacuate, Shape, What};
+use crate::audit::unit::Address;
+use crate::target::memory::Memory;
 use crate::target::module::Module;
+use detect::Found;
+
+/// Its name in reports.
+const NAME: &str = "demo";
 
 /// Knows the demo map.
 #[derive(Debug)]
@@ -9,12 +21,64 @@ pub struct Demo;
 
 impl Runtime for Demo {
     fn name(&self) -> &'static str {
-        "demo"
+        NAME
     }
+
     fn about(&self) -> &'static str {
-        "the map of target-demo"
+        "the map of target-demo: 8 slots a bucket, overflow buckets, two tables while it grows"
     }
-    fn recognise(&self, _module: &Module) -> Option<Box<dyn Instance>> {
-        None
+
+    fn recognise(&self, module: &Module) -> Option<Box<dyn Instance>> {
+        let found = detect::recognise(module)?;
+        Some(Box::new(DemoInstance { found }))
+    }
+}
+
+/// The demo map as found in one process.
+#[derive(Debug)]
+struct DemoInstance {
+    found: Found,
+}
+
+impl Instance for DemoInstance {
+    fn found(&self) -> fact::Runtime {
+        let Found { version, evidence, .. } = self.found.clone();
+        fact::Runtime { name: NAME.to_owned(), version, evidence, verified: None }
+    }
+
+    fn hooks(&self) -> Vec<Hook> {
+        hooks::all()
+    }
+
+    fn header_len(&self) -> usize {
+        layout::HEADER
+    }
+
+    fn evacuation_is_readable(&self) -> bool {
+        true
+    }
+
+    fn check(&self, memory: &dyn Memory) -> Result<(), LayoutError> {
+        layout::check(self.found.registry, memory)
+    }
+
+    fn census(&self, memory: &dyn Memory) -> Result<Vec<Address>, LayoutError> {
+        layout::census(self.found.registry, memory)
+    }
+
+    fn look(&self, map: Address, header: &[u8]) -> Result<Shape, LayoutError> {
+        layout::look(map, header)
+    }
+
+    fn name_of(&self, header: &[u8], memory: &dyn Memory) -> Option<String> {
+        layout::name_of(header, memory)
+    }
+
+    fn decode(&self, hook: &str, hit: &Hit) -> Option<What> {
+        hooks::decode(hook, hit)
+    }
+
+    fn decode_count(&self, hook: &str, key: u64, count: u64) -> Option<What> {
+        (hook == hooks::EVACUATE).then_some(What::Evacuate(Evacuate { map: Address(key), moved: count }))
     }
 }

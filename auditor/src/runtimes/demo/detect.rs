@@ -1,0 +1,68 @@
+//! Is the demo map in this file: all four functions and the registry are exported by it.
+
+use super::{hooks, layout};
+use crate::audit::unit::Address;
+use crate::target::module::Module;
+
+/// The variable that lists all maps.
+const REGISTRY: &str = "demo_map_registry";
+
+/// What was recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Where the registry is.
+    pub(super) registry: Address,
+    /// The layout's version, where the file says it before the program runs.
+    pub(super) version: Option<String>,
+    /// What it was recognised by.
+    pub(super) evidence: String,
+}
+
+pub(super) fn recognise(module: &Module) -> Option<Found> {
+    if !hooks::SYMBOLS.iter().all(|name| module.symbol(name).is_some()) {
+        return None;
+    }
+    let registry = module.symbol(REGISTRY)?;
+    let initial = registry.file_offset.map(|at| module.bytes_at_file_offset(at, layout::REGISTRY_BYTES));
+    let version = initial.and_then(Result::ok).and_then(|bytes| layout::registry_version(&bytes));
+    let evidence = format!("{REGISTRY} and {} in {}", hooks::SYMBOLS.join(", "), module.path().display());
+    Some(Found { registry: registry.address, version: version.map(|number| number.to_string()), evidence })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::unit::Pid;
+    use crate::runtimes::{Runtime as _, demo::Demo};
+    use crate::target::module::modules;
+
+    macro_rules! exported {
+        ($($name:ident)*) => { $(
+            #[unsafe(no_mangle)]
+            extern "C" fn $name(value: u64) -> u64 { std::hint::black_box(value) }
+        )* };
+    }
+    exported! { demo_map_allocate demo_map_grow demo_map_evacuate demo_map_free }
+
+    #[unsafe(no_mangle)]
+    static demo_map_registry: [u64; 4] = [0x5952_5453_4947_4552, 128 << 32 | 1, 0, 0];
+
+    /// Calls what the linker would throw away otherwise.
+    fn keep() -> u64 {
+        let functions = [demo_map_allocate, demo_map_grow, demo_map_evacuate, demo_map_free];
+        functions.iter().map(|function| function(1)).sum::<u64>() + std::hint::black_box(demo_map_registry[3])
+    }
+
+    #[test]
+    fn a_program_with_all_five_symbols_is_recognised_and_a_library_without_is_not() {
+        assert_eq!(keep(), 4);
+        let modules = modules(Pid(std::process::id())).unwrap();
+        let (program, libraries) = modules.split_first().unwrap();
+        let found = recognise(program).unwrap();
+        assert_eq!(found.registry, Address(std::ptr::from_ref(&demo_map_registry) as u64));
+        assert_eq!(found.version.as_deref(), Some("1"));
+        assert!(found.evidence.contains("demo_map_free"));
+        assert!(!libraries.is_empty());
+        assert!(libraries.iter().all(|library| Demo.recognise(library).is_none()));
+    }
+}

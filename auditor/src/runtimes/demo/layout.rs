@@ -1,0 +1,636 @@
+//! The demo map's bytes: header, registry, and what they say of a map. Version 1 of
+//! `docs/demo-map.md`, which draws them.
+
+use std::collections::BTreeSet;
+
+use crate::audit::fact::{Counted, Progress, Shape};
+use crate::audit::unit::{Address, Bytes};
+use crate::runtimes::LayoutError;
+use crate::target::memory::Memory;
+
+/// Bytes of a map's header.
+pub(super) const HEADER: usize = 128;
+/// Where a header holds the live entries.
+pub(super) const LIVE: i64 = 8;
+/// Bytes of the registry.
+pub(super) const REGISTRY_BYTES: usize = 32;
+
+/// `DMAP`.
+const MAGIC: u32 = 0x5041_4d44;
+/// `REGISTRY`.
+const REGISTRY_MAGIC: u64 = 0x5952_5453_4947_4552;
+const VERSION: u32 = 1;
+const EVACUATING: u16 = 1;
+const SAME_SIZE: u16 = 2;
+const DROPPED: u16 = 4;
+const SHRINKING: u16 = 8;
+
+/// Slots of a bucket.
+const SLOTS: u64 = 8;
+/// Bytes of a bucket: tophash, keys, values, next.
+const BUCKET: u64 = 8 + 64 + 64 + 8;
+/// Most buckets that are believed: 144 TiB of them.
+const LOG2_MOST: u32 = 40;
+/// From here on an array carries spare buckets, 1 for 2^4.
+const SPARE_FROM: u32 = 4;
+/// Fewest buckets of an overflow area.
+const AREA_LEAST: u64 = 8;
+/// Longest name.
+const NAME: usize = 64;
+/// User addresses end here, with five-level page tables.
+const ADDRESSES: u64 = 1 << 56;
+
+/// Slots of a chunk of the registry.
+const CHUNK_SLOTS: usize = 510;
+const CHUNK: usize = 16 + 8 * CHUNK_SLOTS;
+/// Most chunks that are followed: two million maps.
+const CHUNKS: usize = 1 << 12;
+/// Headers that the self-check looks at.
+const CHECKED: usize = 64;
+/// The map may be written while it is read, so what looks wrong is read again this many times.
+const TRIES: usize = 16;
+
+/// Buckets of a table, or `None` for more than are believed.
+pub(super) fn buckets(log2: u32) -> Option<u64> {
+    (log2 <= LOG2_MOST).then(|| 1 << log2)
+}
+
+/// Buckets for overflow at the end of an array of 2^log2.
+fn spare(log2: u32) -> u64 {
+    log2.checked_sub(SPARE_FROM).map_or(0, |log2| 1 << log2)
+}
+
+/// Bytes of a bucket array with its spare buckets; `log2` is at most [`LOG2_MOST`].
+fn array_bytes(log2: u32) -> u64 {
+    ((1 << log2) + spare(log2)) * BUCKET
+}
+
+/// Most bytes that a table can have: its overflow areas hold the overflow buckets in use, the last
+/// one partly. Twice that, and a page, because an allocator may round.
+fn most_bytes(log2: u32, overflow: u64) -> u64 {
+    let area = spare(log2).max(AREA_LEAST);
+    2 * (array_bytes(log2) + (overflow + area) * BUCKET) + 4096
+}
+
+/// Bytes that `live` entries would need in a map just rebuilt with that many: the fewest buckets at
+/// a load factor of 6.5, no overflow area, no old table.
+fn needed(live: u64) -> Option<Bytes> {
+    if live == 0 {
+        return Some(Bytes(HEADER as u64));
+    }
+    let fits = |&log2: &u32| live <= SLOTS || u128::from(live) * 2 <= 13_u128 << log2;
+    let log2 = (0..=LOG2_MOST).find(fits)?;
+    Some(Bytes(HEADER as u64 + array_bytes(log2)))
+}
+
+/// Little-endian fields; what is beyond the end reads as zeros, which no check passes.
+#[derive(Clone, Copy)]
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn number<const N: usize>(&self, at: usize) -> [u8; N] {
+        self.0.get(at..at + N).and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; N])
+    }
+    fn u8(&self, at: usize) -> u32 {
+        u32::from(u8::from_le_bytes(self.number(at)))
+    }
+    fn u16(&self, at: usize) -> u16 {
+        u16::from_le_bytes(self.number(at))
+    }
+    fn u32(&self, at: usize) -> u32 {
+        u32::from_le_bytes(self.number(at))
+    }
+    fn u64(&self, at: usize) -> u64 {
+        u64::from_le_bytes(self.number(at))
+    }
+}
+
+/// One of a map's two tables, as the header describes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Table {
+    address: u64,
+    log2: u32,
+    overflow: u64,
+    bytes: u64,
+}
+
+impl Table {
+    fn exists(&self) -> bool {
+        self.address != 0
+    }
+
+    /// Slots of the buckets; those of overflow buckets are not counted.
+    fn slots(&self) -> u64 {
+        if self.exists() { SLOTS << self.log2 } else { 0 }
+    }
+
+    /// Places for an entry, overflow buckets included.
+    fn room(&self) -> u64 {
+        self.slots().saturating_add(SLOTS * self.overflow)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Header {
+    magic: u32,
+    version: u16,
+    flags: u16,
+    live: u64,
+    zero: u16,
+    bucket: u64,
+    table: Table,
+    old: Table,
+    moved: u64,
+    tombstones: u64,
+    counted: Counted,
+    name_len: usize,
+    name: u64,
+}
+
+impl Header {
+    fn parse(bytes: &[u8]) -> Self {
+        let f = Fields(bytes);
+        Self {
+            magic: f.u32(0),
+            version: f.u16(4),
+            flags: f.u16(6),
+            live: f.u64(8),
+            zero: f.u16(18),
+            bucket: f.u32(20).into(),
+            table: Table { address: f.u64(24), log2: f.u8(16), overflow: f.u32(48).into(), bytes: f.u64(64) },
+            old: Table { address: f.u64(32), log2: f.u8(17), overflow: f.u32(52).into(), bytes: f.u64(72) },
+            moved: f.u64(40),
+            tombstones: f.u64(56),
+            counted: Counted {
+                insert: f.u64(80),
+                delete: f.u64(88),
+                grow: [104, 108, 112].map(|at| u64::from(f.u32(at))).iter().sum(),
+                evacuate: f.u64(96),
+            },
+            name_len: f.u32(116) as usize,
+            name: f.u64(120),
+        }
+    }
+
+    fn dropped(&self) -> bool {
+        self.flags & DROPPED != 0
+    }
+
+    /// All old buckets are moved: the old table, or a part of it, may have been let go.
+    fn evacuated(&self) -> bool {
+        buckets(self.old.log2) == Some(self.moved)
+    }
+
+    /// The first check that fails, in words.
+    fn fault(&self) -> Option<String> {
+        self.fault_of_itself()
+            .or_else(|| table_fault("table", &self.table, self.dropped()))
+            .or_else(|| table_fault("old table", &self.old, self.dropped() || self.evacuated()))
+            .or_else(|| self.fault_between())
+    }
+
+    /// What no moment of a map's life changes.
+    fn fault_of_itself(&self) -> Option<String> {
+        let known = EVACUATING | SAME_SIZE | DROPPED | SHRINKING;
+        first_fault([
+            (self.magic == MAGIC, "magic", self.magic.into()),
+            (u32::from(self.version) == VERSION, "version", self.version.into()),
+            (self.flags & !known == 0, "flags", self.flags.into()),
+            (self.zero == 0, "reserved bytes", self.zero.into()),
+            (self.bucket == BUCKET, "bytes of one bucket", self.bucket),
+            (self.name_len <= NAME, "length of the name", self.name_len as u64),
+        ])
+    }
+
+    /// How the numbers must fit each other.
+    fn fault_between(&self) -> Option<String> {
+        let room = self.table.room().saturating_add(self.old.room());
+        let moved = !self.old.exists() || buckets(self.old.log2).is_some_and(|total| self.moved <= total);
+        let one = !self.table.exists() || self.table.address != self.old.address;
+        first_fault([
+            (self.dropped() || self.live <= room, "live entries beyond the slots", self.live),
+            (self.dropped() || self.tombstones <= self.table.room(), "tombstones", self.tombstones),
+            (moved, "old buckets moved beyond the old buckets", self.moved),
+            (one, "old table that is the current one", self.old.address),
+            (
+                self.table.exists() || !self.old.exists() || self.dropped(),
+                "old table alone",
+                self.old.address,
+            ),
+        ])
+    }
+}
+
+/// `going`: the table is being let go piece by piece, so its bytes may be fewer than it had.
+fn table_fault(which: &str, table: &Table, going: bool) -> Option<String> {
+    let fault = if table.exists() {
+        if table.log2 > LOG2_MOST {
+            return Some(format!("{which}: log2 of the buckets is {}", table.log2));
+        }
+        let whole = going || array_bytes(table.log2) <= table.bytes;
+        first_fault([
+            (table.address.is_multiple_of(8) && table.address < ADDRESSES, "address", table.address),
+            (whole, "bytes too few for the buckets", table.bytes),
+            (table.bytes <= most_bytes(table.log2, table.overflow), "bytes too many", table.bytes),
+        ])
+    } else {
+        let empty = |number| going || number == 0;
+        first_fault([
+            (empty(table.bytes), "bytes without a table", table.bytes),
+            (empty(table.overflow), "overflow buckets without a table", table.overflow),
+        ])
+    };
+    fault.map(|fault| format!("{which}: {fault}"))
+}
+
+fn first_fault<const N: usize>(checks: [(bool, &str, u64); N]) -> Option<String> {
+    let (_, what, value) = checks.into_iter().find(|(passes, _, _)| !passes)?;
+    Some(format!("{what} is {value:#x}"))
+}
+
+/// What a map looks like. `capacity` is 8 x 2^log2: slots of overflow buckets are not counted, and
+/// there is none before the first table.
+pub(super) fn look(map: Address, bytes: &[u8]) -> Result<Shape, LayoutError> {
+    let fails = |check| LayoutError::Check { what: "the map header", at: map, check };
+    if bytes.len() < HEADER {
+        return Err(fails(format!("{} of {HEADER} bytes", bytes.len())));
+    }
+    let header = Header::parse(bytes);
+    match header.fault() {
+        Some(fault) => Err(fails(fault)),
+        None => Ok(shape(&header)),
+    }
+}
+
+fn shape(header: &Header) -> Shape {
+    let Header { table, old, .. } = header;
+    let address = |table: &Table| table.exists().then_some(Address(table.address));
+    let progress = |total| Progress { moved: header.moved, total };
+    Shape {
+        live: header.live,
+        capacity: table.slots(),
+        tombstones: Some(header.tombstones),
+        overflow: Some(table.overflow + old.overflow),
+        table: address(table),
+        old_table: address(old),
+        allocated: Bytes(HEADER as u64) + Bytes(table.bytes) + Bytes(old.bytes),
+        old_bytes: Bytes(old.bytes),
+        needed: needed(header.live),
+        evacuation: old.exists().then(|| buckets(old.log2).map(progress)).flatten(),
+        counted: Some(header.counted),
+        dropped: header.dropped(),
+    }
+}
+
+/// The map's name. Hostile like everything else: bounded, and nothing in it steers a terminal.
+pub(super) fn name_of(bytes: &[u8], memory: &dyn Memory) -> Option<String> {
+    let header = Header::parse(bytes);
+    if header.magic != MAGIC || header.name == 0 || header.name_len > NAME {
+        return None;
+    }
+    let mut name = vec![0; header.name_len];
+    memory.read(Address(header.name), &mut name).ok()?;
+    let name = String::from_utf8(name).ok()?;
+    Some(name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect())
+}
+
+/// The version that a registry's bytes say, if they are a registry's.
+pub(super) fn registry_version(bytes: &[u8]) -> Option<u32> {
+    let fields = Fields(bytes);
+    (fields.u64(0) == REGISTRY_MAGIC).then(|| fields.u32(8))
+}
+
+/// A place in the registry and the map it lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Slot {
+    at: Address,
+    map: Address,
+}
+
+/// Checks the registry, then the first maps that it lists.
+pub(super) fn check(registry: Address, memory: &dyn Memory) -> Result<(), LayoutError> {
+    slots(registry, memory, CHECKED)?.iter().try_for_each(|slot| check_slot(slot, memory))
+}
+
+/// A map that is written right now may look wrong for a moment, one that died is no longer listed.
+fn check_slot(slot: &Slot, memory: &dyn Memory) -> Result<(), LayoutError> {
+    let mut last = Ok(());
+    for _ in 0..TRIES {
+        let listed = read::<8>("the registry's slot", slot.at, memory)?;
+        if u64::from_le_bytes(listed) != slot.map.0 {
+            return Ok(());
+        }
+        last = read::<HEADER>("the map header", slot.map, memory)
+            .and_then(|header| look(slot.map, &header))
+            .map(drop);
+        if last.is_ok() {
+            break;
+        }
+    }
+    last
+}
+
+/// Every map that is listed, by address.
+pub(super) fn census(registry: Address, memory: &dyn Memory) -> Result<Vec<Address>, LayoutError> {
+    let maps: BTreeSet<Address> = slots(registry, memory, usize::MAX)?.iter().map(|slot| slot.map).collect();
+    Ok(maps.into_iter().collect())
+}
+
+/// The first `most` maps, as the registry lists them. Follows at most [`CHUNKS`] chunks.
+fn slots(registry: Address, memory: &dyn Memory, most: usize) -> Result<Vec<Slot>, LayoutError> {
+    let mut next = first_chunk(registry, memory)?;
+    let mut seen = BTreeSet::new();
+    let mut slots = Vec::new();
+    while next != Address(0) && slots.len() < most {
+        let fails = |check| LayoutError::Check { what: "the registry's chunk", at: next, check };
+        if !seen.insert(next) {
+            return Err(fails("the list of chunks is a ring".to_owned()));
+        }
+        if seen.len() > CHUNKS {
+            return Err(fails(format!("more than {CHUNKS} chunks")));
+        }
+        let chunk = read::<CHUNK>("the registry's chunk", next, memory)?;
+        slots.extend(slots_of(next, &chunk).map_err(fails)?);
+        next = Address(Fields(&chunk).u64(0));
+    }
+    slots.truncate(most);
+    Ok(slots)
+}
+
+fn first_chunk(registry: Address, memory: &dyn Memory) -> Result<Address, LayoutError> {
+    let bytes = read::<REGISTRY_BYTES>("the registry", registry, memory)?;
+    let fields = Fields(&bytes);
+    let fault = first_fault([
+        (fields.u64(0) == REGISTRY_MAGIC, "magic", fields.u64(0)),
+        (fields.u32(8) == VERSION, "version", fields.u32(8).into()),
+        (fields.u32(12) as usize == HEADER, "bytes of a header", fields.u32(12).into()),
+    ]);
+    match fault {
+        Some(check) => Err(LayoutError::Check { what: "the registry", at: registry, check }),
+        None => Ok(Address(fields.u64(16))),
+    }
+}
+
+fn slots_of(chunk: Address, bytes: &[u8]) -> Result<Vec<Slot>, String> {
+    let fields = Fields(bytes);
+    let used = usize::try_from(fields.u64(8)).unwrap_or(usize::MAX);
+    if used > CHUNK_SLOTS {
+        return Err(format!("{used} slots used of {CHUNK_SLOTS}"));
+    }
+    let mut slots = Vec::new();
+    for offset in (0..used).map(|slot| 16 + 8 * slot) {
+        let (map, at) = (fields.u64(offset), chunk.plus(offset as u64));
+        if !map.is_multiple_of(64) || map >= ADDRESSES {
+            return Err(format!("{map:#x} cannot be a map's address"));
+        }
+        slots.extend(at.filter(|_| map != 0).map(|at| Slot { at, map: Address(map) }));
+    }
+    Ok(slots)
+}
+
+fn read<const N: usize>(
+    what: &'static str,
+    at: Address,
+    memory: &dyn Memory,
+) -> Result<[u8; N], LayoutError> {
+    let mut bytes = [0; N];
+    memory.read(at, &mut bytes).map_err(|error| LayoutError::Unreadable { what, error })?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::target::memory::{CapturedMemory, ReadError, Request};
+    use proptest::prelude::*;
+    use std::cell::Cell;
+
+    const MAP: Address = Address(0x10_0000);
+    const REGISTRY: Address = Address(0x20_0000);
+
+    fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
+        bytes[at..at + N].copy_from_slice(&value);
+    }
+
+    /// A map of 2^5 buckets that evacuates from 2^4, as docs/demo-map.md lays it out.
+    pub(crate) fn header() -> [u8; HEADER] {
+        let mut bytes = [0; HEADER];
+        put(&mut bytes, 0, MAGIC.to_le_bytes());
+        put(&mut bytes, 4, 1_u16.to_le_bytes());
+        put(&mut bytes, 6, EVACUATING.to_le_bytes());
+        put(&mut bytes, 8, 110_u64.to_le_bytes());
+        put(&mut bytes, 16, [5, 4]);
+        put(&mut bytes, 20, 144_u32.to_le_bytes());
+        put(&mut bytes, 24, 0x7000_0000_u64.to_le_bytes());
+        put(&mut bytes, 32, 0x6000_0000_u64.to_le_bytes());
+        put(&mut bytes, 40, 7_u64.to_le_bytes());
+        put(&mut bytes, 48, 3_u32.to_le_bytes());
+        put(&mut bytes, 52, 2_u32.to_le_bytes());
+        put(&mut bytes, 56, 4_u64.to_le_bytes());
+        put(&mut bytes, 64, ((32 + 2 + 8) * 144_u64).to_le_bytes());
+        put(&mut bytes, 72, ((16 + 1 + 8) * 144_u64).to_le_bytes());
+        put(&mut bytes, 80, 120_u64.to_le_bytes());
+        put(&mut bytes, 88, 10_u64.to_le_bytes());
+        put(&mut bytes, 96, 22_u64.to_le_bytes());
+        put(&mut bytes, 104, 5_u32.to_le_bytes());
+        put(&mut bytes, 108, 2_u32.to_le_bytes());
+        put(&mut bytes, 112, 1_u32.to_le_bytes());
+        put(&mut bytes, 116, 4_u32.to_le_bytes());
+        put(&mut bytes, 120, 0x30_0000_u64.to_le_bytes());
+        bytes
+    }
+
+    fn registry(chunk: u64) -> Vec<u8> {
+        let words = [REGISTRY_MAGIC, 128 << 32 | 1, chunk, 0];
+        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    fn chunk(next: u64, maps: &[u64]) -> Vec<u8> {
+        let mut words = vec![next, maps.len() as u64];
+        words.extend(maps);
+        words.resize(CHUNK / 8, 0);
+        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    fn one_map() -> CapturedMemory {
+        let mut memory = CapturedMemory::new();
+        memory.insert(REGISTRY, registry(0x40_0000)).insert(MAP, header());
+        memory
+            .insert(Address(0x40_0000), chunk(0x50_0000, &[0, MAP.0]))
+            .insert(Address(0x50_0000), chunk(0, &[]));
+        memory.insert(Address(0x30_0000), *b"us\x1brs");
+        memory
+    }
+
+    #[test]
+    fn a_map_in_evacuation_has_every_number_of_its_header() {
+        let shape = look(MAP, &header()).unwrap();
+        let expected = Shape {
+            live: 110,
+            capacity: 256,
+            tombstones: Some(4),
+            overflow: Some(5),
+            table: Some(Address(0x7000_0000)),
+            old_table: Some(Address(0x6000_0000)),
+            allocated: Bytes(128 + 42 * 144 + 25 * 144),
+            old_bytes: Bytes(25 * 144),
+            needed: Some(Bytes(128 + (32 + 2) * 144)),
+            evacuation: Some(Progress { moved: 7, total: 16 }),
+            counted: Some(Counted { insert: 120, delete: 10, grow: 8, evacuate: 22 }),
+            dropped: false,
+        };
+        assert_eq!(shape, expected);
+    }
+
+    #[test]
+    fn a_new_map_has_no_table_and_needs_its_header_alone() {
+        let mut bytes = header();
+        bytes[6..20].fill(0);
+        bytes[24..80].fill(0);
+        let shape = look(MAP, &bytes).unwrap();
+        assert_eq!((shape.capacity, shape.table, shape.evacuation), (0, None, None));
+        assert_eq!((shape.allocated, shape.needed), (Bytes(128), Some(Bytes(128))));
+    }
+
+    #[test]
+    fn what_is_needed_follows_the_load_factor_with_its_spare_buckets() {
+        let table = |live| needed(live).unwrap().0 - 128;
+        assert_eq!((table(1), table(8)), (144, 144));
+        assert_eq!((table(9), table(13), table(14)), (288, 288, 4 * 144));
+        assert_eq!((table(52), table(53)), (8 * 144, 17 * 144));
+        assert_eq!((table(104), table(105)), (17 * 144, 34 * 144));
+        assert_eq!(needed(u64::MAX), None);
+    }
+
+    #[test]
+    fn each_field_that_cannot_be_is_named() {
+        let broken = |at: usize, value: &[u8], word: &str| {
+            let mut bytes = header();
+            bytes[at..at + value.len()].copy_from_slice(value);
+            let error = look(MAP, &bytes).unwrap_err().to_string();
+            assert!(error.contains(word), "{word}: {error}");
+        };
+        broken(0, &[0], "magic");
+        broken(4, &[2], "version");
+        broken(6, &[16], "flags");
+        broken(8, &[0xff, 0xff], "live");
+        broken(16, &[41], "log2");
+        broken(16, &[30], "too few");
+        broken(17, &[200], "old table: log2");
+        broken(18, &[1], "reserved");
+        broken(20, &[143], "one bucket");
+        broken(24, &[1], "table: address");
+        broken(31, &[1], "table: address");
+        broken(24, &[0; 8], "without a table");
+        broken(27, &[0x60], "current one");
+        broken(40, &[17], "moved");
+        broken(57, &[9], "tombstones");
+        broken(64, &[0; 8], "too few");
+        broken(68, &[1], "too many");
+        broken(32, &[0; 8], "old table: bytes without");
+        broken(116, &[65], "name");
+        assert!(look(MAP, &header()[..127]).is_err());
+    }
+
+    #[test]
+    fn a_table_that_is_being_let_go_may_have_lost_bytes() {
+        let mut bytes = header();
+        put(&mut bytes, 40, 16_u64.to_le_bytes());
+        put(&mut bytes, 72, 144_u64.to_le_bytes());
+        assert_eq!(look(MAP, &bytes).unwrap().old_bytes, Bytes(144));
+        put(&mut bytes, 6, DROPPED.to_le_bytes());
+        put(&mut bytes, 64, 0_u64.to_le_bytes());
+        assert!(look(MAP, &bytes).unwrap().dropped);
+    }
+
+    #[test]
+    fn the_registry_lists_the_maps_and_their_names_are_harmless() {
+        let memory = one_map();
+        assert_eq!(check(REGISTRY, &memory), Ok(()));
+        assert_eq!(census(REGISTRY, &memory), Ok(vec![MAP]));
+        assert_eq!(name_of(&header(), &memory).as_deref(), Some("us\u{fffd}r"));
+        assert_eq!(name_of(&header(), &CapturedMemory::new()), None);
+    }
+
+    #[test]
+    fn a_registry_that_leads_nowhere_or_round_is_refused() {
+        let mut ring = one_map();
+        ring.insert(Address(0x50_0000), chunk(0x40_0000, &[]));
+        assert!(census(REGISTRY, &ring).unwrap_err().to_string().contains("ring"));
+        let mut far = one_map();
+        far.insert(Address(0x50_0000), chunk(0x66_0000, &[]));
+        assert!(matches!(census(REGISTRY, &far), Err(LayoutError::Unreadable { .. })));
+        let mut odd = one_map();
+        odd.insert(Address(0x50_0000), chunk(0, &[MAP.0 + 8]));
+        assert!(census(REGISTRY, &odd).unwrap_err().to_string().contains("cannot be"));
+        let mut full = one_map();
+        let mut bytes = chunk(0, &[]);
+        put(&mut bytes, 8, 511_u64.to_le_bytes());
+        full.insert(Address(0x50_0000), bytes);
+        assert!(census(REGISTRY, &full).unwrap_err().to_string().contains("511"));
+        let mut other = one_map();
+        other.insert(REGISTRY, [0; 32]);
+        assert!(check(REGISTRY, &other).unwrap_err().to_string().contains("magic"));
+    }
+
+    #[test]
+    fn an_endless_registry_ends() {
+        struct Endless;
+        impl Memory for Endless {
+            fn read(&self, at: Address, into: &mut [u8]) -> Result<(), ReadError> {
+                let bytes = if at == REGISTRY { registry(0x40_0000) } else { chunk(at.0 + 4096, &[]) };
+                into.copy_from_slice(&bytes[..into.len()]);
+                Ok(())
+            }
+        }
+        assert!(census(REGISTRY, &Endless).unwrap_err().to_string().contains("4096 chunks"));
+    }
+
+    /// Headers look wrong for the first readings, as when they are written meanwhile.
+    struct Torn(Cell<usize>);
+    impl Memory for Torn {
+        fn read(&self, at: Address, into: &mut [u8]) -> Result<(), ReadError> {
+            one_map().read(at, into)?;
+            if at == MAP && self.0.get() > 0 {
+                self.0.set(self.0.get() - 1);
+                into[64..72].fill(0);
+            }
+            Ok(())
+        }
+        fn read_many(&self, _: &mut [Request<'_>]) -> Vec<Result<(), ReadError>> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_being_written_is_read_again_but_not_for_ever() {
+        assert_eq!(check(REGISTRY, &Torn(Cell::new(3))), Ok(()));
+        assert!(check(REGISTRY, &Torn(Cell::new(usize::MAX))).unwrap_err().to_string().contains("too few"));
+    }
+
+    #[test]
+    fn a_map_that_is_no_longer_listed_is_not_held_against_the_layout() {
+        let mut memory = one_map();
+        memory.insert(MAP, [0xaa; HEADER]);
+        let slot = Slot { at: Address(0x40_0000 + 24), map: MAP };
+        assert!(check_slot(&slot, &memory).is_err());
+        memory.insert(Address(0x40_0000), chunk(0, &[0, 0]));
+        assert_eq!(check_slot(&slot, &memory), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_look_panic_or_exceed_its_own_bounds(
+            noise in proptest::collection::vec((0..HEADER, any::<u8>()), 0..12),
+        ) {
+            let mut bytes = header();
+            for (at, byte) in noise {
+                bytes[at] = byte;
+            }
+            if let Ok(shape) = look(MAP, &bytes) {
+                prop_assert!(shape.allocated >= shape.old_bytes);
+                prop_assert!(shape.evacuation.is_none_or(|progress| progress.moved <= progress.total));
+            }
+        }
+    }
+}
