@@ -1,5 +1,6 @@
 //! Appends facts to a recording.
 
+use std::error::Error as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -186,7 +187,8 @@ impl<W: Write> Writer<W> {
 impl<W: Write> Drop for Writer<W> {
     fn drop(&mut self) {
         if let Err(error) = self.flush() {
-            log::warn!("{error}");
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            log::warn!("{error}{cause}");
         }
     }
 }
