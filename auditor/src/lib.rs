@@ -9,6 +9,7 @@
 pub mod audit;
 pub mod cli;
 pub mod commands;
+pub mod output;
 pub mod probes;
 pub mod recording;
 pub mod render;

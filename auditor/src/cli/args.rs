@@ -1,0 +1,200 @@
+//! The grammar and the help texts, for a tired person at 3 a.m.: each flag one honest line. Nothing
+//! is checked here that needs a second flag; that is `request.rs`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use super::pattern::{self, Pattern};
+use super::request::{Budget, RuntimeChoice};
+use super::value;
+use crate::audit::unit::{Bytes, Pid};
+
+const EXAMPLES: &str = "\
+Examples:
+  auditor doctor -p 4711                         what would work here; touches nothing
+  auditor attach -p 4711 --record incident.rec   watch it and keep all that is seen; Ctrl-C ends with a report
+  auditor replay incident.rec -f json            the same report again, on any machine
+
+Exit status: 0 done, 2 bad usage or a file that cannot be read or written, 3 cannot attach,
+4 incomplete data with --strict, 130 second Ctrl-C. `auditor explain` lists what the words mean.";
+
+/// Says which hash map holds the memory of a running process, why its RSS moved, and whether it
+/// comes back.
+///
+/// Attaches to a running, unmodified process from outside (root, eBPF), never stops it and never
+/// changes it.
+#[derive(Debug, Parser)]
+#[command(name = "auditor", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(disable_help_subcommand = true, infer_subcommands = false)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+    #[command(flatten)]
+    pub(super) console: Console,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Audit running processes until Ctrl-C, their end, or --duration
+    Attach(Attach),
+    /// Start a command and audit it from its first instruction
+    Run(Run),
+    /// Draw the report of a recording
+    Replay(Replay),
+    /// What this kernel, these rights and the target allow; what is missing, with its remedy
+    Doctor(Doctor),
+    /// What a word, a field of the report or an exit status means
+    Explain(Explain),
+    /// Print shell completions
+    Completions(Completions),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Console {
+    /// Errors only: no progress, no warnings
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Console")]
+    pub(super) quiet: bool,
+    /// Say more on stderr; -vv says everything
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Console")]
+    pub(super) verbose: u8,
+    /// No colour; so does a NO_COLOR that is not empty
+    #[arg(long, global = true, help_heading = "Console")]
+    pub(super) no_color: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("target").required(true).args(["pid", "name"]))]
+pub(super) struct Attach {
+    /// Processes to audit
+    #[arg(short, long, value_name = "PID[,PID]", value_delimiter = ',', value_parser = value::pid)]
+    pub(super) pid: Vec<Pid>,
+    /// Every process of that name, as in /proc/PID/comm
+    #[arg(short, long, value_name = "NAME", value_parser = value::name)]
+    pub(super) name: Option<String>,
+    #[command(flatten)]
+    pub(super) audit: Audit,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) audit: Audit,
+    /// The command and its arguments, after `--`
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(super) command: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Audit {
+    /// End after this time, such as 30s or 5m [default: at Ctrl-C or when the target ends]
+    #[arg(long, value_name = "TIME", value_parser = value::duration)]
+    pub(super) duration: Option<Duration>,
+    /// Time between two looks at the maps and two lines of output, 50ms to 1h
+    #[arg(short, long, value_name = "TIME", value_parser = value::interval, default_value = "1s")]
+    pub(super) interval: Duration,
+    /// How to show the report [default: live on a terminal, else text]
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(super) format: Option<Format>,
+    #[command(flatten)]
+    pub(super) output: Output,
+    /// Keep every fact in FILE for `auditor replay`; %p, %h and %t as for -o
+    #[arg(long, value_name = "FILE", value_parser = pattern::parser())]
+    pub(super) record: Option<Pattern>,
+    /// Which hash maps to look for: auto, or one by its name, such as demo
+    #[arg(long, value_name = "auto|NAME", value_parser = value::runtime, default_value = "auto")]
+    pub(super) runtime: RuntimeChoice,
+    /// How moved buckets are counted
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Evacuation::Auto)]
+    pub(super) evacuation: Evacuation,
+    /// Most CPU time the probes may take from the target; over it, the costliest are taken away
+    #[arg(long, value_name = "PERCENT", value_parser = value::budget, default_value = "1%")]
+    pub(super) budget: Budget,
+    /// Fold maps whose tables never reached this size into populations
+    #[arg(long, value_name = "SIZE", value_parser = value::size, default_value = "16KiB")]
+    pub(super) min_bytes: Bytes,
+    /// Smallest change of RSS that is reported, 4KiB to 1GiB
+    #[arg(long, value_name = "SIZE", value_parser = value::rss_step, default_value = "1MiB")]
+    pub(super) rss_step: Bytes,
+    /// Show every hook, where it would go and at what cost, or why not; attach nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Exit with 4 when events were lost or a layout could not be verified
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Pretend that the kernel lacks a feature (repeatable): for tests of what then happens
+    #[arg(long, value_name = "FEATURE", hide = true)]
+    pub(super) no_feature: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Output {
+    /// Write to FILE instead of stdout; %p is the pid, %h the host, %t the time, %% a percent sign
+    #[arg(short, long, value_name = "FILE", value_parser = pattern::parser())]
+    pub(super) output: Option<Pattern>,
+    /// Replace files that exist
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Replay {
+    /// A recording, made with --record
+    pub(super) file: PathBuf,
+    /// How to show the report [default: text]
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(super) format: Option<Format>,
+    #[command(flatten)]
+    pub(super) output: Output,
+    /// Exit with 4 when events were lost, a layout could not be verified, or the recording breaks off
+    #[arg(long)]
+    pub(super) strict: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Doctor {
+    /// Look at this process as well
+    #[arg(short, long, value_name = "PID", value_parser = value::pid)]
+    pub(super) pid: Option<Pid>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Explain {
+    /// What to explain; without it, everything there is
+    #[arg(value_name = "TOPIC")]
+    pub(super) topic: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Completions {
+    /// For which shell
+    #[arg(value_enum)]
+    pub(super) shell: Shell,
+}
+
+/// How the report is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A screen that follows the target
+    Live,
+    /// For people
+    Text,
+    /// One object at the end
+    Json,
+    /// One object per line: one per interval, and the last one at the end
+    Ndjson,
+}
+
+/// How moved buckets are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Evacuation {
+    /// By polling where the map says how far it is, else by a probe
+    Auto,
+    /// By a probe on every move: exact, and the costliest probe there is
+    Probe,
+    /// By reading the map at each interval: free, and misses what starts and ends between two
+    Poll,
+}

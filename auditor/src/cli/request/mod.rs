@@ -1,0 +1,372 @@
+//! What was asked for, checked as a whole. Nothing here does anything.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap_complete::Shell;
+
+use super::args::{self, Args, Evacuation, Format};
+use super::pattern::Pattern;
+use super::{Stdout, Surroundings};
+use crate::audit::unit::{Bytes, Pid};
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// What to do.
+    pub verb: Verb,
+    /// How to talk about it.
+    pub console: Console,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verb {
+    /// Audit running processes.
+    Attach(Attach),
+    /// Start a command and audit it.
+    Run(Run),
+    /// Draw the report of a recording.
+    Replay(Replay),
+    /// Say what is possible here.
+    Doctor(Doctor),
+    /// Say what a word means.
+    Explain(Explain),
+    /// Print completions for a shell.
+    Completions(Shell),
+}
+
+/// How to talk on stderr and in colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Console {
+    /// How much to say on stderr.
+    pub verbosity: Verbosity,
+    /// Whether colour is welcome where a terminal can show it.
+    pub color: bool,
+}
+
+/// How much to say on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Errors.
+    Quiet,
+    /// Also warnings and progress.
+    Normal,
+    /// Also what was decided and why.
+    Verbose,
+    /// Everything.
+    Debug,
+}
+
+/// Audit running processes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attach {
+    /// Which.
+    pub targets: Targets,
+    /// How.
+    pub audit: Audit,
+}
+
+/// Which processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Targets {
+    /// These, each once, in the order in which they were given.
+    Pids(Vec<Pid>),
+    /// All of that name. Once it is known which those are, [`Audit::check_files`] has to be asked.
+    Name(String),
+}
+
+/// Start a command and audit it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// The program and its arguments; never empty.
+    pub command: Vec<OsString>,
+    /// How.
+    pub audit: Audit,
+}
+
+/// How to audit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Audit {
+    /// When to end by itself.
+    pub duration: Option<Duration>,
+    /// Between two ticks.
+    pub interval: Duration,
+    /// Where the report goes and how it looks.
+    pub output: Output,
+    /// Where the facts go.
+    pub record: Option<Pattern>,
+    /// Which runtimes to look for.
+    pub runtime: RuntimeChoice,
+    /// How moved buckets are counted.
+    pub evacuation: Evacuation,
+    /// What the probes may take from the target.
+    pub budget: Budget,
+    /// Maps that stay below are folded into populations.
+    pub min_bytes: Bytes,
+    /// Smallest change of RSS that is reported; fits the kernel side's u32.
+    pub rss_step: Bytes,
+    /// Show the plan and attach nothing.
+    pub dry_run: bool,
+    /// Exit with 4 on incomplete data.
+    pub strict: bool,
+    /// Kernel features to do without, for tests.
+    pub without_features: Vec<String>,
+}
+
+/// Which runtimes to look for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuntimeChoice {
+    /// All that are known.
+    Auto,
+    /// One. Whether it is known is for whoever has the table of runtimes to say.
+    Named(String),
+}
+
+/// A share of CPU time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget(u32);
+
+impl Budget {
+    /// `percent` is within 0 and 100.
+    pub(super) fn from_percent(percent: f64) -> Self {
+        Self((percent * 10_000.0).round() as u32)
+    }
+
+    /// In millionths: 1 % is 10 000.
+    #[must_use]
+    pub fn parts_per_million(self) -> u32 {
+        self.0
+    }
+}
+
+/// Draw the report of a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// The recording.
+    pub file: PathBuf,
+    /// Where the report goes and how it looks; never [`Format::Live`].
+    pub output: Output,
+    /// Exit with 4 on incomplete data.
+    pub strict: bool,
+}
+
+/// Say what is possible here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doctor {
+    /// With this target.
+    pub pid: Option<Pid>,
+}
+
+/// Say what a word means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explain {
+    /// Which; `None`: list all.
+    pub topic: Option<String>,
+}
+
+/// Where the report goes and how it looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// How it looks. [`Format::Live`] only where standard output is a terminal and takes it.
+    pub format: Format,
+    /// Where it goes.
+    pub to: Destination,
+    /// What becomes of files that exist: those of the report and of the recording.
+    pub existing: Overwrite,
+}
+
+/// Where the report goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Standard output.
+    Stdout,
+    /// A file for each target.
+    File(Pattern),
+}
+
+/// What becomes of a file that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overwrite {
+    /// It stays, and that is an error.
+    Refuse,
+    /// It is replaced.
+    Replace,
+}
+
+/// Flags that do not fit together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UsageError {
+    /// One file for several processes.
+    #[error(
+        "{flag} {} would take {processes} processes into one file: put %p, the pid, into its name",
+        file.display()
+    )]
+    OneFileForMany {
+        /// Which flag.
+        flag: &'static str,
+        /// Its value.
+        file: OsString,
+        /// How many.
+        processes: usize,
+    },
+    /// The report and the recording in one file.
+    #[error("-o and --record both name {}: give each its own file", .0.display())]
+    SameFile(OsString),
+    /// Facts on standard output.
+    #[error("--record needs a file: a recording is not for stdout")]
+    RecordToStdout,
+    /// A screen in a file.
+    #[error("-f live is a screen and cannot go into a file: take -f text, json or ndjson with -o")]
+    LiveToFile,
+    /// A screen without a terminal.
+    #[error("-f live needs a terminal and stdout is none: take -f text, json or ndjson")]
+    LiveWithoutTerminal,
+    /// A screen for a recording.
+    #[error("replay cannot draw the live screen: take -f text, json or ndjson")]
+    LiveReplay,
+}
+
+impl Request {
+    pub(super) fn new(args: Args, around: Surroundings) -> Result<Self, UsageError> {
+        let verb = match args.verb {
+            args::Verb::Attach(attach) => Verb::Attach(Attach::new(attach, around.stdout)?),
+            args::Verb::Run(run) => {
+                Verb::Run(Run { command: run.command, audit: Audit::new(run.audit, around.stdout)? })
+            }
+            args::Verb::Replay(replay) => Verb::Replay(Replay::new(replay)?),
+            args::Verb::Doctor(doctor) => Verb::Doctor(Doctor { pid: doctor.pid }),
+            args::Verb::Explain(explain) => Verb::Explain(Explain { topic: explain.topic }),
+            args::Verb::Completions(completions) => Verb::Completions(completions.shell),
+        };
+        Ok(Self { verb, console: Console::new(&args.console, around) })
+    }
+}
+
+impl Console {
+    fn new(args: &args::Console, around: Surroundings) -> Self {
+        let verbosity = match (args.quiet, args.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, 1) => Verbosity::Verbose,
+            (false, _) => Verbosity::Debug,
+        };
+        Self { verbosity, color: around.color && !args.no_color }
+    }
+}
+
+impl Attach {
+    fn new(args: args::Attach, stdout: Stdout) -> Result<Self, UsageError> {
+        let audit = Audit::new(args.audit, stdout)?;
+        let targets = match args.name {
+            Some(name) => Targets::Name(name),
+            None => Targets::Pids(each_once(args.pid)),
+        };
+        if let Targets::Pids(pids) = &targets {
+            audit.check_files(pids.len())?;
+        }
+        Ok(Self { targets, audit })
+    }
+}
+
+impl Audit {
+    fn new(args: args::Audit, stdout: Stdout) -> Result<Self, UsageError> {
+        let default = match (stdout, &args.output.output) {
+            (Stdout::Terminal, None) => Format::Live,
+            _ => Format::Text,
+        };
+        let output = Output::new(args.format.unwrap_or(default), args.output);
+        if output.format == Format::Live {
+            check_live(&output.to, stdout)?;
+        }
+        if let Some(record) = &args.record {
+            check_record(record, &output.to)?;
+        }
+        Ok(Self {
+            duration: args.duration,
+            interval: args.interval,
+            output,
+            record: args.record,
+            runtime: args.runtime,
+            evacuation: args.evacuation,
+            budget: args.budget,
+            min_bytes: args.min_bytes,
+            rss_step: args.rss_step,
+            dry_run: args.dry_run,
+            strict: args.strict,
+            without_features: args.no_feature,
+        })
+    }
+
+    /// Whether that many processes can be told apart in the files that were named.
+    ///
+    /// # Errors
+    /// [`UsageError::OneFileForMany`], where not.
+    pub fn check_files(&self, processes: usize) -> Result<(), UsageError> {
+        let report = match &self.output.to {
+            Destination::File(file) => Some(("-o", file)),
+            Destination::Stdout => None,
+        };
+        let recording = self.record.as_ref().map(|file| ("--record", file));
+        for (flag, file) in report.into_iter().chain(recording) {
+            if processes > 1 && !file.tells_pids_apart() {
+                let file = AsRef::<OsStr>::as_ref(file).to_owned();
+                return Err(UsageError::OneFileForMany { flag, file, processes });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Replay {
+    fn new(args: args::Replay) -> Result<Self, UsageError> {
+        let output = Output::new(args.format.unwrap_or(Format::Text), args.output);
+        if output.format == Format::Live {
+            return Err(UsageError::LiveReplay);
+        }
+        Ok(Self { file: args.file, output, strict: args.strict })
+    }
+}
+
+impl Output {
+    fn new(format: Format, args: args::Output) -> Self {
+        let to = match args.output {
+            Some(file) if !file.is_stdout() => Destination::File(file),
+            _ => Destination::Stdout,
+        };
+        let existing = if args.force { Overwrite::Replace } else { Overwrite::Refuse };
+        Self { format, to, existing }
+    }
+}
+
+fn check_live(to: &Destination, stdout: Stdout) -> Result<(), UsageError> {
+    match (to, stdout) {
+        (Destination::File(_), _) => Err(UsageError::LiveToFile),
+        (Destination::Stdout, Stdout::Other) => Err(UsageError::LiveWithoutTerminal),
+        (Destination::Stdout, Stdout::Terminal) => Ok(()),
+    }
+}
+
+fn check_record(record: &Pattern, to: &Destination) -> Result<(), UsageError> {
+    match to {
+        _ if record.is_stdout() => Err(UsageError::RecordToStdout),
+        Destination::File(report) if report == record => {
+            Err(UsageError::SameFile(AsRef::<OsStr>::as_ref(report).to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn each_once(pids: Vec<Pid>) -> Vec<Pid> {
+    let mut once = Vec::new();
+    for pid in pids {
+        if !once.contains(&pid) {
+            once.push(pid);
+        }
+    }
+    once
+}
+
+#[cfg(test)]
+mod tests;

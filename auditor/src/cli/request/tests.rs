@@ -1,0 +1,155 @@
+//! Command lines in, requests or errors out.
+
+use super::*;
+use crate::cli::{self, Names};
+
+const TERMINAL: Surroundings = Surroundings { stdout: Stdout::Terminal, color: true };
+const PIPE: Surroundings = Surroundings { stdout: Stdout::Other, color: true };
+
+fn parse(line: &str, around: Surroundings) -> Result<Request, clap::Error> {
+    let words = format!("auditor {line}").split_whitespace().map(OsString::from).collect::<Vec<_>>();
+    cli::parse(words, around)
+}
+
+fn attach(line: &str, around: Surroundings) -> Attach {
+    match parse(&format!("attach {line}"), around).unwrap().verb {
+        Verb::Attach(attach) => attach,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refusal(line: &str, around: Surroundings) -> String {
+    let error = parse(line, around).unwrap_err();
+    assert_eq!(error.exit_code(), 2, "{line}");
+    error.to_string()
+}
+
+#[test]
+fn the_defaults_are_those_of_the_help() {
+    let Attach { targets, audit } = attach("-p 4711", PIPE);
+    assert_eq!(targets, Targets::Pids(vec![Pid(4711)]));
+    assert_eq!(audit.duration, None);
+    assert_eq!(audit.interval, Duration::from_secs(1));
+    assert_eq!(audit.output.to, Destination::Stdout);
+    assert_eq!(audit.output.existing, Overwrite::Refuse);
+    assert_eq!(audit.record, None);
+    assert_eq!(audit.runtime, RuntimeChoice::Auto);
+    assert_eq!(audit.evacuation, Evacuation::Auto);
+    assert_eq!(audit.budget.parts_per_million(), 10_000);
+    assert_eq!(audit.min_bytes, Bytes(16 << 10));
+    assert_eq!(audit.rss_step, Bytes(1 << 20));
+    assert!(!audit.dry_run && !audit.strict && audit.without_features.is_empty());
+}
+
+#[test]
+fn every_flag_arrives() {
+    let line = "-n redis --duration 30s -i 200ms -f json -o r-%p.json --force --record f-%p.rec \
+                --runtime demo --evacuation poll --budget 0.5% --min-bytes 1MiB --rss-step 64KiB --dry-run \
+                --strict --no-feature uprobe_multi --no-feature cookies";
+    let Attach { targets, audit } = attach(line, TERMINAL);
+    assert_eq!(targets, Targets::Name("redis".to_owned()));
+    assert_eq!(audit.duration, Some(Duration::from_secs(30)));
+    assert_eq!(audit.interval, Duration::from_millis(200));
+    assert_eq!(audit.output.format, Format::Json);
+    assert_eq!(audit.output.existing, Overwrite::Replace);
+    assert_eq!(audit.runtime, RuntimeChoice::Named("demo".to_owned()));
+    assert_eq!(audit.evacuation, Evacuation::Poll);
+    assert_eq!(audit.budget.parts_per_million(), 5_000);
+    assert_eq!(audit.min_bytes, Bytes(1 << 20));
+    assert_eq!(audit.rss_step, Bytes(64 << 10));
+    assert!(audit.dry_run && audit.strict);
+    assert_eq!(audit.without_features, ["uprobe_multi", "cookies"]);
+    let names = Names { pid: Pid(7), host: String::new(), time: String::new() };
+    assert_eq!(audit.record.unwrap().expand(&names), PathBuf::from("f-7.rec"));
+}
+
+#[test]
+fn the_screen_is_the_default_only_where_somebody_looks() {
+    let format = |line, around| attach(line, around).audit.output.format;
+    assert_eq!(format("-p 1", TERMINAL), Format::Live);
+    assert_eq!(format("-p 1", PIPE), Format::Text);
+    assert_eq!(format("-p 1 -o file", TERMINAL), Format::Text);
+    assert_eq!(format("-p 1 -o -", PIPE), Format::Text);
+    assert_eq!(format("-p 1 -f ndjson", TERMINAL), Format::Ndjson);
+}
+
+#[test]
+fn a_screen_cannot_go_where_no_screen_is() {
+    assert!(refusal("attach -p 1 -f live -o file", TERMINAL).contains("cannot go into a file"));
+    assert!(refusal("attach -p 1 -f live", PIPE).contains("needs a terminal"));
+    assert!(refusal("replay a.rec -f live", TERMINAL).contains("replay cannot draw"));
+}
+
+#[test]
+fn several_processes_need_several_files() {
+    let error = refusal("attach -p 1,2 --record a.rec", PIPE);
+    assert!(error.contains("--record a.rec would take 2 processes into one file: put %p"), "{error}");
+    assert!(refusal("attach -p 1 -p 2 -o a.json", PIPE).contains("-o a.json"));
+    let both = attach("-p 1,2,1 --record %p.rec -o %p.txt", PIPE);
+    assert_eq!(both.targets, Targets::Pids(vec![Pid(1), Pid(2)]));
+    let named = attach("-n redis --record a.rec", PIPE).audit;
+    assert_eq!(named.check_files(1), Ok(()));
+    assert!(named.check_files(2).is_err());
+    attach("-p 1,1 --record a.rec", PIPE);
+}
+
+#[test]
+fn the_report_and_the_recording_are_two_files() {
+    assert!(refusal("attach -p 1 -o a --record a", PIPE).contains("both name a"));
+    assert!(refusal("attach -p 1 --record -", PIPE).contains("--record needs a file"));
+}
+
+#[test]
+fn a_target_is_needed_and_only_one_way_of_naming_it() {
+    assert!(refusal("attach", PIPE).contains("--pid"));
+    assert!(refusal("attach -p 1 -n redis", PIPE).contains("cannot be used with"));
+    assert!(refusal("run", PIPE).contains("CMD"));
+    assert!(refusal("run sleep 1", PIPE).contains("auditor run [OPTIONS] -- <CMD>..."));
+    assert!(refusal("replay", PIPE).contains("FILE"));
+}
+
+#[test]
+fn what_comes_after_the_dashes_belongs_to_the_command() {
+    match parse("run --strict -- redis-server --no-color -v --port 1", PIPE).unwrap() {
+        Request { verb: Verb::Run(run), console } => {
+            assert_eq!(run.command, ["redis-server", "--no-color", "-v", "--port", "1"]);
+            assert!(run.audit.strict);
+            assert_eq!(console, Console { verbosity: Verbosity::Normal, color: true });
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_console_flags_work_before_and_behind_the_verb() {
+    let console = |line| parse(line, TERMINAL).unwrap().console;
+    assert_eq!(console("-v explain").verbosity, Verbosity::Verbose);
+    assert_eq!(console("explain -vv").verbosity, Verbosity::Debug);
+    assert_eq!(console("explain -q").verbosity, Verbosity::Quiet);
+    assert!(!console("explain --no-color").color);
+    let plain = Surroundings { color: false, ..TERMINAL };
+    assert!(!parse("explain", plain).unwrap().console.color);
+    assert!(refusal("explain -q -v", PIPE).contains("cannot be used with"));
+}
+
+#[test]
+fn replay_and_the_small_verbs_arrive() {
+    let verb = |line| parse(line, TERMINAL).unwrap().verb;
+    match verb("replay a.rec --strict") {
+        Verb::Replay(replay) => {
+            assert_eq!(replay.file, PathBuf::from("a.rec"));
+            assert_eq!(replay.output.format, Format::Text);
+            assert!(replay.strict);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(verb("doctor"), Verb::Doctor(Doctor { pid: None }));
+    assert_eq!(verb("doctor -p 9"), Verb::Doctor(Doctor { pid: Some(Pid(9)) }));
+    assert_eq!(verb("explain tombstones"), Verb::Explain(Explain { topic: Some("tombstones".to_owned()) }));
+    assert_eq!(verb("completions zsh"), Verb::Completions(Shell::Zsh));
+}
+
+#[test]
+fn the_grammar_is_consistent() {
+    cli::grammar(clap::ColorChoice::Never).debug_assert();
+}

@@ -1,0 +1,49 @@
+//! The exit status: a promise to scripts, kept in one place.
+
+use std::io;
+use std::process::ExitCode;
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// What was asked for was done.
+    Clean = 0,
+    /// Findings at or over the gate.
+    Findings = 1,
+    /// Bad usage, or a file that cannot be read or written.
+    Usage = 2,
+    /// Cannot attach, or no right to.
+    CannotAttach = 3,
+    /// The data are incomplete, and it was asked to mind.
+    Incomplete = 4,
+    /// A second Ctrl-C.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// The status for an error that reached the top.
+    #[must_use]
+    pub fn of(error: &anyhow::Error) -> Self {
+        if error.downcast_ref::<CannotAttach>().is_some() {
+            return Self::CannotAttach;
+        }
+        if reader_is_gone(error) { Self::Clean } else { Self::Usage }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Marks an error as one of attaching: `.context(CannotAttach)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot attach")]
+pub struct CannotAttach;
+
+/// `head` and `less` leave before the end: that is their right and no error.
+fn reader_is_gone(error: &anyhow::Error) -> bool {
+    let broken = |cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(broken))
+}

@@ -1,0 +1,116 @@
+//! `auditor explain [TOPIC]`: prints rows of [`TOPICS`].
+
+use std::fmt::Write as _;
+
+use anyhow::bail;
+
+use super::Exit;
+use super::topics::{TOPICS, Topic};
+use crate::cli;
+use crate::output;
+
+/// Explains a topic, or lists them all.
+pub(super) fn run(request: &cli::Explain) -> anyhow::Result<Exit> {
+    let text = match &request.topic {
+        None => list(),
+        Some(name) => match find(name) {
+            Some(topic) => page(topic),
+            None => bail!("{}", unknown(name)),
+        },
+    };
+    output::print(&text)?;
+    Ok(Exit::Clean)
+}
+
+fn find(name: &str) -> Option<&'static Topic> {
+    let name = name.to_lowercase().replace('-', "_");
+    TOPICS.iter().find(|topic| topic.names().any(|known| known == name))
+}
+
+fn list() -> String {
+    let width = TOPICS.iter().map(|topic| topic.name.len()).max().unwrap_or_default();
+    let mut text = "What can be explained (auditor explain TOPIC):\n".to_owned();
+    for topic in TOPICS {
+        text += &format!("  {:width$}  {}\n", topic.name, topic.line);
+    }
+    text
+}
+
+fn page(topic: &Topic) -> String {
+    let Topic { name, also, line, text } = topic;
+    let mut page = format!("{name}: {line}\n\n{}\n", text.trim());
+    if !also.is_empty() {
+        page += &format!("\nAlso explains: {}\n", also.join(", "));
+    }
+    page
+}
+
+/// Says which topics come nearest.
+fn unknown(name: &str) -> String {
+    let mut text = format!("there is no topic {name:?}");
+    let near = nearest(name);
+    if !near.is_empty() {
+        write!(text, "; did you mean {}?", near.join(" or ")).expect("a string takes everything");
+    }
+    text + "; `auditor explain` lists them all"
+}
+
+/// At most three names that a few slips of the finger would make of this one, nearest first.
+fn nearest(name: &str) -> Vec<&'static str> {
+    let name: String = name.to_lowercase().chars().take(32).collect();
+    let mut near: Vec<_> = TOPICS
+        .iter()
+        .flat_map(Topic::names)
+        .map(|known| (slips(&name, known), known))
+        .filter(|(slips, known)| *slips <= known.len() / 3 + 1 || (name.len() > 2 && known.contains(&name)))
+        .collect();
+    near.sort();
+    near.into_iter().map(|(_, known)| known).take(3).collect()
+}
+
+/// Letters to put in, take out or change to get from one word to the other (Levenshtein).
+fn slips(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (n, letter) in from.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], n + 1);
+        for (m, other) in to.iter().enumerate() {
+            let change = diagonal + usize::from(letter != *other);
+            diagonal = row[m + 1];
+            row[m + 1] = change.min(diagonal + 1).min(row[m] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_counted() {
+        for (from, to, count) in [("map", "map", 0), ("", "map", 3), ("mpa", "map", 2), ("maps", "map", 1)] {
+            assert_eq!(slips(from, to), count, "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_finds_its_topic() {
+        assert_eq!(nearest("tombstone").first(), Some(&"tombstones"));
+        assert_eq!(nearest("evacation").first(), Some(&"evacuation"));
+        assert!(nearest("xyzzy-nothing-like-it").is_empty());
+        assert!(nearest(&"x".repeat(100_000)).is_empty());
+    }
+
+    #[test]
+    fn names_are_found_in_any_case_and_by_the_fields_they_explain() {
+        assert_eq!(find("Tombstones").map(|topic| topic.name), Some("tombstones"));
+        assert_eq!(find("at-least").map(|topic| topic.name), Some("confidence"));
+        assert_eq!(find("BEFORE-ATTACH").map(|topic| topic.name), Some("origin"));
+    }
+
+    #[test]
+    fn the_list_has_every_topic_on_a_line_of_its_own() {
+        assert_eq!(list().lines().count(), TOPICS.len() + 1);
+    }
+}

@@ -1,0 +1,149 @@
+//! `auditor replay FILE`: the facts of a recording through the same audit, to the same report.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+
+use super::Exit;
+use crate::audit::Audit;
+use crate::audit::fact::{Began, Fact, What};
+use crate::audit::report::{Confidence, Report};
+use crate::audit::unit::Nanos;
+use crate::cli::{self, Destination, Format};
+use crate::output::{self, Output};
+use crate::recording::{self, ReadError, Reader};
+use crate::render;
+
+/// Draws the report of a recording.
+pub(super) fn run(request: &cli::Replay) -> anyhow::Result<Exit> {
+    let mut replay = Replay::open(&request.file, &request.output)?;
+    let damage = replay.play()?;
+    let report = replay.end()?;
+    if let Some(damage) = damage {
+        return Err(damage).context("the report is incomplete");
+    }
+    Ok(if request.strict && is_incomplete(&report) { Exit::Incomplete } else { Exit::Clean })
+}
+
+/// A recording on its way to a report.
+struct Replay {
+    facts: Reader<BufReader<File>>,
+    audit: Audit,
+    last: Nanos,
+    /// Whether the last fact says that the audit ended.
+    ended: bool,
+    format: render::Format,
+    output: Output,
+}
+
+impl Replay {
+    /// Reads the first fact, which names the target, and opens the output, so that an output that
+    /// cannot be written is known before the work.
+    fn open(file: &Path, request: &cli::Output) -> anyhow::Result<Self> {
+        let mut facts = recording::open(file)?;
+        let Some(first) = facts.next().transpose()? else {
+            bail!("{} breaks off before its first fact: nothing can be replayed", file.display());
+        };
+        let What::Began(began) = &first.what else {
+            bail!("{} does not say how the audit began: it is not a whole recording", file.display());
+        };
+        let output = open_output(request, began)?;
+        let mut replay = Self {
+            facts,
+            audit: Audit::new(),
+            last: first.at,
+            ended: false,
+            format: render_format(request.format)?,
+            output,
+        };
+        replay.take(&first)?;
+        Ok(replay)
+    }
+
+    /// Takes all facts in; the damage that ended them, if any.
+    fn play(&mut self) -> anyhow::Result<Option<ReadError>> {
+        while let Some(fact) = self.facts.next() {
+            match fact {
+                Ok(fact) => self.take(&fact)?,
+                Err(damage) => {
+                    self.note(format!("the recording is damaged: {damage}"));
+                    return Ok(Some(damage));
+                }
+            }
+        }
+        if let Some(broken) = self.breaks_off() {
+            log::warn!("{broken}");
+            self.note(broken);
+        }
+        Ok(None)
+    }
+
+    fn take(&mut self, fact: &Fact) -> anyhow::Result<()> {
+        self.audit.apply(fact);
+        self.last = fact.at;
+        self.ended = matches!(fact.what, What::Ended(_));
+        if self.format == render::Format::Ndjson && matches!(fact.what, What::Tick) {
+            self.draw(&self.audit.report())?;
+        }
+        Ok(())
+    }
+
+    /// Why there is no end, where there is none.
+    fn breaks_off(&self) -> Option<String> {
+        match self.facts.torn() {
+            Some(torn) => Some(format!(
+                "the recording breaks off at byte {}: {} bytes of an unfinished frame are left out",
+                torn.offset, torn.bytes
+            )),
+            None if !self.ended => {
+                Some("the recording breaks off: its auditor was killed or still writes it".to_owned())
+            }
+            None => None,
+        }
+    }
+
+    /// What was not seen belongs into the report.
+    fn note(&mut self, words: String) {
+        self.audit.apply(&Fact { at: self.last, thread: None, what: What::Note(words) });
+    }
+
+    fn draw(&mut self, report: &Report) -> anyhow::Result<()> {
+        let written = render::render(report, self.format, &mut self.output);
+        written.with_context(|| format!("cannot write to {}", self.output.name()))
+    }
+
+    fn end(mut self) -> anyhow::Result<Report> {
+        let report = self.audit.report();
+        self.draw(&report)?;
+        self.output.finish()?;
+        Ok(report)
+    }
+}
+
+fn open_output(request: &cli::Output, began: &Began) -> anyhow::Result<Output> {
+    let Destination::File(pattern) = &request.to else { return Ok(Output::stdout()) };
+    let path = pattern.expand(&output::names(began.pid, began.wall));
+    Ok(match request.format {
+        Format::Ndjson => Output::stream(&path, request.existing)?,
+        _ => Output::report(&path, request.existing)?,
+    })
+}
+
+fn render_format(format: Format) -> anyhow::Result<render::Format> {
+    Ok(match format {
+        Format::Text => render::Format::Text,
+        Format::Json => render::Format::Json,
+        Format::Ndjson => render::Format::Ndjson,
+        Format::Live => bail!("replay cannot draw the live screen"),
+    })
+}
+
+/// What `--strict` minds.
+fn is_incomplete(report: &Report) -> bool {
+    let coverage = &report.coverage;
+    coverage.confidence != Confidence::Exact
+        || coverage.layout_verified == Some(false)
+        || report.window.ended.is_none()
+}

@@ -1,0 +1,397 @@
+//! What `auditor explain` knows: one row a topic. The words are those of the report and of its
+//! format; what is not in this auditor is not explained here.
+
+/// One thing that can be explained.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Topic {
+    /// What it is called, in lower case with underscores.
+    pub(super) name: &'static str,
+    /// Names that lead here too.
+    pub(super) also: &'static [&'static str],
+    /// In one line, without a full stop.
+    pub(super) line: &'static str,
+    /// The rest, in lines of at most 90 characters.
+    pub(super) text: &'static str,
+}
+
+impl Topic {
+    /// All names that lead here.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.name).chain(self.also.iter().copied())
+    }
+}
+
+/// Every topic: first words, then the groups of the report, then how to read and end it all.
+pub(super) const TOPICS: &[Topic] = &[
+    Topic {
+        name: "map",
+        also: &["address"],
+        line: "one hash table of the target, named by its address",
+        text: "
+A map is named by the address of its header: Go's *hmap or *maps.Map, a Redis dict, the demo
+map's header. The address may be used again after the map is gone; the report then lists two
+maps, told apart by born and died.",
+    },
+    Topic {
+        name: "table",
+        also: &["tables", "old_table"],
+        line: "one allocation behind a map: buckets, groups or an overflow area",
+        text: "
+A map holds one table in the steady state and two while it evacuates: the new one and the old
+one. In the report, tables counts those asked for and let go while the audit watched, with
+their bytes; bytes.old_table is what the old one still holds.",
+    },
+    Topic {
+        name: "live",
+        also: &[],
+        line: "entries that a lookup could find",
+        text: "
+Read from the map itself, not counted from inserts, so it is right for maps that were there
+before the audit. null: the map could not be read.",
+    },
+    Topic {
+        name: "capacity",
+        also: &[],
+        line: "slots in the current table",
+        text: "
+The old table's slots do not count while a map evacuates. live against capacity says how full
+a map is; most maps grow well before they are full (Go's bucket map at 6.5 of 8).",
+    },
+    Topic {
+        name: "growth",
+        also: &["growths", "first", "double", "same_size", "shrink", "split", "other", "grow"],
+        line: "from asking for a new table to letting the old one go",
+        text: "
+Kinds:
+  first      the first table of a map
+  double     twice the buckets, because it became too full
+  same_size  as many buckets, to get rid of overflow or tombstones
+  shrink     fewer buckets
+  split      one of several tables is split in two
+  other      none of these
+While a growth lasts the map holds both tables: that is the peak. Maps that grow in steps keep
+the old table until enough writes have come.",
+    },
+    Topic {
+        name: "evacuation",
+        also: &["evacuate", "moved", "in_progress", "stalled_for"],
+        line: "moving entries from the old table to the new",
+        text: "
+Many maps move a few old buckets at each write, so a map that is no longer written to keeps
+both tables for as long as it lives. moved and total count old buckets; stalled_for is how long
+nothing has moved while the old table is still held. --evacuation probe counts every move, poll
+reads the map's own progress at each interval.",
+    },
+    Topic {
+        name: "tombstones",
+        also: &[],
+        line: "slots that are empty but may not be reused freely",
+        text: "
+A delete leaves one where lookups of other keys pass through. They make lookups longer and can
+start a growth even though few entries are live. null: this map does not have them or they
+cannot be read.",
+    },
+    Topic {
+        name: "overflow",
+        also: &[],
+        line: "buckets chained behind full ones",
+        text: "
+They are part of what a map holds. Many of them with few live entries mean that a map was once
+fuller: a rebuilt map would need less.",
+    },
+    Topic {
+        name: "allocated",
+        also: &["bytes", "peak"],
+        line: "all bytes a map itself holds",
+        text: "
+Header, directory, tables, overflow and old table, as the allocator rounds them. Not what keys
+and values point to. peak is the most that was seen.",
+    },
+    Topic {
+        name: "resident",
+        also: &[],
+        line: "the part of allocated that is in RAM now",
+        text: "
+From the page map, so a table that was never written to counts as little as it takes. null:
+the page map was not read.",
+    },
+    Topic {
+        name: "needed",
+        also: &[],
+        line: "bytes for the live entries, had the map just been rebuilt",
+        text: "
+What the same runtime would hold for as many live entries in a new map. Rebuilding a map and
+letting the old one go brings allocated down to this.",
+    },
+    Topic {
+        name: "stranded",
+        also: &[],
+        line: "resident less needed: what a rebuild would free",
+        text: "
+max(0, resident - needed). Memory that the map holds and its entries do not need. null: one of
+the two is unknown.",
+    },
+    Topic {
+        name: "origin",
+        also: &["observed", "before_attach", "before-attach", "born", "died"],
+        line: "whether a map was born while the audit watched",
+        text: "
+observed: its first table was seen, so its counts are those of its whole life. before-attach:
+it was there, so its counts begin at the attach; born is null then.",
+    },
+    Topic {
+        name: "fact",
+        also: &["facts"],
+        line: "one thing learnt about the target, with its time",
+        text: "
+Everything a probe or a look at memory tells becomes a fact. The report is made of facts alone,
+and a recording is a file of them: that is why a replay gives the same report.",
+    },
+    Topic {
+        name: "host",
+        also: &["auditor", "schema", "page_size", "kernel"],
+        line: "report: where it was seen, and by which auditor",
+        text: "
+host has the kernel release, the machine and the page size; auditor the version that saw the
+facts, not the one that draws them; schema the name and version of the report's format.",
+    },
+    Topic {
+        name: "target",
+        also: &["runtimes", "runtime", "pid", "comm", "exe", "build_id"],
+        line: "report: the process and the runtimes recognised in it",
+        text: "
+runtimes lists the kinds of hash map that were found, each with its version and the evidence.
+--runtime NAME looks for one of them only.",
+    },
+    Topic {
+        name: "window",
+        also: &["wall_start", "ended"],
+        line: "report: from when to when",
+        text: "
+start and end are nanoseconds of CLOCK_BOOTTIME, wall_start is the clock on the wall at start
+(RFC 3339, UTC). ended says why the audit ended; null: it goes on, or the recording breaks off.",
+    },
+    Topic {
+        name: "memory",
+        also: &["rss", "ladder", "limit", "swap", "unexplained"],
+        line: "report: RSS over time and what it is made of",
+        text: "
+rss has the first, the last and the highest value that was seen. ladder explains rss.last row
+by row and adds up to it; its last row, unexplained, is what no row above accounts for. limit
+is the smallest memory limit of the target's cgroups; null: none.",
+    },
+    Topic {
+        name: "syscalls",
+        also: &["mmap", "munmap", "mremap", "brk", "madvise", "by_advice"],
+        line: "report: how the target asked the kernel for memory and gave it back",
+        text: "
+Calls that were seen to end; failed ones count as calls but not as bytes. madvise is split by
+advice: DONTNEED gives pages back at once, FREE lets the kernel take them when it wants to, so
+RSS stays up.",
+    },
+    Topic {
+        name: "events",
+        also: &["allocate", "free", "insert", "delete"],
+        line: "report: how many of each event were seen, over all maps",
+        text: "
+allocate tables asked for, grow growths started, evacuate old buckets moved, free tables let go,
+insert and delete keys put in and taken out. null: not counted in this audit, which is not 0.",
+    },
+    Topic {
+        name: "maps",
+        also: &["site", "owner", "reachable", "next_growth", "verdict"],
+        line: "report: the maps, largest first",
+        text: "
+site is the call stack of a map's largest growth, owner the path from a root to it, reachable
+whether something still refers to it (null: nobody looked). next_growth says with how many
+live entries it grows, how large the new table is and how much is held on top meanwhile; eta
+is when, at the measured rate. verdict says what will become of its memory.",
+    },
+    Topic {
+        name: "populations",
+        also: &["near_empty", "over_presized", "min_bytes"],
+        line: "report: small maps, added up by type and owner",
+        text: "
+Maps whose tables never reached --min-bytes are not listed one by one: a thousand small maps
+can hold more than one large one, and here they are seen together.",
+    },
+    Topic {
+        name: "episodes",
+        also: &["rss_delta", "rss_lag", "mmap_lag", "stall", "cause"],
+        line: "report: the growths, with what they did to RSS",
+        text: "
+One growth each, in the order in which they started: the new tables, what mmap gave for them,
+how RSS moved from start to end, and after how long. end is null while the old table is held;
+stall is the longest time without a move.",
+    },
+    Topic {
+        name: "gc",
+        also: &["cycles", "pauses", "heap_live", "heap_goal", "released"],
+        line: "report: the garbage collector",
+        text: "
+null where the target has none or it was not looked at. A table that was let go is free for the
+target only after a cycle, and for the kernel only when it is released.",
+    },
+    Topic {
+        name: "findings",
+        also: &["severity", "evidence", "remedy", "reclaimable"],
+        line: "report: what the rules found",
+        text: "
+Each with the rule, how bad it is (critical, warning, info), the evidence it rests on, what to
+do, and what that frees.",
+    },
+    Topic {
+        name: "coverage",
+        also: &["lost", "late", "notes", "layout_verified"],
+        line: "report: what was not seen",
+        text: "
+lost are events that found the buffer full, late those that came after later ones had been
+counted. layout_verified says whether the maps' layout passed its self-check on this target:
+nothing is reported of a layout that did not. notes say in words what else is missing.",
+    },
+    Topic {
+        name: "confidence",
+        also: &["exact", "at_least", "insufficient"],
+        line: "report: how far the numbers can be trusted",
+        text: "
+exact         everything was seen
+at_least      something was lost: totals are lower bounds, the truth is that or more
+insufficient  too little was seen to say
+With --strict anything but exact ends with status 4.",
+    },
+    Topic {
+        name: "hooks",
+        also: &["hook", "probes", "attached", "refused", "disabled", "hits", "where", "reason"],
+        line: "report: where the auditor looks, and where it could not",
+        text: "
+attached  in place
+refused   never placed; reason says why
+disabled  placed, then taken away while the target ran, mostly because it cost too much
+hits is how often it was hit while it was in place. `auditor doctor` and --dry-run say the same
+before anything is attached.",
+    },
+    Topic {
+        name: "cost",
+        also: &["budget", "probe_hits", "target_time_estimate", "agent_cpu", "agent_rss", "bpf_memory"],
+        line: "report: what the audit took from target and host",
+        text: "
+target_time_estimate is hits times the cost of a hit at that kind of place: an estimate, not a
+measurement. agent_cpu, agent_rss and bpf_memory are what the auditor itself uses. --budget 1%
+bounds the estimate: over it, the costliest hooks are disabled.",
+    },
+    Topic {
+        name: "recording",
+        also: &["record", "replay"],
+        line: "a file of facts, from --record",
+        text: "
+Readable at any moment up to the last whole frame, also after kill -9 or on a full disk; a
+replay says where it breaks off and exits with 0, or with 4 under --strict. A damaged one gives
+a report of what comes before the damage, and status 2. Mode 0600: it holds addresses, names
+and call stacks of the target, but no keys or values.",
+    },
+    Topic {
+        name: "null",
+        also: &["unknown"],
+        line: "not known, and never 0",
+        text: "
+A 0 was counted or measured. null was not looked at, could not be read, or does not exist for
+this kind of map; coverage says which.",
+    },
+    Topic {
+        name: "exit",
+        also: &["status", "exit_status", "strict"],
+        line: "what the exit status means",
+        text: "
+  0  done; also when whoever read the output has gone
+  1  findings at or over the gate
+  2  bad usage, or a file that cannot be read or written
+  3  cannot attach, or no right to
+  4  the data are incomplete and --strict was given
+130  a second Ctrl-C: no report",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde::de::value::Error;
+    use serde::de::{Deserialize as _, Deserializer, Error as _, Visitor};
+    use serde::forward_to_deserialize_any;
+
+    use super::*;
+    use crate::audit::report::{Coverage, Report};
+    use crate::commands::Exit;
+
+    /// Takes the names of a struct's fields from its `Deserialize`.
+    struct Fields<'a>(&'a mut Vec<&'static str>);
+
+    impl<'de> Deserializer<'de> for Fields<'_> {
+        type Error = Error;
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+            Err(Error::custom("only structs have fields"))
+        }
+
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, Error> {
+            self.0.extend(fields);
+            Err(Error::custom("that was all"))
+        }
+
+        forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit
+            unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+
+    #[test]
+    fn every_group_of_the_report_and_every_field_of_coverage_is_explained() {
+        let mut fields = Vec::new();
+        assert!(Report::deserialize(Fields(&mut fields)).is_err());
+        assert!(Coverage::deserialize(Fields(&mut fields)).is_err());
+        assert!(fields.len() > 15, "{fields:?}");
+        let known: BTreeSet<_> = TOPICS.iter().flat_map(Topic::names).collect();
+        for field in fields {
+            assert!(known.contains(field), "nothing explains {field:?}");
+        }
+    }
+
+    #[test]
+    fn no_name_leads_to_two_topics() {
+        let mut known = BTreeSet::new();
+        for name in TOPICS.iter().flat_map(Topic::names) {
+            assert!(known.insert(name), "{name} is there twice");
+        }
+    }
+
+    #[test]
+    fn every_topic_fits_a_terminal() {
+        for topic in TOPICS {
+            assert!(topic.line.len() <= 72 && !topic.line.ends_with('.'), "{}", topic.name);
+            assert!(topic.text.lines().all(|line| line.len() <= 96), "{}", topic.name);
+            assert!(topic.text.len() > 80, "{} says nothing", topic.name);
+        }
+    }
+
+    #[test]
+    fn every_exit_status_is_explained() {
+        let exit = TOPICS.iter().find(|topic| topic.name == "exit").unwrap();
+        let all = [
+            Exit::Clean,
+            Exit::Findings,
+            Exit::Usage,
+            Exit::CannotAttach,
+            Exit::Incomplete,
+            Exit::Interrupted,
+        ];
+        for status in all {
+            let row = format!("{:>3}  ", status as u8);
+            assert!(exit.text.lines().any(|line| line.starts_with(&row)), "{status:?}");
+        }
+    }
+}
