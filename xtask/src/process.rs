@@ -35,7 +35,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 pub(crate) fn quiet(command: &mut Command, step: &mut Step) -> Result<()> {
     let mut last = VecDeque::with_capacity(LAST_LINES);
     let status = watched(command, |line| {
-        step.progress(line);
+        step.progress(line.trim_start());
         if last.len() == LAST_LINES {
             last.pop_front();
         }
