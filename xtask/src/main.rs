@@ -1,1 +1,39 @@
-fn main() {}
+//! Everything that is done to this repository, one verb a file. Nothing of the program lives here.
+
+mod agreement;
+mod build;
+mod check;
+mod demo;
+mod process;
+mod say;
+mod setup;
+mod test;
+mod tiers;
+mod toolchain;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// What is done to this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Verb {
+    Setup(setup::Setup),
+    Build(build::Build),
+    Check(check::Check),
+    Test(test::Test),
+    Demo(demo::Demo),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Verb::parse() {
+        Verb::Setup(verb) => verb.run(),
+        Verb::Build(verb) => verb.run(),
+        Verb::Check(verb) => verb.run(),
+        Verb::Test(verb) => verb.run(),
+        Verb::Demo(verb) => verb.run(),
+    };
+    say::outcome(&outcome)
+}

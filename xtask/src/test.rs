@@ -1,0 +1,42 @@
+//! `cargo xtask test`: [`crate::check`], then the kernel tier, which needs root and never skips.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::tiers::{self, Tally, Tier};
+use crate::{check, say, setup, workspace};
+
+/// Every tier, in the order in which they are summed up.
+const TIERS: [Tier; 3] = [Tier::Pure, Tier::Golden, Tier::Kernel];
+
+/// Run every test, those in the kernel included. Needs root.
+#[derive(Args, Debug)]
+pub(crate) struct Test {}
+
+impl Test {
+    /// Does it.
+    pub(crate) fn run(self) -> Result<()> {
+        workspace::require_root("test", "the kernel tests place real probes")?;
+        let toolchain = setup::ensure()?;
+        let mut outcome = check::all(Some(toolchain))?;
+        match kernel() {
+            Ok(tally) => {
+                outcome.tally.take(Tier::Kernel, &tally);
+                outcome.problems.extend(tally.problems(&[Tier::Kernel]));
+            }
+            Err(error) => outcome.problems.push(format!("the kernel tier could not be run: {error:#}")),
+        }
+        outcome.tally.summary(&TIERS).iter().for_each(say::result);
+        outcome.verdict()
+    }
+}
+
+/// The kernel tier, in release mode: what is tested is what is delivered. One test at a time, because
+/// they count what happens in one kernel. They start target-demo, so that is built first.
+fn kernel() -> Result<Tally> {
+    let mut programs = workspace::cargo("build");
+    crate::process::loud(programs.args(["--release", "--workspace"]))?;
+    let mut tests = workspace::cargo("test");
+    tests.args(["--release", "-p", "auditor", "--test", "kernel", "--", "--ignored", "--test-threads=1"]);
+    tiers::run(&mut tests)
+}
