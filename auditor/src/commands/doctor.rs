@@ -3,12 +3,11 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Context as _;
-
 use super::exit::Exit;
 use super::plan_text;
 use crate::audit::unit::Bytes;
-use crate::cli::request;
+use crate::cli;
+use crate::output;
 use crate::probes::events::EVENTS;
 use crate::probes::host::{Host, Nop5, capability};
 use crate::probes::kernel::{Kernel, LinkKind, Multi};
@@ -38,7 +37,7 @@ enum State {
 ///
 /// # Errors
 /// When the answer cannot be written, or the target cannot be audited.
-pub fn run(doctor: &request::Doctor) -> anyhow::Result<Exit> {
+pub(super) fn run(doctor: &cli::Doctor) -> anyhow::Result<Exit> {
     let host = Host::ask();
     let mut rows = rights(&host);
     rows.extend(kernel(&host));
@@ -54,7 +53,7 @@ pub fn run(doctor: &request::Doctor) -> anyhow::Result<Exit> {
             }
         }
     }
-    super::to_stdout(&text).context("writing the answer")?;
+    output::print(&text)?;
     Ok(exit)
 }
 

@@ -1,10 +1,16 @@
 //! One file per verb: the only place that wires modules together. Errors are told with their whole
 //! story here and above, never below.
 
+mod attach;
+mod audit;
 mod completions;
+mod doctor;
 mod exit;
 mod explain;
+mod faces;
+mod plan_text;
 mod replay;
+mod run;
 mod topics;
 
 use std::io::Write as _;
@@ -14,6 +20,7 @@ use log::LevelFilter;
 use crate::cli::{Console, Request, Verb, Verbosity};
 
 pub use exit::{CannotAttach, Exit};
+use faces::Colour;
 
 /// Does what was asked for.
 ///
@@ -21,11 +28,14 @@ pub use exit::{CannotAttach, Exit};
 /// What went wrong, for people; [`Exit::of`] is the status that goes with it.
 pub fn run(request: Request) -> anyhow::Result<Exit> {
     log_to_stderr(request.console);
+    let colour = if request.console.color { Colour::Welcome } else { Colour::Unwelcome };
     match request.verb {
         Verb::Replay(replay) => replay::run(&replay),
         Verb::Explain(explain) => explain::run(&explain),
         Verb::Completions(shell) => completions::run(shell),
-        Verb::Attach(_) | Verb::Run(_) | Verb::Doctor(_) => anyhow::bail!("not built in"),
+        Verb::Attach(attach) => attach::run(attach, colour),
+        Verb::Run(run) => run::run(&run, colour),
+        Verb::Doctor(doctor) => doctor::run(&doctor),
     }
 }
 

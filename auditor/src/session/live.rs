@@ -16,6 +16,7 @@ use crate::audit::unit::{Nanos, Pid};
 use crate::probes::decode::Event;
 use crate::probes::kernel::Kernel;
 use crate::recording;
+use crate::render::escape;
 use crate::runtimes::LayoutError;
 use crate::target::memory::LiveMemory;
 use crate::target::own::Own;
@@ -113,6 +114,20 @@ impl Live {
     #[must_use]
     pub fn pid(&self) -> Pid {
         self.process.pid()
+    }
+
+    /// What was attached, in one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let count = |state| self.hooks.values().filter(|hook| hook.state == state).count();
+        let identity = self.process.identity();
+        format!(
+            "attached to {} ({}): {} hooks placed, {} refused; Ctrl-C ends with the report",
+            escape::visible(&identity.comm, 32),
+            identity.pid.0,
+            count(HookState::Attached),
+            count(HookState::Refused),
+        )
     }
 
     /// Whether the target has replaced its program, and with it everything that was placed.

@@ -53,8 +53,8 @@ pub trait Face {
 /// What the user wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// A fresh look: something on the screen changed.
-    Redraw,
+    /// Nothing of the audit.
+    Nothing,
     /// To end.
     Quit,
 }
@@ -93,7 +93,7 @@ pub async fn follow(
             () = sleep_until(end) => return Ok(Ended::Duration),
             wish = face.wish() => match wish {
                 Wish::Quit => return Ok(Ended::Stopped),
-                Wish::Redraw => face.refresh(&live.report())?,
+                Wish::Nothing => {}
             },
             () = live.kernel.ring.much_waits() => {}
             _ = tick.tick() => live.tick(),

@@ -13,6 +13,8 @@ use super::translate::Translator;
 use crate::audit::fact::{Began, HookState, What};
 use crate::audit::fact;
 use crate::audit::unit::{Address, Bytes, Nanos, Pid};
+use crate::cli::Overwrite;
+use crate::output::{self, OutputError};
 use crate::probes::events::EVENTS;
 use crate::probes::host::Host;
 use crate::probes::kernel::{Kernel, Multi};
@@ -46,6 +48,26 @@ pub struct Options {
     pub log: Log,
     /// Where facts are kept.
     pub record: Option<PathBuf>,
+    /// What becomes of a file that is there already.
+    pub existing: Overwrite,
+}
+
+impl Default for Options {
+    /// What the command line does without flags.
+    fn default() -> Self {
+        Self {
+            runtime: None,
+            evacuation: Evacuation::Auto,
+            budget: Budget(10_000),
+            min_bytes: Bytes(16 << 10),
+            rss_step: Bytes(1 << 20),
+            from_start: false,
+            multi: Multi::Allowed,
+            log: Log::Off,
+            record: None,
+            existing: Overwrite::Refuse,
+        }
+    }
 }
 
 /// Why a target cannot be audited. The texts name the remedy.
@@ -101,6 +123,9 @@ pub enum SetupError {
         /// Which process.
         pid: u32,
     },
+    /// The recording's file.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// The recording.
     #[error(transparent)]
     Recording(#[from] recording::WriteError),
@@ -167,7 +192,7 @@ pub fn start(inspected: Inspected, options: &Options) -> Result<Live, SetupError
         translator.learn(placement.id, placement.hook.clone());
     }
     hooks.extend(inspected.plan.refusals.iter().map(|refusal| (refusal.id, refusal.as_hook())));
-    let recording = options.record.as_deref().map(recording::Writer::create).transpose()?;
+    let recording = options.record.as_deref().map(|path| create_recording(path, options.existing)).transpose()?;
     let began = began(&inspected.process, inspected.build_id, options);
     let parts = Parts { process: inspected.process, memory, translator, kernel, governor, hooks, recording };
     let mut live = Live::new(parts);
@@ -308,8 +333,6 @@ fn began(process: &Process, build_id: Option<String>, options: &Options) -> Bega
     let identity = process.identity();
     let name = uname().ok();
     let of = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-    let wall = clock_gettime(ClockId::CLOCK_REALTIME)
-        .map_or(0, |time| time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64);
     Began {
         auditor: env!("CARGO_PKG_VERSION").to_owned(),
         kernel: of(name.as_ref().map(|name| name.release())),
@@ -320,11 +343,22 @@ fn began(process: &Process, build_id: Option<String>, options: &Options) -> Bega
         comm: identity.comm.clone(),
         exe: identity.exe.to_string_lossy().into_owned(),
         build_id,
-        wall,
+        wall: wall_clock(),
         from_start: options.from_start,
         min_bytes: options.min_bytes,
         rss_step: options.rss_step,
     }
+}
+
+/// The file comes before the hooks: what cannot be written is known before anything is attached.
+fn create_recording(path: &Path, existing: Overwrite) -> Result<recording::Writer, SetupError> {
+    Ok(recording::Writer::new(output::recording(path, existing)?, path)?)
+}
+
+/// Nanoseconds since the Unix epoch.
+#[must_use]
+pub fn wall_clock() -> u64 {
+    clock_gettime(ClockId::CLOCK_REALTIME).map_or(0, |time| time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
 }
 
 fn page_size() -> Bytes {

@@ -1,0 +1,209 @@
+//! Who shows the report while an audit goes on, and its last one: the live screen, or a stream of
+//! text or objects.
+
+use std::future::pending;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::audit::report::Report;
+use crate::audit::unit::Pid;
+use crate::cli::{self, Destination, Format};
+use crate::output::{self, Output};
+use crate::render::style::Style;
+use crate::render::{self, text};
+use crate::session::{Face, Wish, setup};
+use crate::tui::{self, Action, Input, Keys, Screen};
+
+/// How often the screen is drawn between two intervals.
+const SCREEN_PACE: Duration = Duration::from_millis(100);
+
+/// Whether colour is welcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Colour {
+    /// Where the terminal takes it.
+    Welcome,
+    /// Never.
+    Unwelcome,
+}
+
+/// A face that also shows the last report.
+pub(super) trait Shows: Face {
+    /// The audit has ended; the terminal goes back to what it was.
+    fn close(&mut self);
+
+    /// Shows the last report.
+    fn last(self: Box<Self>, report: &Report) -> anyhow::Result<()>;
+}
+
+/// The face that was asked for.
+pub(super) fn open(request: &cli::Audit, pid: Pid, colour: Colour) -> anyhow::Result<Box<dyn Shows>> {
+    let style = if colour == Colour::Welcome { Style::Colour } else { Style::Plain };
+    if request.output.format == Format::Live {
+        return Ok(Box::new(Live::open(style)?));
+    }
+    let style = if matches!(request.output.to, Destination::Stdout) { style } else { Style::Plain };
+    Ok(Box::new(Stream { output: Some(open_output(&request.output, pid)?), style, before: None, ..Stream::of(request) }))
+}
+
+fn open_output(request: &cli::Output, pid: Pid) -> anyhow::Result<Output> {
+    let Destination::File(pattern) = &request.to else { return Ok(Output::stdout()) };
+    let path = pattern.expand(&output::names(pid, setup::wall_clock()));
+    Ok(match request.format {
+        Format::Ndjson => Output::stream(&path, request.existing)?,
+        _ => Output::report(&path, request.existing)?,
+    })
+}
+
+/// The live screen.
+struct Live {
+    /// Before the screen: it must take no key after the terminal is back.
+    keys: Option<Keys>,
+    screen: Option<Screen>,
+    inputs: UnboundedReceiver<Input>,
+    latest: Option<Report>,
+    /// What was logged before the screen, to go on with after it: lines would tear it.
+    logged: log::LevelFilter,
+    style: Style,
+}
+
+impl Live {
+    fn open(style: Style) -> anyhow::Result<Self> {
+        let screen = Screen::open(style).context("the live screen; -f text needs no terminal")?;
+        let (send, inputs) = unbounded_channel();
+        let keys = tui::keys(move |input| send.send(input).is_ok()).context("waiting for keys")?;
+        let logged = log::max_level();
+        log::set_max_level(log::LevelFilter::Off);
+        Ok(Self { keys: Some(keys), screen: Some(screen), inputs, latest: None, logged, style })
+    }
+
+    fn press(&mut self, input: Input) -> Wish {
+        let (Some(screen), Some(latest)) = (&mut self.screen, &self.latest) else {
+            return if input == Input::Interrupt { Wish::Quit } else { Wish::Nothing };
+        };
+        match screen.press(input, latest) {
+            Ok(Action::Quit) | Err(_) => Wish::Quit,
+            Ok(_) => Wish::Nothing,
+        }
+    }
+}
+
+impl Face for Live {
+    fn interval(&mut self, report: &Report) -> io::Result<()> {
+        self.refresh(report)
+    }
+
+    fn pace(&self) -> Option<Duration> {
+        Some(SCREEN_PACE)
+    }
+
+    fn refresh(&mut self, report: &Report) -> io::Result<()> {
+        let Some(screen) = &mut self.screen else { return Ok(()) };
+        screen.show(report)?;
+        self.latest = Some(report.clone());
+        Ok(())
+    }
+
+    fn wish(&mut self) -> Pin<Box<dyn Future<Output = Wish> + '_>> {
+        Box::pin(async {
+            match self.inputs.recv().await {
+                Some(input) => self.press(input),
+                None => pending().await,
+            }
+        })
+    }
+}
+
+impl Shows for Live {
+    fn close(&mut self) {
+        self.keys = None;
+        self.screen = None;
+        log::set_max_level(self.logged);
+    }
+
+    fn last(self: Box<Self>, report: &Report) -> anyhow::Result<()> {
+        let mut output = Output::stdout();
+        text::report(report, self.style, &mut output).context("writing the report")?;
+        Ok(output.finish()?)
+    }
+}
+
+/// Text or objects, one after the other.
+struct Stream {
+    format: Format,
+    /// Whether intervals are shown, too.
+    intervals: bool,
+    /// Whether a write that fails ends the audit: nobody reads any more.
+    essential: bool,
+    output: Option<Output>,
+    style: Style,
+    before: Option<Report>,
+}
+
+impl Stream {
+    fn of(request: &cli::Audit) -> Self {
+        let format = request.output.format;
+        let stdout = matches!(request.output.to, Destination::Stdout);
+        let intervals = format == Format::Ndjson || (format == Format::Text && stdout);
+        Self { format, intervals, essential: stdout, output: None, style: Style::Plain, before: None }
+    }
+
+    fn write(&mut self, report: &Report) -> io::Result<()> {
+        let Some(output) = &mut self.output else { return Ok(()) };
+        match self.format {
+            Format::Ndjson => render::render(report, render::Format::Ndjson, output)?,
+            _ => text::interval(report, self.before.as_ref(), self.style, output)?,
+        }
+        output.push().map_err(io::Error::other)
+    }
+}
+
+impl Face for Stream {
+    fn interval(&mut self, report: &Report) -> io::Result<()> {
+        if !self.intervals {
+            return Ok(());
+        }
+        let written = self.write(report);
+        self.before = Some(report.clone());
+        match written {
+            Err(error) if self.essential => Err(error),
+            Err(error) => {
+                log::error!("{error}; the audit goes on without this file");
+                self.output = None;
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn pace(&self) -> Option<Duration> {
+        None
+    }
+
+    fn refresh(&mut self, _report: &Report) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn wish(&mut self) -> Pin<Box<dyn Future<Output = Wish> + '_>> {
+        Box::pin(pending())
+    }
+}
+
+impl Shows for Stream {
+    fn close(&mut self) {}
+
+    fn last(mut self: Box<Self>, report: &Report) -> anyhow::Result<()> {
+        let Some(mut output) = self.output.take() else { return Ok(()) };
+        let format = match self.format {
+            Format::Json => render::Format::Json,
+            Format::Ndjson => render::Format::Ndjson,
+            Format::Text | Format::Live => render::Format::Text,
+        };
+        render::render_styled(report, format, self.style, &mut output)
+            .with_context(|| format!("writing to {}", output.name()))?;
+        Ok(output.finish()?)
+    }
+}
