@@ -1,0 +1,320 @@
+//! Growths: from the moment a new table is asked for until the old one is let go. What was
+//! allocated, which mmap gave it, how RSS moved and how much later.
+//!
+//! Open episodes are kept by the map they belong to (`life.rs` knows when one begins and ends);
+//! of the closed ones the [`MOST`] that allocated most stay.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::fact::GrowthKind;
+use super::mmaps::Mmaps;
+use super::report::Episode;
+use super::steps::{Step, Steps};
+use super::unit::{Address, Bytes, Nanos};
+
+/// Closed episodes that are kept, and episodes in a report. 10 000 x 200 bytes are 2 MB.
+pub const MOST: usize = 10_000;
+/// How long after the start of an episode that has ended a rise of RSS still belongs to it.
+const ECHO: Nanos = Nanos(1_000_000_000);
+
+/// Growths so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Episodes {
+    next: u64,
+    records: BTreeMap<Serial, Record>,
+    /// The closed ones, smallest first.
+    closed: BTreeSet<(Bytes, Serial)>,
+    omitted: u64,
+    /// Those that still wait for RSS to rise.
+    awaiting_rise: BTreeSet<Serial>,
+    last_start: Nanos,
+    mmaps: Mmaps,
+    steps: Steps,
+}
+
+/// Which episode: they are numbered in the order in which they were noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Serial(u64);
+
+/// How an episode begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    /// Whose.
+    pub(super) map: Address,
+    /// Which kind.
+    pub(super) kind: GrowthKind,
+    /// When.
+    pub(super) at: Nanos,
+    /// Live entries, where they could be read.
+    pub(super) live: Option<u64>,
+    /// Buckets before.
+    pub(super) from: u64,
+}
+
+/// A table that was asked for within an episode.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// When the call returned.
+    pub(super) at: Nanos,
+    /// Where it is.
+    pub(super) table: Option<Address>,
+    /// How large.
+    pub(super) bytes: Bytes,
+}
+
+/// What the evacuation of an episode came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Moves {
+    /// Old buckets moved.
+    pub(super) evacuated: u64,
+    /// The longest time without a move.
+    pub(super) stall: Option<Nanos>,
+}
+
+#[derive(Clone, Debug)]
+struct Record {
+    start: Start,
+    end: Option<Nanos>,
+    allocated: Bytes,
+    mmap: Bytes,
+    mmap_at: Option<Nanos>,
+    rss_before: Option<Bytes>,
+    rss_after: Option<Bytes>,
+    rss_lag: Option<Nanos>,
+    moves: Moves,
+}
+
+impl Episodes {
+    /// A mapping was made.
+    pub(super) fn mapped(&mut self, at: Nanos, address: Address, bytes: Bytes) {
+        self.mmaps.made(at, address, bytes);
+    }
+
+    /// RSS made a step.
+    pub(super) fn rss(&mut self, step: Step) {
+        self.steps.made(step);
+        // A rise from before the last start is late: those that wait wait for the next one.
+        if !step.rose || step.at <= self.last_start {
+            return;
+        }
+        for serial in std::mem::take(&mut self.awaiting_rise) {
+            if let Some(record) = self.records.get_mut(&serial) {
+                record.rise(step.at);
+            }
+        }
+    }
+
+    /// A growth began.
+    pub(super) fn begin(&mut self, start: Start) -> Serial {
+        let serial = Serial(self.next);
+        self.next += 1;
+        self.last_start = self.last_start.max(start.at);
+        let mut record = Record {
+            start,
+            end: None,
+            allocated: Bytes(0),
+            mmap: Bytes(0),
+            mmap_at: None,
+            rss_before: self.steps.rss_at(start.at),
+            rss_after: None,
+            rss_lag: None,
+            moves: Moves::default(),
+        };
+        match self.steps.first_rise_after(start.at) {
+            Some(at) => record.rise(at),
+            None => _ = self.awaiting_rise.insert(serial),
+        }
+        self.records.insert(serial, record);
+        serial
+    }
+
+    /// A table was asked for within it.
+    pub(super) fn asked(&mut self, serial: Serial, asked: Asked) {
+        let Some(record) = self.records.get_mut(&serial) else { return };
+        record.allocated += asked.bytes;
+        let Some(table) = asked.table else { return };
+        let Some(given) = self.mmaps.give(record.start.at, asked.at, table, asked.bytes) else { return };
+        record.mmap += given.bytes;
+        record.mmap_at = Some(record.mmap_at.map_or(given.first, |at| at.min(given.first)));
+    }
+
+    /// It ended.
+    pub(super) fn end(&mut self, serial: Serial, at: Nanos, moves: Moves) {
+        let Some(record) = self.records.get_mut(&serial) else { return };
+        record.end = Some(at);
+        record.rss_after = self.steps.rss_at(at);
+        record.moves = moves;
+        self.closed.insert((record.allocated, serial));
+        if self.closed.len() > MOST
+            && let Some((_, smallest)) = self.closed.pop_first()
+        {
+            self.records.remove(&smallest);
+            self.awaiting_rise.remove(&smallest);
+            self.omitted += 1;
+        }
+    }
+
+    /// The largest, in the order in which they started, and how many were left out. `open` tells
+    /// what the evacuation of an open one has come to so far.
+    pub(super) fn report(&self, now: Nanos, open: impl Fn(Address) -> Moves) -> (Vec<Episode>, u64) {
+        let mut records: Vec<&Record> = self.records.values().collect();
+        let too_many = records.len().saturating_sub(MOST);
+        if too_many > 0 {
+            records.sort_by_key(|record| record.allocated);
+            records.drain(..too_many);
+        }
+        records.sort_by_key(|record| (record.start.at, record.start.map));
+        let rss = self.steps.rss_at(now);
+        let rows = records.into_iter().map(|record| match record.end {
+            Some(_) => record.row(record.rss_after, record.moves),
+            None => record.row(rss, open(record.start.map)),
+        });
+        (rows.collect(), self.omitted.saturating_add(too_many as u64))
+    }
+}
+
+impl Record {
+    /// RSS rose. Long after a short episode that is another story.
+    fn rise(&mut self, at: Nanos) {
+        let lag = at.since(self.start.at);
+        let within = self.end.is_none_or(|end| at <= end) || lag <= ECHO;
+        self.rss_lag = within.then_some(lag);
+    }
+
+    fn row(&self, rss: Option<Bytes>, moves: Moves) -> Episode {
+        Episode {
+            map: self.start.map,
+            kind: self.start.kind,
+            start: self.start.at,
+            end: self.end,
+            allocated: self.allocated,
+            mmap: self.mmap,
+            rss_delta: rss.zip(self.rss_before).map(|(after, before)| difference(after, before)),
+            rss_lag: self.rss_lag,
+            mmap_lag: self.mmap_at.map(|at| at.since(self.start.at)),
+            evacuated: moves.evacuated,
+            stall: moves.stall,
+            cause: self.start.cause(),
+        }
+    }
+}
+
+impl Start {
+    /// What is known of why it grew.
+    fn cause(&self) -> Option<String> {
+        let entries = self.live.map(|live| format!("{live} live entries in {} buckets", self.from));
+        match self.kind {
+            GrowthKind::SameSize => Some(match entries {
+                Some(entries) => format!("overflow or tombstones, with {entries}"),
+                None => "overflow or tombstones".to_owned(),
+            }),
+            GrowthKind::First => None,
+            _ => entries,
+        }
+    }
+}
+
+fn difference(after: Bytes, before: Bytes) -> i64 {
+    let size = i64::try_from(after.0.abs_diff(before.0)).unwrap_or(i64::MAX);
+    if after < before { -size } else { size }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAP: Address = Address(0xa0);
+
+    fn begin(episodes: &mut Episodes, at: u64) -> Serial {
+        let start = Start { map: MAP, kind: GrowthKind::Double, at: Nanos(at), live: Some(53), from: 8 };
+        episodes.begin(start)
+    }
+
+    fn rss(episodes: &mut Episodes, at: u64, bytes: u64, rose: bool) {
+        episodes.rss(Step { at: Nanos(at), rss: Some(Bytes(bytes)), rose });
+    }
+
+    fn asked(at: u64, bytes: u64) -> Asked {
+        Asked { at: Nanos(at), table: Some(Address(0x1_0010)), bytes: Bytes(bytes) }
+    }
+
+    fn only(episodes: &Episodes) -> Episode {
+        let (mut rows, omitted) = episodes.report(Nanos(u64::MAX), |_| Moves::default());
+        assert_eq!((rows.len(), omitted), (1, 0));
+        rows.remove(0)
+    }
+
+    #[test]
+    fn table_mmap_and_rss_are_tied_together_with_their_lags() {
+        let mut episodes = Episodes::default();
+        rss(&mut episodes, 50, 1000, true);
+        let serial = begin(&mut episodes, 100);
+        episodes.mapped(Nanos(110), Address(0x1_0000), Bytes(0x4000));
+        episodes.asked(serial, asked(120, 0x3000));
+        rss(&mut episodes, 130, 900, false);
+        rss(&mut episodes, 140, 5000, true);
+        rss(&mut episodes, 150, 6000, true);
+        episodes.end(serial, Nanos(200), Moves { evacuated: 8, stall: Some(Nanos(30)) });
+        rss(&mut episodes, 210, 99, false);
+        let row = only(&episodes);
+        assert_eq!((row.start, row.end), (Nanos(100), Some(Nanos(200))));
+        assert_eq!((row.allocated, row.mmap), (Bytes(0x3000), Bytes(0x4000)));
+        assert_eq!((row.mmap_lag, row.rss_lag), (Some(Nanos(10)), Some(Nanos(40))));
+        assert_eq!((row.rss_delta, row.evacuated, row.stall), (Some(5000), 8, Some(Nanos(30))));
+        assert_eq!(row.cause.as_deref(), Some("53 live entries in 8 buckets"));
+    }
+
+    #[test]
+    fn a_rise_soon_after_the_end_is_an_echo_and_a_late_one_is_not() {
+        for (rise, lag) in [(ECHO.0, Some(ECHO)), (ECHO.0 + 1, None)] {
+            let mut episodes = Episodes::default();
+            let serial = begin(&mut episodes, 100);
+            episodes.end(serial, Nanos(200), Moves::default());
+            rss(&mut episodes, 100 + rise, 5, true);
+            rss(&mut episodes, 101 + rise, 9, true);
+            assert_eq!(only(&episodes).rss_lag, lag);
+            assert!(episodes.awaiting_rise.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_rise_long_into_an_open_episode_counts() {
+        let mut episodes = Episodes::default();
+        begin(&mut episodes, 100);
+        rss(&mut episodes, 5 * ECHO.0, 5, true);
+        assert_eq!(only(&episodes).rss_lag, Some(Nanos(5 * ECHO.0 - 100)));
+    }
+
+    #[test]
+    fn a_rise_that_was_told_before_the_episode_was_noticed_counts() {
+        let mut episodes = Episodes::default();
+        rss(&mut episodes, 90, 10, true);
+        rss(&mut episodes, 105, 70, true);
+        begin(&mut episodes, 100);
+        let row = only(&episodes);
+        assert_eq!((row.rss_lag, row.rss_delta), (Some(Nanos(5)), Some(60)));
+    }
+
+    #[test]
+    fn unknown_rss_is_no_delta() {
+        let mut episodes = Episodes::default();
+        let serial = begin(&mut episodes, 100);
+        rss(&mut episodes, 150, 10, true);
+        episodes.end(serial, Nanos(200), Moves::default());
+        assert_eq!(only(&episodes).rss_delta, None);
+    }
+
+    #[test]
+    fn of_too_many_the_largest_stay() {
+        let mut episodes = Episodes::default();
+        for size in 0..MOST as u64 + 5 {
+            let serial = begin(&mut episodes, size);
+            episodes.asked(serial, asked(size, size));
+            episodes.end(serial, Nanos(size), Moves::default());
+        }
+        let (rows, omitted) = episodes.report(Nanos(0), |_| Moves::default());
+        assert_eq!((rows.len(), omitted), (MOST, 5));
+        assert_eq!(rows[0].allocated, Bytes(5));
+        assert_eq!((episodes.records.len(), episodes.awaiting_rise.len()), (MOST, MOST));
+    }
+}

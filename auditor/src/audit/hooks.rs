@@ -1,0 +1,205 @@
+//! The hooks: where they sit, what they fed, how often they were hit and what that cost.
+//!
+//! By convention a hook's name ends in the event that it tells of: `..._allocate`, `..._grow`,
+//! `..._evacuate`, `..._free`, and `sys_exit` for memory syscalls. A hook with another name feeds
+//! no total.
+
+use std::collections::BTreeMap;
+
+use super::doubt::Doubt;
+use super::fact::{self, HookState};
+use super::report::Probe;
+use super::unit::Nanos;
+
+/// How many are kept; the kernel side has room for 256, tracepoints come on top.
+const MOST: usize = 1024;
+
+/// What a hook can feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// Tables asked for.
+    Allocate,
+    /// Growths started.
+    Grow,
+    /// Old buckets moved.
+    Evacuate,
+    /// Tables let go.
+    Free,
+    /// Memory syscalls ended.
+    Syscall,
+}
+
+const ENDINGS: &[(&str, Event)] = &[
+    ("allocate", Event::Allocate),
+    ("grow", Event::Grow),
+    ("evacuate", Event::Evacuate),
+    ("free", Event::Free),
+    ("sys_exit", Event::Syscall),
+];
+
+/// Hooks so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hooks {
+    rows: BTreeMap<u32, Row>,
+}
+
+/// One hook.
+#[derive(Clone, Debug)]
+struct Row {
+    hook: fact::Hook,
+    feeds: Option<Event>,
+    hits: u64,
+    /// Whether it was in place at any time.
+    was_attached: bool,
+    /// Time of its last change.
+    since: Nanos,
+}
+
+impl Hooks {
+    /// A hook was placed, refused or taken away.
+    pub(super) fn changed(&mut self, at: Nanos, hook: &fact::Hook) {
+        if self.rows.len() >= MOST && !self.rows.contains_key(&hook.id) {
+            return;
+        }
+        let before = self.rows.get(&hook.id);
+        let row = Row {
+            hook: hook.clone(),
+            feeds: feeds(&hook.name),
+            hits: before.map_or(0, |row| row.hits),
+            was_attached: hook.state == HookState::Attached || before.is_some_and(|row| row.was_attached),
+            since: at,
+        };
+        self.rows.insert(hook.id, row);
+    }
+
+    /// Hits so far of one.
+    pub(super) fn hit(&mut self, id: u32, hits: u64) {
+        if let Some(row) = self.rows.get_mut(&id) {
+            row.hits = row.hits.max(hits);
+        }
+    }
+
+    /// Whether a hook for this event was in place at any time.
+    pub(super) fn told(&self, event: Event) -> bool {
+        self.rows.values().any(|row| row.feeds == Some(event) && row.was_attached)
+    }
+
+    /// Whether a hook for this event is in place, and none is missing.
+    pub(super) fn tells_all(&self, event: Event) -> bool {
+        let mut rows = self.rows.values().filter(|row| row.feeds == Some(event)).peekable();
+        rows.peek().is_some() && rows.all(|row| row.hook.state == HookState::Attached)
+    }
+
+    /// Whether any event of a map was ever told.
+    pub(super) fn told_of_maps(&self) -> bool {
+        [Event::Allocate, Event::Grow, Event::Evacuate, Event::Free].into_iter().any(|event| self.told(event))
+    }
+
+    /// Which totals are lower bounds because a hook is not in place, and since when. Moves that no
+    /// hook tells are taken from the maps' own counters, or are not given at all: that they are not
+    /// probed hurts no total, unless they were at first.
+    pub(super) fn doubts(&self, start: Nanos) -> impl Iterator<Item = Doubt> {
+        self.rows.values().filter_map(move |row| {
+            row.feeds?;
+            let reason = row.hook.reason.as_deref().unwrap_or("no reason given");
+            let name = &row.hook.name;
+            match row.hook.state {
+                HookState::Attached => None,
+                HookState::Refused if row.feeds == Some(Event::Evacuate) => None,
+                HookState::Refused => Some(Doubt::lowering(format!("{name} was not placed: {reason}"))),
+                HookState::Disabled => {
+                    let after = seconds(row.since.since(start));
+                    Some(Doubt::lowering(format!("{name} was taken away after {after}: {reason}")))
+                }
+            }
+        })
+    }
+
+    /// For the report, by number.
+    pub(super) fn report(&self) -> Vec<Probe> {
+        self.rows.values().map(Row::probe).collect()
+    }
+
+    /// Hits of all.
+    pub(super) fn hits(&self) -> u64 {
+        self.rows.values().fold(0, |sum: u64, row| sum.saturating_add(row.hits))
+    }
+
+    /// What the hits took from the target.
+    pub(super) fn target_time(&self) -> Nanos {
+        let cost = |row: &Row| Nanos(row.hits.saturating_mul(row.hook.cost_per_hit.0));
+        self.rows.values().fold(Nanos(0), |sum, row| sum.plus(cost(row)))
+    }
+}
+
+impl Row {
+    fn probe(&self) -> Probe {
+        Probe {
+            hook: self.hook.name.clone(),
+            place: self.hook.place.clone(),
+            state: self.hook.state,
+            reason: self.hook.reason.clone(),
+            hits: self.hits,
+        }
+    }
+}
+
+fn feeds(name: &str) -> Option<Event> {
+    ENDINGS.iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, event)| *event)
+}
+
+/// `3.250 s`.
+fn seconds(span: Nanos) -> String {
+    let milliseconds = span.0 / 1_000_000;
+    format!("{}.{:03} s", milliseconds / 1000, milliseconds % 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hook(id: u32, name: &str, state: HookState) -> fact::Hook {
+        fact::Hook {
+            id,
+            name: name.to_owned(),
+            place: "demo:symbol+0".to_owned(),
+            state,
+            reason: (state != HookState::Attached).then(|| "too costly".to_owned()),
+            cost_per_hit: Nanos(100),
+        }
+    }
+
+    fn words(hooks: &Hooks) -> Vec<String> {
+        hooks.doubts(Nanos(0)).map(|doubt| doubt.words).collect()
+    }
+
+    #[test]
+    fn a_name_tells_what_the_hook_feeds() {
+        assert_eq!(feeds("demo_map_allocate"), Some(Event::Allocate));
+        assert_eq!(feeds("sys_exit"), Some(Event::Syscall));
+        assert_eq!(feeds("mark_victim"), None);
+    }
+
+    #[test]
+    fn a_hook_that_was_taken_away_still_told_and_says_since_when() {
+        let mut hooks = Hooks::default();
+        hooks.changed(Nanos(0), &hook(1, "demo_map_evacuate", HookState::Attached));
+        assert!(hooks.tells_all(Event::Evacuate));
+        hooks.hit(1, 40);
+        hooks.changed(Nanos(3_250_000_000), &hook(1, "demo_map_evacuate", HookState::Disabled));
+        assert!(hooks.told(Event::Evacuate) && !hooks.tells_all(Event::Evacuate));
+        assert_eq!(words(&hooks), ["demo_map_evacuate was taken away after 3.250 s: too costly"]);
+        assert_eq!((hooks.hits(), hooks.target_time()), (40, Nanos(4000)));
+    }
+
+    #[test]
+    fn a_refusal_is_a_doubt_unless_it_feeds_no_total_or_something_else_does() {
+        let mut hooks = Hooks::default();
+        hooks.changed(Nanos(0), &hook(1, "demo_map_evacuate", HookState::Refused));
+        hooks.changed(Nanos(0), &hook(2, "mark_victim", HookState::Refused));
+        assert_eq!(words(&hooks), Vec::<String>::new());
+        hooks.changed(Nanos(0), &hook(3, "demo_map_free", HookState::Refused));
+        assert_eq!(words(&hooks), ["demo_map_free was not placed: too costly"]);
+        assert!(!hooks.told(Event::Free));
+    }
+}

@@ -1,0 +1,320 @@
+//! One map from birth to death: what facts about it do to it. Which map a fact is about, and when
+//! one is born, is `lives.rs`; what it holds is `holding.rs`; its row in the report is `row.rs`.
+
+use super::counters::Counters;
+use super::episodes::{Asked, Episodes, Moves, Serial, Start};
+use super::evacuation::{End, Evacuation};
+use super::fact::{Allocate, Free, Grow, GrowthKind, Look, Part, Shape, StackId};
+use super::holding::{Holding, Verdict};
+use super::ledger::{Age, Credit, Debit};
+use super::oddities::Oddities;
+use super::recognised::RuntimeId;
+use super::report::{Growths, Origin};
+use super::unit::{Address, Bytes, Nanos};
+
+/// Longest name that is kept, in bytes.
+const MOST_NAME: usize = 256;
+
+/// One map. About 700 bytes, and 300 for up to eleven tables.
+#[derive(Clone, Debug)]
+pub(super) struct Life {
+    /// Its header's address.
+    pub(super) address: Address,
+    /// Before or after the audit began.
+    pub(super) origin: Origin,
+    /// When its first table was seen.
+    pub(super) born: Option<Nanos>,
+    /// When it was dropped, if it was.
+    pub(super) gone: Option<Nanos>,
+    /// Whose, once a look has told.
+    pub(super) runtime: Option<RuntimeId>,
+    /// Its name in the target.
+    pub(super) name: Option<Box<str>>,
+    /// What it looked like last, and when.
+    pub(super) shape: Option<(Nanos, Shape)>,
+    /// What it holds.
+    pub(super) holding: Holding,
+    /// Growths seen.
+    pub(super) growths: Growths,
+    /// Moving entries, now or last.
+    pub(super) evacuation: Option<Evacuation>,
+    /// The stack of the largest table so far.
+    pub(super) site: Option<(Bytes, StackId)>,
+    /// What it counts itself.
+    pub(super) counters: Counters,
+    growth: Option<Growth>,
+    /// Whether a bucket array of it was seen or asked for.
+    had_table: bool,
+    /// Its newest bucket array, where that is known.
+    table: Option<Address>,
+    /// Time of its youngest event.
+    heard: Nanos,
+    /// Whether its counters were read at its very end.
+    read_at_end: bool,
+}
+
+/// A growth under way.
+#[derive(Clone, Copy, Debug)]
+struct Growth {
+    serial: Serial,
+    /// The bucket array it replaces, where that is known.
+    old: Option<Address>,
+    stack: Option<StackId>,
+}
+
+/// What is told while a fact is applied.
+#[derive(Debug)]
+pub(super) struct Around<'a> {
+    /// All growths.
+    pub(super) episodes: &'a mut Episodes,
+    /// All oddities.
+    pub(super) oddities: &'a mut Oddities,
+}
+
+/// Whether tables that are let go are seen. Where they are not, as under a garbage collector, a look
+/// that shows no old table is the end of a growth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Frees {
+    /// A hook tells of each.
+    Seen,
+    /// No hook does.
+    Unseen,
+}
+
+impl Life {
+    /// A map comes into sight.
+    pub(super) fn new(address: Address, origin: Origin) -> Self {
+        Self {
+            address,
+            origin,
+            born: None,
+            gone: None,
+            runtime: None,
+            name: None,
+            shape: None,
+            holding: Holding::new(origin == Origin::Observed),
+            growths: Growths::default(),
+            evacuation: None,
+            site: None,
+            counters: Counters::default(),
+            growth: None,
+            had_table: false,
+            table: None,
+            heard: Nanos(0),
+            read_at_end: false,
+        }
+    }
+
+    /// Whether everything of it was seen.
+    pub(super) fn is_whole(&self) -> bool {
+        self.origin == Origin::Observed
+    }
+
+    /// Whether an event of it younger than `at` has been applied.
+    pub(super) fn heard_after(&self, at: Nanos) -> bool {
+        self.heard > at
+    }
+
+    /// Whether it said at the last reading that it is being dropped.
+    pub(super) fn said_dropped(&self) -> bool {
+        self.shape.as_ref().is_some_and(|(_, shape)| shape.dropped)
+    }
+
+    /// Whether a look can only be at another map that took this one's address.
+    pub(super) fn is_replaced(&self, at: Nanos, seen: &Shape) -> bool {
+        let newer = self.shape.as_ref().is_none_or(|(then, _)| *then <= at);
+        newer && (self.counters.went_back(seen.counted) || (self.said_dropped() && !seen.dropped))
+    }
+
+    /// A table was asked for. `place`: its address, if it is to be remembered.
+    pub(super) fn allocate(
+        &mut self,
+        at: Nanos,
+        fact: &Allocate,
+        place: Option<Address>,
+        around: &mut Around<'_>,
+    ) {
+        self.heard = self.heard.max(at);
+        if self.is_whole() {
+            self.born.get_or_insert(at);
+        }
+        if self.holding.credit(at, fact, place) == Credit::InPlaceOfAnother {
+            around.oddities.missed_frees += 1;
+        }
+        if fact.part == Part::Buckets {
+            self.first_table(at, fact, around);
+            self.table = fact.table;
+        }
+        self.asked(at, fact, around);
+        self.remember_site(fact);
+    }
+
+    /// A growth started.
+    pub(super) fn grow(&mut self, at: Nanos, fact: &Grow, around: &mut Around<'_>) {
+        self.heard = self.heard.max(at);
+        self.end_growth(at, End::Complete, around.episodes);
+        let start = Start { map: self.address, kind: fact.kind, at, live: fact.live, from: fact.from };
+        self.holding.grow(at);
+        self.begin(start, fact.stack, around);
+        if fact.kind != GrowthKind::First {
+            self.evacuation = Some(Evacuation::begin(at, fact.from));
+        }
+    }
+
+    /// Old buckets were moved.
+    pub(super) fn evacuate(&mut self, at: Nanos, buckets: u64) {
+        self.evacuation.get_or_insert_with(|| Evacuation::begin(at, 0)).moved(at, buckets);
+    }
+
+    /// A table was let go.
+    pub(super) fn free(&mut self, at: Nanos, fact: &Free, around: &mut Around<'_>) {
+        self.heard = self.heard.max(at);
+        if let Some(shape) = &fact.shape {
+            self.holding.read_before_free(shape);
+            self.reshape(at, shape);
+        }
+        let debit = self.holding.debit(at, fact);
+        match debit {
+            Debit::Known { same_size: false, .. } => around.oddities.other_sizes += 1,
+            Debit::Unknown if self.is_whole() => around.oddities.unknown_frees += 1,
+            Debit::Known { .. } | Debit::Unknown => {}
+        }
+        let Some(growth) = self.growth else { return };
+        let was_old = matches!(debit, Debit::Known { age: Age::Old, .. })
+            || growth.old.is_none_or(|old| old == fact.table);
+        if was_old && !self.holding.ledger.holds_old() {
+            let how = if self.said_dropped() { End::BrokenOff } else { End::Complete };
+            self.end_growth(at, how, around.episodes);
+        }
+    }
+
+    /// Whether it has let all its tables go for good.
+    pub(super) fn is_emptied(&self) -> bool {
+        self.is_whole() && self.said_dropped() && self.holding.ledger.tables() == 0
+    }
+
+    /// It was read.
+    pub(super) fn look(&mut self, at: Nanos, fact: &Look, frees: Frees, around: &mut Around<'_>) {
+        if self.name.is_none() {
+            self.name = fact.name.as_deref().map(shortened);
+        }
+        if self.shape.as_ref().is_some_and(|(then, _)| at < *then) {
+            return;
+        }
+        self.had_table |= fact.shape.table.is_some();
+        if fact.shape.old_table.is_none() && fact.shape.evacuation.is_none() {
+            self.look_without_old_table(at, &fact.shape, frees, around.episodes);
+        }
+        if self.holding.look(at, &fact.shape) == Verdict::Disagrees {
+            around.oddities.disagreements += 1;
+        }
+        self.reshape(at, &fact.shape);
+    }
+
+    /// It is over: whatever it still holds goes with it.
+    pub(super) fn end(&mut self, at: Nanos, around: &mut Around<'_>) {
+        let at = *self.gone.get_or_insert(at);
+        self.end_growth(at, End::BrokenOff, around.episodes);
+        self.holding.ledger.write_off();
+        // A map that never had a table never counted anything.
+        let told = self.read_at_end || (self.is_whole() && !self.had_table);
+        if !told {
+            around.oddities.unread_ends += 1;
+        }
+    }
+
+    /// What the evacuation has come to by `now`.
+    pub(super) fn moves(&self, now: Nanos) -> Moves {
+        let evacuation = self.evacuation.as_ref();
+        Moves {
+            evacuated: evacuation.map_or(0, Evacuation::count),
+            stall: evacuation.and_then(|evacuation| evacuation.stall(now)),
+        }
+    }
+
+    fn begin(&mut self, start: Start, stack: Option<StackId>, around: &mut Around<'_>) {
+        let count = match start.kind {
+            GrowthKind::First => &mut self.growths.first,
+            GrowthKind::Double => &mut self.growths.double,
+            GrowthKind::SameSize => &mut self.growths.same_size,
+            GrowthKind::Shrink => &mut self.growths.shrink,
+            GrowthKind::Split => &mut self.growths.split,
+            GrowthKind::Other => &mut self.growths.other,
+        };
+        *count = count.saturating_add(1);
+        self.growth = Some(Growth { serial: around.episodes.begin(start), old: self.table, stack });
+    }
+
+    /// The first table of a map comes without a growth: it is one.
+    fn first_table(&mut self, at: Nanos, fact: &Allocate, around: &mut Around<'_>) {
+        let had_table = std::mem::replace(&mut self.had_table, true);
+        if had_table || !self.is_whole() || self.growth.is_some() {
+            return;
+        }
+        let at = at.since(fact.took.unwrap_or_default());
+        let start = Start { map: self.address, kind: GrowthKind::First, at, live: None, from: 0 };
+        self.begin(start, None, around);
+    }
+
+    /// A table belongs to the growth under way. The first table replaces nothing, so its growth is
+    /// over at once.
+    fn asked(&mut self, at: Nanos, fact: &Allocate, around: &mut Around<'_>) {
+        let Some(growth) = self.growth else { return };
+        around.episodes.asked(growth.serial, Asked { at, table: fact.table, bytes: fact.bytes });
+        let replaces_nothing = self.is_whole() && !self.holding.ledger.holds_old();
+        if replaces_nothing && fact.part == Part::Buckets {
+            self.end_growth(at, End::Complete, around.episodes);
+        }
+    }
+
+    fn look_without_old_table(&mut self, at: Nanos, seen: &Shape, frees: Frees, episodes: &mut Episodes) {
+        let has_moved_on = self.growth.is_none_or(|growth| seen.table != growth.old);
+        if frees == Frees::Unseen && has_moved_on {
+            self.holding.ledger.write_off_old();
+        }
+        if has_moved_on && !self.holding.ledger.holds_old() {
+            self.end_growth(at, End::Complete, episodes);
+        }
+    }
+
+    fn end_growth(&mut self, at: Nanos, how: End, episodes: &mut Episodes) {
+        if let Some(evacuation) = &mut self.evacuation {
+            evacuation.end(at, how);
+        }
+        if let Some(growth) = self.growth.take() {
+            let moves = self.moves(at);
+            episodes.end(growth.serial, at, moves);
+        }
+    }
+
+    fn reshape(&mut self, at: Nanos, seen: &Shape) {
+        if self.shape.as_ref().is_some_and(|(then, _)| at < *then) {
+            return;
+        }
+        if let Some(progress) = seen.evacuation {
+            let under_way = self.evacuation.take().filter(Evacuation::in_progress);
+            let mut evacuation = under_way.unwrap_or_else(|| Evacuation::begin(at, progress.total));
+            evacuation.read(at, progress);
+            self.evacuation = Some(evacuation);
+        }
+        if let Some(counted) = seen.counted {
+            self.counters.read(counted, self.is_whole());
+        }
+        self.read_at_end = seen.dropped;
+        self.table = seen.table;
+        self.shape = Some((at, seen.clone()));
+    }
+
+    fn remember_site(&mut self, fact: &Allocate) {
+        let stack = fact.stack.or_else(|| self.growth.and_then(|growth| growth.stack));
+        if let Some(stack) = stack
+            && self.site.is_none_or(|(bytes, _)| bytes < fact.bytes)
+        {
+            self.site = Some((fact.bytes, stack));
+        }
+    }
+}
+
+fn shortened(name: &str) -> Box<str> {
+    name[..name.floor_char_boundary(MOST_NAME)].into()
+}

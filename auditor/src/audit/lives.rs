@@ -1,0 +1,289 @@
+//! All maps: which one a fact is about, when one is born and when it is dead. Addresses are used
+//! again, so a map is known by its address only while it lives.
+//!
+//! | seen | then |
+//! |---|---|
+//! | a bucket array asked for, no map lives there | a birth: origin `observed` |
+//! | a look at a map without a table, not at attach, no map lives there | a birth too: nothing was missed |
+//! | any other look or event, no map lives there | it was there before: origin `before-attach` |
+//! | the last table of a map that says it is dropped is let go | a death, if all its tables were seen |
+//! | another such table is let go, or the target no longer lists the map | it is leaving: dead in reports, and buried [`GRACE`] later, so that what is still told of it finds it |
+//! | a bucket array asked for where a map is leaving or dropped, or counters that went back | the death of that map, and the birth of another |
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::counters::Sum;
+use super::episodes::{Episodes, Moves};
+use super::fact::{Allocate, Evacuate, Free, Grow, Look, Occasion, Part};
+use super::ledger::Balance;
+use super::life::{Around, Frees, Life};
+use super::oddities::Oddities;
+use super::populations::Populations;
+use super::recognised::RuntimeId;
+use super::report::Origin;
+use super::unit::{Address, Bytes, Nanos};
+
+/// Maps that are followed at once. At 1 kB each they take 256 MB.
+const MOST_LIVING: usize = 1 << 18;
+/// Dead maps that are listed one by one.
+pub const MOST_DEAD: usize = 4096;
+/// Tables that are remembered by address, over all maps. At 32 bytes each they take 64 MB.
+const MOST_TABLES: usize = 1 << 21;
+/// How long a map that is leaving is kept.
+const GRACE: Nanos = Nanos(1_000_000_000);
+
+/// All maps.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lives {
+    /// Those that live or are leaving.
+    here: BTreeMap<Address, Box<Life>>,
+    /// Those that are leaving, since when.
+    leaving: BTreeSet<(Nanos, Address)>,
+    /// The dead that are large enough to be listed, oldest first.
+    dead: VecDeque<Box<Life>>,
+    /// The other dead.
+    folded: Populations,
+    counted_by_dead: Sum,
+    balance_of_dead: Balance,
+    oddities: Oddities,
+    remembered_tables: usize,
+    min_bytes: Bytes,
+    looks: bool,
+}
+
+/// What hooks tell, as far as it decides over life and death.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    /// Whether tables that are asked for are.
+    pub(super) births: bool,
+    /// Whether tables that are let go are.
+    pub(super) frees: Frees,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self { births: false, frees: Frees::Unseen }
+    }
+}
+
+impl Lives {
+    /// Maps that never held this much are not listed one by one.
+    pub(super) const fn list_from(&mut self, min_bytes: Bytes) {
+        self.min_bytes = min_bytes;
+    }
+
+    /// A table was asked for.
+    pub(super) fn allocate(&mut self, at: Nanos, fact: &Allocate, episodes: &mut Episodes) {
+        let is_over = |life: &Life| life.gone.is_some() || life.said_dropped();
+        if self.here.get(&fact.map).is_some_and(|life| is_over(life)) {
+            self.bury(at, fact.map, episodes);
+        }
+        let origin = if fact.part == Part::Buckets { Origin::Observed } else { Origin::BeforeAttach };
+        let place = fact.table.filter(|_| self.remembered_tables < MOST_TABLES);
+        self.with(fact.map, origin, episodes, |life, around| life.allocate(at, fact, place, around));
+    }
+
+    /// A growth started.
+    pub(super) fn grow(&mut self, at: Nanos, fact: &Grow, episodes: &mut Episodes) {
+        self.with(fact.map, Origin::BeforeAttach, episodes, |life, around| life.grow(at, fact, around));
+    }
+
+    /// Old buckets were moved. The fact may stand for hits of some time ago, so it does not prove
+    /// that the map lives.
+    pub(super) fn evacuate(&mut self, at: Nanos, fact: &Evacuate) {
+        if let Some(life) = self.here.get_mut(&fact.map) {
+            life.evacuate(at, fact.moved);
+        }
+    }
+
+    /// A table was let go.
+    pub(super) fn free(&mut self, at: Nanos, fact: &Free, episodes: &mut Episodes) {
+        let dropped = fact.shape.as_ref().is_some_and(|shape| shape.dropped);
+        if dropped && !self.here.contains_key(&fact.map) {
+            self.oddities.stray_frees += 1;
+            return;
+        }
+        self.with(fact.map, Origin::BeforeAttach, episodes, |life, around| life.free(at, fact, around));
+        let Some(life) = self.here.get(&fact.map) else { return };
+        if life.is_emptied() {
+            self.bury(at, fact.map, episodes);
+        } else if dropped && !life.is_whole() {
+            self.leave(at, fact.map);
+        }
+    }
+
+    /// A map was read.
+    pub(super) fn look(
+        &mut self,
+        at: Nanos,
+        fact: &Look,
+        runtime: Option<RuntimeId>,
+        told: Told,
+        episodes: &mut Episodes,
+    ) {
+        self.looks = true;
+        if self.here.get(&fact.map).is_some_and(|life| life.is_replaced(at, &fact.shape)) {
+            self.bury(at, fact.map, episodes);
+        }
+        let unknown = !self.here.contains_key(&fact.map);
+        if unknown && fact.shape.dropped {
+            return;
+        }
+        let origin = origin_of(fact);
+        if unknown && origin == Origin::BeforeAttach && fact.occasion != Occasion::AtAttach && told.births {
+            self.oddities.missed_births += 1;
+        }
+        self.with(fact.map, origin, episodes, |life, around| {
+            life.runtime = runtime.or(life.runtime);
+            life.look(at, fact, told.frees, around);
+        });
+        if fact.shape.dropped {
+            self.gone(at, fact.map);
+        } else {
+            self.stay(at, fact.map);
+        }
+    }
+
+    /// The target no longer lists a map. What happened to it later speaks for another one.
+    pub(super) fn gone(&mut self, at: Nanos, map: Address) {
+        if self.here.get(&map).is_some_and(|life| !life.heard_after(at)) {
+            self.leave(at, map);
+        }
+    }
+
+    /// Time has passed: buries those that have been leaving for long enough.
+    pub(super) fn tick(&mut self, now: Nanos, episodes: &mut Episodes) {
+        while let Some(&(since, map)) = self.leaving.first()
+            && since.plus(GRACE) <= now
+        {
+            self.bury(since, map, episodes);
+        }
+    }
+
+    /// The target replaced its program: all its maps are gone.
+    pub(super) fn replaced(&mut self, at: Nanos, episodes: &mut Episodes) {
+        while let Some((&map, _)) = self.here.first_key_value() {
+            self.bury(at, map, episodes);
+        }
+    }
+
+    /// Whether an event of this map dated `at` may be misplaced: a younger one has been applied, or
+    /// no such map is known (any more).
+    pub(super) fn is_out_of_step(&self, at: Nanos, map: Address) -> bool {
+        self.here.get(&map).is_none_or(|life| life.heard_after(at))
+    }
+
+    /// Those that live, by address.
+    pub(super) fn living(&self) -> impl Iterator<Item = &Life> {
+        self.here.values().map(Box::as_ref).filter(|life| life.gone.is_none())
+    }
+
+    /// Those to be listed one by one, in no order that means anything, and what the others come to.
+    pub(super) fn listing(&self) -> (Vec<&Life>, Populations) {
+        let mut populations = self.folded.clone();
+        let mut listed: Vec<&Life> = self.dead.iter().map(Box::as_ref).collect();
+        for life in self.here.values() {
+            if self.is_listed(life) {
+                listed.push(life);
+            } else {
+                populations.add(life);
+            }
+        }
+        (listed, populations)
+    }
+
+    /// What the evacuation of the map at this address has come to.
+    pub(super) fn moves(&self, map: Address, now: Nanos) -> Moves {
+        self.here.get(&map).map_or_else(Moves::default, |life| life.moves(now))
+    }
+
+    /// What all maps have counted themselves.
+    pub(super) fn counted(&self) -> Sum {
+        let mut sum = self.counted_by_dead;
+        self.here.values().for_each(|life| sum.add(&life.counters));
+        sum
+    }
+
+    /// What should not have happened.
+    pub(super) const fn oddities(&self) -> &Oddities {
+        &self.oddities
+    }
+
+    /// Whether any map was read.
+    pub(super) const fn were_looked_at(&self) -> bool {
+        self.looks
+    }
+
+    /// Whether every debit of every ledger answers a credit.
+    pub(super) fn are_balanced(&self) -> bool {
+        let of_dead = self.balance_of_dead;
+        of_dead.credited == of_dead.debited
+            && self.here.values().all(|life| life.holding.ledger.is_balanced())
+    }
+
+    /// Does something with the map at this address, which is born first if there is none.
+    fn with(
+        &mut self,
+        map: Address,
+        origin: Origin,
+        episodes: &mut Episodes,
+        act: impl FnOnce(&mut Life, &mut Around<'_>),
+    ) {
+        if self.here.len() >= MOST_LIVING && !self.here.contains_key(&map) {
+            self.oddities.not_followed += 1;
+            return;
+        }
+        let life = self.here.entry(map).or_insert_with(|| Box::new(Life::new(map, origin)));
+        let before = life.holding.ledger.remembered();
+        act(life, &mut Around { episodes, oddities: &mut self.oddities });
+        self.remembered_tables = self.remembered_tables - before + life.holding.ledger.remembered();
+    }
+
+    /// It is leaving, since `at`.
+    fn leave(&mut self, at: Nanos, map: Address) {
+        let Some(life) = self.here.get_mut(&map) else { return };
+        if let Some(before) = life.gone.replace(at) {
+            self.leaving.remove(&(before, map));
+        }
+        self.leaving.insert((at, map));
+    }
+
+    /// It was seen again, so it is not leaving.
+    fn stay(&mut self, at: Nanos, map: Address) {
+        let Some(life) = self.here.get_mut(&map) else { return };
+        if let Some(since) = life.gone.take_if(|since| *since <= at) {
+            self.leaving.remove(&(since, map));
+        }
+    }
+
+    fn bury(&mut self, at: Nanos, map: Address, episodes: &mut Episodes) {
+        let Some(mut life) = self.here.remove(&map) else { return };
+        if let Some(since) = life.gone {
+            self.leaving.remove(&(since, map));
+        }
+        self.remembered_tables -= life.holding.ledger.remembered();
+        life.end(at, &mut Around { episodes, oddities: &mut self.oddities });
+        self.counted_by_dead.add(&life.counters);
+        self.balance_of_dead.add(life.holding.ledger.balance());
+        if !self.is_listed(&life) {
+            self.folded.add(&life);
+            return;
+        }
+        self.dead.push_back(life);
+        if self.dead.len() > MOST_DEAD
+            && let Some(oldest) = self.dead.pop_front()
+        {
+            self.folded.add(&oldest);
+        }
+    }
+
+    fn is_listed(&self, life: &Life) -> bool {
+        life.holding.peak() >= self.min_bytes
+    }
+}
+
+/// The origin of a map that a look is the first to tell of.
+fn origin_of(look: &Look) -> Origin {
+    let is_new = look.occasion != Occasion::AtAttach && look.shape.table.is_none();
+    if is_new { Origin::Observed } else { Origin::BeforeAttach }
+}

@@ -1,0 +1,71 @@
+//! One map as the report lists it.
+
+use super::fact::Shape;
+use super::life::Life;
+use super::recognised::Recognised;
+use super::report::{Map, MapBytes};
+use super::stacks::Stacks;
+use super::unit::{Bytes, Nanos};
+
+/// What a row is drawn with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    /// The end of the window.
+    pub(super) now: Nanos,
+    /// For the runtime's name.
+    pub(super) recognised: &'a Recognised,
+    /// For the call stack.
+    pub(super) stacks: &'a Stacks,
+}
+
+/// The row of one map. A dead map holds nothing, whatever it looked like last.
+pub(super) fn row(life: &Life, context: Context<'_>) -> Map {
+    let dead = life.gone.is_some();
+    let shape = life.shape.as_ref().map(|(_, shape)| shape);
+    let entries = |of: fn(&Shape) -> Option<u64>| if dead { Some(0) } else { shape.and_then(of) };
+    Map {
+        address: life.address,
+        runtime: context.recognised.name(life.runtime).to_owned(),
+        type_name: None,
+        name: life.name.as_deref().map(str::to_owned),
+        origin: life.origin,
+        born: life.born,
+        died: life.gone,
+        reachable: None,
+        owner: None,
+        site: life.site.map_or_else(Vec::new, |(_, stack)| context.stacks.frames(stack)),
+        live: entries(|shape| Some(shape.live)),
+        capacity: entries(|shape| Some(shape.capacity)),
+        tombstones: entries(|shape| shape.tombstones),
+        overflow: entries(|shape| shape.overflow),
+        bytes: if dead { bytes_of_dead(life) } else { bytes(life, shape) },
+        tables: life.holding.ledger.seen(),
+        growths: life.growths,
+        evacuation: life.evacuation.map(|evacuation| evacuation.report(context.now)),
+        next_growth: None,
+        verdict: None,
+    }
+}
+
+fn bytes(life: &Life, shape: Option<&Shape>) -> MapBytes {
+    let known = life.holding.is_known();
+    MapBytes {
+        allocated: known.then(|| life.holding.allocated()),
+        resident: None,
+        needed: shape.and_then(|shape| shape.needed),
+        stranded: None,
+        old_table: life.holding.old(),
+        peak: known.then(|| life.holding.peak()),
+    }
+}
+
+fn bytes_of_dead(life: &Life) -> MapBytes {
+    MapBytes {
+        allocated: Some(Bytes(0)),
+        resident: None,
+        needed: Some(Bytes(0)),
+        stranded: None,
+        old_table: Some(Bytes(0)),
+        peak: life.holding.is_known().then(|| life.holding.peak()),
+    }
+}
