@@ -77,7 +77,6 @@ fn newest(path: &Path) -> Option<SystemTime> {
 }
 
 /// An instruction to cargo.
-#[expect(clippy::print_stdout, reason = "this is how a build script speaks")]
 fn say(what: &str, value: impl std::fmt::Display) {
     println!("cargo::{what}={value}");
 }

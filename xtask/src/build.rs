@@ -68,7 +68,11 @@ pub(crate) fn object(toolchain: &Toolchain) -> Result<()> {
     let folder = workspace::target().join("ebpf");
     process::loud(&mut command(toolchain, &folder)).context("building the BPF programs")?;
     let built = folder.join(TARGET).join("release").join("auditor-ebpf");
-    place(&built, &workspace::object())
+    let object = workspace::object();
+    if place(&built, &object)? {
+        say::note(format_args!("the BPF object: {}", object.display()));
+    }
+    Ok(())
 }
 
 /// The programs, with the object inside.
@@ -107,18 +111,18 @@ fn command(toolchain: &Toolchain, folder: &Path) -> Command {
 }
 
 /// Puts the object in its place in one go, so that a reader sees the old one or the new one. An object
-/// that has not been made anew stays as it is, and with it everything that was built from it.
-fn place(built: &Path, object: &Path) -> Result<()> {
+/// that has not been made anew stays as it is, and with it everything that was built from it. Says
+/// whether it was put there.
+fn place(built: &Path, object: &Path) -> Result<bool> {
     let made = modified(built).with_context(|| format!("{} was not made", built.display()))?;
     let placed = modified(object);
     if placed.is_some_and(|placed| placed >= made) && fs::read(built)? == fs::read(object)? {
-        return Ok(());
+        return Ok(false);
     }
     let half = object.with_extension("half");
     fs::copy(built, &half).with_context(|| format!("writing {}", half.display()))?;
     fs::rename(&half, object).with_context(|| format!("writing {}", object.display()))?;
-    say::note(format_args!("the BPF object: {}", object.display()));
-    Ok(())
+    Ok(true)
 }
 
 fn modified(file: &Path) -> Option<SystemTime> {
@@ -135,12 +139,10 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let (built, object) = (folder.join("built"), folder.join("object"));
         fs::write(&built, "one").unwrap();
-        place(&built, &object).unwrap();
-        let placed = modified(&object).unwrap();
-        place(&built, &object).unwrap();
-        assert_eq!(modified(&object).unwrap(), placed);
+        assert!(place(&built, &object).unwrap());
+        assert!(!place(&built, &object).unwrap());
         fs::write(&built, "two").unwrap();
-        place(&built, &object).unwrap();
+        assert!(place(&built, &object).unwrap());
         assert_eq!(fs::read(&object).unwrap(), b"two");
         fs::remove_dir_all(&folder).unwrap();
     }

@@ -1,13 +1,16 @@
 //! `cargo xtask test`: [`crate::check`], then the kernel tier, which needs root and never skips.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::tiers::{self, Tally, Tier};
-use crate::{check, say, setup, workspace};
+use crate::{check, process, say, setup, workspace};
 
 /// Every tier, in the order in which they are summed up.
 const TIERS: [Tier; 3] = [Tier::Pure, Tier::Golden, Tier::Kernel];
+
+/// The root of the test program of the kernel tier.
+const KERNEL_TESTS: &str = "auditor/tests/kernel/main.rs";
 
 /// Run every test, those in the kernel included. Needs root.
 #[derive(Args, Debug)]
@@ -34,8 +37,10 @@ impl Test {
 /// The kernel tier, in release mode: what is tested is what is delivered. One test at a time, because
 /// they count what happens in one kernel. They start target-demo, so that is built first.
 fn kernel() -> Result<Tally> {
+    let tests = workspace::root().join(KERNEL_TESTS);
+    ensure!(tests.is_file(), "{KERNEL_TESTS} is missing");
     let mut programs = workspace::cargo("build");
-    crate::process::loud(programs.args(["--release", "--workspace"]))?;
+    process::loud(programs.args(["--release", "--workspace"]))?;
     let mut tests = workspace::cargo("test");
     tests.args(["--release", "-p", "auditor", "--test", "kernel", "--", "--ignored", "--test-threads=1"]);
     tiers::run(&mut tests)
