@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::audit::unit::Pid;
-use crate::cli::{Names, Overwrite};
+use crate::cli::{self, Destination, Format, Names, Overwrite};
 
 /// Reports are for colleagues; the umask may take more away.
 const REPORT_MODE: u32 = 0o644;
@@ -110,6 +110,19 @@ enum Sink {
 }
 
 impl Output {
+    /// Opens what was asked for: standard output, a stream for a format of many reports, or a file for
+    /// one report.
+    ///
+    /// # Errors
+    /// [`OutputError`], with the remedy.
+    pub fn open(request: &cli::Output, names: &Names) -> Result<Self, OutputError> {
+        match (&request.to, request.format) {
+            (Destination::Stdout, _) => Ok(Self::stdout()),
+            (Destination::File(file), Format::Ndjson) => Self::stream(&file.expand(names), request.existing),
+            (Destination::File(file), _) => Self::report(&file.expand(names), request.existing),
+        }
+    }
+
     /// Writes to standard output.
     #[must_use]
     pub fn stdout() -> Self {

@@ -1,5 +1,6 @@
 //! The built binary from outside: help, exit statuses, what errors say, and files that are left
 //! alone. Needs no root. What the report says is not tested here.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -142,7 +143,7 @@ fn every_bad_input_has_status_2_and_says_what_to_do() {
         (&["attach", "-p", "redis"], "take -n for a name"),
         (&["attach", "-p", "0"], "pids go from 1 to"),
         (&["attach", "-p", "1", "-n", "x"], "cannot be used with"),
-        (&["attach", "-p", "1", "--duration", "30"], "Write 30s, 30m or 30h"),
+        (&["attach", "-p", "1", "--duration", "30"], "write 30s, 30m or 30h"),
         (&["attach", "-p", "1", "--duration", "soon"], "write 500ms, 30s, 5m or 1h30m"),
         (&["attach", "-p", "1", "-i", "1ms"], "from 50ms to 1h"),
         (&["attach", "-p", "1", "-f", "yaml"], "live, text, json, ndjson"),

@@ -13,23 +13,25 @@ use super::request::{Budget, RuntimeChoice};
 use super::value;
 use crate::audit::unit::{Bytes, Pid};
 
+const ABOUT: &str = "\
+Says which hash map holds the memory of a running process, why its RSS moved, and
+whether it comes back. Looks on from outside (root, eBPF): the process needs no
+preparation and is never stopped.";
+
 const EXAMPLES: &str = "\
 Examples:
-  auditor doctor -p 4711                         what would work here; touches nothing
-  auditor attach -p 4711 --record incident.rec   watch it and keep all that is seen; Ctrl-C ends with a report
-  auditor replay incident.rec -f json            the same report again, on any machine
+  auditor doctor -p 4711                        what would work; touches nothing
+  auditor attach -p 4711 --record incident.rec  watch; Ctrl-C ends with a report
+  auditor replay incident.rec -f json           the same report, on any machine
 
-Exit status: 0 done, 2 bad usage or a file that cannot be read or written, 3 cannot attach,
-4 incomplete data with --strict, 130 second Ctrl-C. `auditor explain` lists what the words mean.";
+Exit status: 0 done, 2 bad usage or a file that cannot be read or written,
+3 cannot attach, 4 incomplete data with --strict, 130 second Ctrl-C.
+`auditor explain` lists what the words mean.";
 
-/// Says which hash map holds the memory of a running process, why its RSS moved, and whether it
-/// comes back.
-///
-/// Attaches to a running, unmodified process from outside (root, eBPF), never stops it and never
-/// changes it.
+/// The command line. `-h` and `--help` are the same: what is worth saying fits one line a flag.
 #[derive(Debug, Parser)]
-#[command(name = "auditor", version, after_help = EXAMPLES, max_term_width = 100)]
-#[command(disable_help_subcommand = true, infer_subcommands = false)]
+#[command(name = "auditor", version, about = ABOUT, after_help = EXAMPLES, max_term_width = 100)]
+#[command(disable_help_subcommand = true, disable_help_flag = true)]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) verb: Verb,
@@ -55,6 +57,9 @@ pub(super) enum Verb {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Console {
+    /// Print this help
+    #[arg(short, long, global = true, action = ArgAction::HelpShort, help_heading = "Console")]
+    help: Option<bool>,
     /// Errors only: no progress, no warnings
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Console")]
     pub(super) quiet: bool,
@@ -90,39 +95,39 @@ pub(super) struct Run {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Audit {
-    /// End after this time, such as 30s or 5m [default: at Ctrl-C or when the target ends]
+    /// End after this time, such as 30s [default: at Ctrl-C or with the target]
     #[arg(long, value_name = "TIME", value_parser = value::duration)]
     pub(super) duration: Option<Duration>,
-    /// Time between two looks at the maps and two lines of output, 50ms to 1h
+    /// Time between two looks at the maps, 50ms to 1h
     #[arg(short, long, value_name = "TIME", value_parser = value::interval, default_value = "1s")]
     pub(super) interval: Duration,
-    /// How to show the report [default: live on a terminal, else text]
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    /// Show the report as live, text, json or ndjson [default: live on a terminal, else text]
+    #[arg(short, long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(super) format: Option<Format>,
     #[command(flatten)]
     pub(super) output: Output,
-    /// Keep every fact in FILE for `auditor replay`; %p, %h and %t as for -o
+    /// Keep all that is seen in FILE, for `auditor replay`; %p, %h, %t as above
     #[arg(long, value_name = "FILE", value_parser = pattern::parser())]
     pub(super) record: Option<Pattern>,
-    /// Which hash maps to look for: auto, or one by its name, such as demo
+    /// Which hash maps to look for: auto, or one by its name
     #[arg(long, value_name = "auto|NAME", value_parser = value::runtime, default_value = "auto")]
     pub(super) runtime: RuntimeChoice,
-    /// How moved buckets are counted
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = Evacuation::Auto)]
+    /// Count moved buckets by probe (each of them, costly), by poll (free, may miss some) or auto
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Evacuation::Auto, hide_possible_values = true)]
     pub(super) evacuation: Evacuation,
-    /// Most CPU time the probes may take from the target; over it, the costliest are taken away
+    /// CPU time the probes may take from the target; over it, the costliest go
     #[arg(long, value_name = "PERCENT", value_parser = value::budget, default_value = "1%")]
     pub(super) budget: Budget,
-    /// Fold maps whose tables never reached this size into populations
+    /// Add up maps that stay smaller than this instead of listing them
     #[arg(long, value_name = "SIZE", value_parser = value::size, default_value = "16KiB")]
     pub(super) min_bytes: Bytes,
     /// Smallest change of RSS that is reported, 4KiB to 1GiB
     #[arg(long, value_name = "SIZE", value_parser = value::rss_step, default_value = "1MiB")]
     pub(super) rss_step: Bytes,
-    /// Show every hook, where it would go and at what cost, or why not; attach nothing
+    /// Attach nothing: show each hook, where it would go and its cost, or why not
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Exit with 4 when events were lost or a layout could not be verified
+    /// Exit with 4 when the data are incomplete: events lost, layout not verified
     #[arg(long)]
     pub(super) strict: bool,
     /// Pretend that the kernel lacks a feature (repeatable): for tests of what then happens
@@ -132,7 +137,7 @@ pub(super) struct Audit {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Output {
-    /// Write to FILE instead of stdout; %p is the pid, %h the host, %t the time, %% a percent sign
+    /// Write to FILE, not to stdout; in it %p is the pid, %h the host, %t the time, %% a %
     #[arg(short, long, value_name = "FILE", value_parser = pattern::parser())]
     pub(super) output: Option<Pattern>,
     /// Replace files that exist
@@ -144,12 +149,12 @@ pub(super) struct Output {
 pub(super) struct Replay {
     /// A recording, made with --record
     pub(super) file: PathBuf,
-    /// How to show the report [default: text]
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    /// Show the report as text, json or ndjson [default: text]
+    #[arg(short, long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(super) format: Option<Format>,
     #[command(flatten)]
     pub(super) output: Output,
-    /// Exit with 4 when events were lost, a layout could not be verified, or the recording breaks off
+    /// Exit with 4 when the data are incomplete: events lost, layout not verified, no end
     #[arg(long)]
     pub(super) strict: bool,
 }

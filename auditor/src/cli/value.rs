@@ -73,7 +73,7 @@ pub(super) fn runtime(text: &str) -> Result<RuntimeChoice, String> {
 fn time(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     if text.parse::<f64>().is_ok() {
-        return Err(format!("of what? Write {text}s, {text}m or {text}h"));
+        return Err(format!("{text} of what? write {text}s, {text}m or {text}h"));
     }
     humantime::parse_duration(text)
         .map_err(|_not_a_time| "not a time: write 500ms, 30s, 5m or 1h30m".to_owned())
@@ -93,7 +93,7 @@ mod tests {
     fn times_need_a_unit_and_a_sensible_size() {
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(interval("50ms"), Ok(Duration::from_millis(50)));
-        assert_eq!(duration("30"), Err("of what? Write 30s, 30m or 30h".to_owned()));
+        assert_eq!(duration("30"), Err("30 of what? write 30s, 30m or 30h".to_owned()));
         assert_eq!(interval("49ms"), Err("it goes from 50ms to 1h".to_owned()));
         assert_eq!(interval("2h"), Err("it goes from 50ms to 1h".to_owned()));
         assert_eq!(duration("0s"), Err("it goes from 50ms to 365d".to_owned()));

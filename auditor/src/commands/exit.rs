@@ -3,6 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
+use crate::audit::report::{Confidence, Report};
+
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -42,8 +44,33 @@ impl From<Exit> for ExitCode {
 #[error("cannot attach")]
 pub struct CannotAttach;
 
+/// What `--strict` minds: anything lost, a layout that failed its check, no end.
+pub(super) fn is_incomplete(report: &Report) -> bool {
+    let coverage = &report.coverage;
+    coverage.confidence != Confidence::Exact
+        || coverage.layout_verified == Some(false)
+        || report.window.ended.is_none()
+}
+
 /// `head` and `less` leave before the end: that is their right and no error.
 fn reader_is_gone(error: &anyhow::Error) -> bool {
     let broken = |cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe;
     error.chain().any(|cause| cause.downcast_ref().is_some_and(broken))
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn the_status_of_an_error_is_found_under_any_context() {
+        let attach = anyhow!("no such process").context(CannotAttach).context("pid 4711");
+        assert_eq!(Exit::of(&attach), Exit::CannotAttach);
+        assert_eq!(format!("{attach:#}"), "pid 4711: cannot attach: no such process");
+        let gone = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing");
+        assert_eq!(Exit::of(&gone), Exit::Clean);
+        assert_eq!(Exit::of(&anyhow!("anything else")), Exit::Usage);
+    }
 }

@@ -38,7 +38,7 @@ fn list() -> String {
 
 fn page(topic: &Topic) -> String {
     let Topic { name, also, line, text } = topic;
-    let mut page = format!("{name}: {line}\n\n{}\n", text.trim());
+    let mut page = format!("{name}: {line}\n\n{}\n", text.trim_matches('\n'));
     if !also.is_empty() {
         page += &format!("\nAlso explains: {}\n", also.join(", "));
     }

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
-use super::Exit;
+use super::exit::{self, Exit};
 use crate::audit::Audit;
-use crate::audit::fact::{Began, Fact, What};
-use crate::audit::report::{Confidence, Report};
+use crate::audit::fact::{Fact, What};
+use crate::audit::report::Report;
 use crate::audit::unit::Nanos;
-use crate::cli::{self, Destination, Format};
+use crate::cli::{self, Format};
 use crate::output::{self, Output};
 use crate::recording::{self, ReadError, Reader};
 use crate::render;
@@ -24,7 +24,7 @@ pub(super) fn run(request: &cli::Replay) -> anyhow::Result<Exit> {
     if let Some(damage) = damage {
         return Err(damage).context("the report is incomplete");
     }
-    Ok(if request.strict && is_incomplete(&report) { Exit::Incomplete } else { Exit::Clean })
+    Ok(if request.strict && exit::is_incomplete(&report) { Exit::Incomplete } else { Exit::Clean })
 }
 
 /// A recording on its way to a report.
@@ -49,7 +49,7 @@ impl Replay {
         let What::Began(began) = &first.what else {
             bail!("{} does not say how the audit began: it is not a whole recording", file.display());
         };
-        let output = open_output(request, began)?;
+        let output = Output::open(request, &output::names(began.pid, began.wall))?;
         let mut replay = Self {
             facts,
             audit: Audit::new(),
@@ -122,15 +122,6 @@ impl Replay {
     }
 }
 
-fn open_output(request: &cli::Output, began: &Began) -> anyhow::Result<Output> {
-    let Destination::File(pattern) = &request.to else { return Ok(Output::stdout()) };
-    let path = pattern.expand(&output::names(began.pid, began.wall));
-    Ok(match request.format {
-        Format::Ndjson => Output::stream(&path, request.existing)?,
-        _ => Output::report(&path, request.existing)?,
-    })
-}
-
 fn render_format(format: Format) -> anyhow::Result<render::Format> {
     Ok(match format {
         Format::Text => render::Format::Text,
@@ -138,12 +129,4 @@ fn render_format(format: Format) -> anyhow::Result<render::Format> {
         Format::Ndjson => render::Format::Ndjson,
         Format::Live => bail!("replay cannot draw the live screen"),
     })
-}
-
-/// What `--strict` minds.
-fn is_incomplete(report: &Report) -> bool {
-    let coverage = &report.coverage;
-    coverage.confidence != Confidence::Exact
-        || coverage.layout_verified == Some(false)
-        || report.window.ended.is_none()
 }

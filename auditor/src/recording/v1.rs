@@ -71,7 +71,8 @@ impl Decoder {
 
     /// The next fact, or `None` at the end of the payload.
     ///
-    /// One fact of hostile bytes allocates at most 24 times the payload: a string for every byte.
+    /// One fact of hostile bytes allocates at most 48 times the payload: a list of empty strings, one
+    /// for every byte, that has just doubled.
     pub(super) fn next(&mut self) -> Option<Result<Fact, Malformed>> {
         let rest = self.payload.get(self.next..).filter(|rest| !rest.is_empty())?;
         let taken = postcard::take_from_bytes::<Stored<What>>(rest);

@@ -1,7 +1,8 @@
 //! Hostile files, torn files, and the round trip.
 
 use std::path::Path;
-use std::time::Instant;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -147,6 +148,35 @@ fn a_sealed_frame_that_holds_no_facts_is_an_error_after_those_it_holds() {
 fn a_directory_is_named_in_the_error() {
     let error = open(Path::new("/")).unwrap_err();
     assert!(matches!(error, ReadError::Read { offset: 0, .. }), "{error:?}");
+}
+
+/// Plays both parts: started by itself with a file to write, it records until it is killed.
+#[test]
+fn a_recording_survives_kill_9_of_its_writer() {
+    const FILE: &str = "AUDITOR_TEST_RECORDING";
+    let tick = |at| Fact { at: Nanos(at), thread: None, what: What::Tick };
+    if let Some(path) = std::env::var_os(FILE) {
+        let mut writer = Writer::create(Path::new(&path)).unwrap();
+        for at in 0.. {
+            writer.append(&tick(at)).unwrap();
+            if at % 10 == 0 {
+                writer.flush().unwrap();
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("killed.rec");
+    let itself = "recording::reader::tests::a_recording_survives_kill_9_of_its_writer";
+    let mut writer = Command::new(std::env::current_exe().unwrap());
+    let mut writer = writer.args(["--exact", itself]).env(FILE, &path).stdout(Stdio::null()).spawn().unwrap();
+    while path.metadata().map_or(0, |file| file.len()) < 100_000 && writer.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    let facts: Vec<_> = open(&path).unwrap().map(Result::unwrap).collect();
+    assert!(facts.len() > 1_000, "{} facts", facts.len());
+    assert!(facts.iter().zip(0..).all(|(fact, at)| *fact == tick(at)));
 }
 
 /// How to damage a file.
