@@ -90,9 +90,9 @@ pub fn span(time: Nanos) -> String {
 fn long_span(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     match seconds {
-        ..3600 => format!("{minutes}m{:02}s", seconds % 60),
-        ..86400 => format!("{hours}h{:02}m", minutes % 60),
-        ..86_400_000 => format!("{days}d{:02}h", hours % 24),
+        0..3600 => format!("{minutes}m{:02}s", seconds % 60),
+        3600..86400 => format!("{hours}h{:02}m", minutes % 60),
+        86400..86_400_000 => format!("{days}d{:02}h", hours % 24),
         _ => format!("{days}d"),
     }
 }
@@ -147,8 +147,8 @@ pub fn short(value: u64) -> String {
     }
     let hundredths = (u128::from(value) * 100 + unit / 2) / unit;
     match hundredths {
-        ..1_000 => format!("{}.{:02}{name}", hundredths / 100, hundredths % 100),
-        ..10_000 => format!("{}.{}{name}", hundredths / 100, hundredths % 100 / 10),
+        0..1_000 => format!("{}.{:02}{name}", hundredths / 100, hundredths % 100),
+        1_000..10_000 => format!("{}.{}{name}", hundredths / 100, hundredths % 100 / 10),
         _ => format!("{}{name}", hundredths / 100),
     }
 }

@@ -43,7 +43,7 @@ impl View {
 
     /// Draws the held report, or else the latest.
     pub fn draw(&mut self, latest: &Report, frame: &mut Frame<'_>) {
-        self.state.fit(draw::page(frame.area()));
+        self.state.fit(draw::page(frame.area(), &self.state));
         draw::draw(self.held.as_deref().unwrap_or(latest), &self.state, frame);
     }
 }

@@ -1,11 +1,12 @@
-//! The maps, one a row, as many columns as fit.
+//! The maps, one a row, as many columns as fit; and where there is room, the latest growths.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::paint::{REVERSED, lines, look, span};
-use crate::audit::report::{Map, Report};
+use crate::audit::report::Report;
+use crate::render::columns::episodes::EPISODES;
 use crate::render::columns::maps::MAPS;
 use crate::render::columns::{BAR, Bars, Cell, GAP, Placed, Side, fit};
 use crate::render::human;
@@ -13,7 +14,8 @@ use crate::render::style::Tone;
 use crate::tui::rows;
 use crate::tui::state::State;
 
-pub(super) fn draw(report: &Report, state: &State, area: Rect, frame: &mut Frame<'_>) {
+/// The maps, with the selected one in reverse video.
+pub(super) fn maps(report: &Report, state: &State, area: Rect, frame: &mut Frame<'_>) {
     let cells = usize::from(area.width);
     let placed = fit(MAPS, cells, Bars::Drawn);
     let maps = rows::shown(report, state);
@@ -27,7 +29,7 @@ pub(super) fn draw(report: &Report, state: &State, area: Rect, frame: &mut Frame
     let cursor = state.cursor(&rows::ids(&maps));
     let first = cursor.saturating_sub(room / 2).min(maps.len().saturating_sub(room));
     for (index, map) in maps.iter().enumerate().skip(first).take(room) {
-        let line = row(map, &placed, report, state);
+        let line = row(*map, &placed, report, state);
         page.push(if index == cursor { selected(line, cells) } else { line });
     }
     if maps.len() > rows {
@@ -36,7 +38,20 @@ pub(super) fn draw(report: &Report, state: &State, area: Rect, frame: &mut Frame
     lines(page, area, frame);
 }
 
-fn titles(placed: &[Placed<Map>], cells: usize) -> Line<'static> {
+/// The latest growths, the newest first.
+pub(super) fn growths(report: &Report, state: &State, area: Rect, frame: &mut Frame<'_>) {
+    let cells = usize::from(area.width);
+    let placed = fit(EPISODES, cells, Bars::Drawn);
+    let mut page = vec![titles(&placed, cells)];
+    if report.episodes.is_empty() {
+        page.push(Line::from(span(state.style, Tone::Quiet, "no growth was seen yet")));
+    }
+    let latest = report.episodes.iter().rev().take(usize::from(area.height));
+    page.extend(latest.map(|episode| row(episode, &placed, report, state)));
+    lines(page, area, frame);
+}
+
+fn titles<Row>(placed: &[Placed<Row>], cells: usize) -> Line<'static> {
     let titles: Vec<String> = placed.iter().map(Placed::title).collect();
     let titles = titles.join(&" ".repeat(GAP));
     Line::from(Span::styled(format!("{titles:<cells$}"), REVERSED))
@@ -52,13 +67,13 @@ fn position(first: usize, room: usize, all: usize) -> String {
     format!("rows {from} to {to} of {all}")
 }
 
-fn row(map: &Map, placed: &[Placed<Map>], report: &Report, state: &State) -> Line<'static> {
+fn row<Row>(row: &Row, placed: &[Placed<Row>], report: &Report, state: &State) -> Line<'static> {
     let mut spans = Vec::new();
     for column in placed {
         if !spans.is_empty() {
             spans.push(Span::raw(" ".repeat(GAP)));
         }
-        let cell = column.print(map, report);
+        let cell = column.print(row, report);
         let text = with_bar(column, &cell);
         spans.push(Span::styled(text, look(state.style, cell.tone)));
     }
@@ -74,7 +89,7 @@ fn selected(line: Line<'static>, cells: usize) -> Line<'static> {
 }
 
 /// Replaces the spaces at the beginning of a cell by a bar, where the column has room for one.
-fn with_bar(placed: &Placed<Map>, cell: &Cell) -> String {
+fn with_bar<Row>(placed: &Placed<Row>, cell: &Cell) -> String {
     let column = placed.column;
     match cell.permille {
         Some(permille) if column.side == Side::Bar && placed.cells >= column.width + BAR => {

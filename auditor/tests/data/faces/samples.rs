@@ -30,7 +30,7 @@ fn text(text: &str) -> String {
 }
 
 /// A target of which nothing is known.
-pub fn empty() -> Report {
+pub(crate) fn empty() -> Report {
     Report {
         schema: text(SCHEMA),
         auditor: Auditor { version: text("0.1.0") },
@@ -69,7 +69,7 @@ pub fn empty() -> Report {
 }
 
 /// A map of which nothing but its address is known.
-pub fn unknown_map(address: u64) -> Map {
+pub(crate) fn unknown_map(address: u64) -> Map {
     Map {
         address: Address(address),
         runtime: text("demo"),
@@ -274,7 +274,7 @@ fn syscalls() -> Syscalls {
 }
 
 /// A target in the middle of an incident.
-pub fn rich() -> Report {
+pub(crate) fn rich() -> Report {
     Report {
         target: Target {
             pid: Pid(4711),
@@ -351,7 +351,7 @@ pub fn rich() -> Report {
 
 /// What a target may call things: it clears the screen, sets the title, turns the line around, hides
 /// what follows and does not end.
-pub const HOSTILE: &str =
+const HOSTILE: &str =
     "\u{1b}[2J\u{1b}]0;owned\u{7}\r\n\u{9b}31m\u{202e}evil\u{200b}\u{feff}e\u{301}\0\\\u{1f600}";
 
 fn hostile_map(address: u64) -> Map {
@@ -409,7 +409,7 @@ fn hostile_map(address: u64) -> Map {
 }
 
 /// A target that lies: names full of escapes, every number as large as it can be.
-pub fn hostile() -> Report {
+pub(crate) fn hostile() -> Report {
     let endless = HOSTILE.repeat(40);
     let calls = Calls { calls: u64::MAX, bytes: Bytes(u64::MAX) };
     let most = Some(Bytes(u64::MAX));
