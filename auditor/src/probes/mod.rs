@@ -1,4 +1,8 @@
 //! The kernel side. The only folder that names aya.
+//!
+//! `host` says what this kernel offers, `site` where in a function a probe is cheap and safe, `plan`
+//! decides, `place` does. `kernel` is the loaded object, `events` the kernel events it listens to,
+//! `ring` and `decode` what comes back.
 
 pub mod btf;
 pub mod decode;
@@ -10,3 +14,4 @@ pub mod object;
 pub mod place;
 pub mod plan;
 pub mod ring;
+pub mod site;

@@ -16,7 +16,7 @@ use super::multi::{Half, Programs, Site};
 use super::object::LoadError;
 use super::plan::Placement;
 use crate::audit::unit::Pid;
-use crate::runtimes::hook::{Capture, Does, Header, Hook, Stack, Watch, When};
+use crate::runtimes::hook::{Capture, Does, Header, Stack, Watch, When};
 use auditor_ebpf::{CAPTURES, STEPS, Spec, flag, map, mode, program, source};
 
 /// Why a hook could not be placed.
@@ -66,7 +66,7 @@ impl Kernel {
     /// [`PlaceError`] when the kernel refuses; nothing is left behind then.
     pub fn place(&mut self, placement: &Placement, pid: Pid) -> Result<(), PlaceError> {
         self.specs
-            .set(placement.id, Plain(spec(&placement.hook, placement.header_len)), 0)
+            .set(placement.id, Plain(spec(placement)), 0)
             .map_err(|error| LoadError::Map { name: map::SPECS, error: Box::new(error) })?;
         let links = match &self.hook {
             HookProgram::Multi(programs) => link_multi(programs, placement, pid)?,
@@ -151,7 +151,8 @@ fn c_path(path: &Path) -> io::Result<CString> {
 }
 
 /// What the kernel side is told about a hook.
-fn spec(hook: &Hook, header_len: u32) -> Spec {
+fn spec(placement: &Placement) -> Spec {
+    let hook = &placement.hook;
     let on = |condition: bool, flag: u32| if condition { flag } else { 0 };
     let filter = hook.filter;
     let mut capture = [NOTHING; CAPTURES];
@@ -163,11 +164,12 @@ fn spec(hook: &Hook, header_len: u32) -> Spec {
         flags: on(hook.stack == Stack::Take, flag::STACK)
             | on(hook.when == When::EntryAndReturn, flag::PAIR)
             | on(hook.watch == Watch::AtExit, flag::WATCH)
-            | on(hook.header == Header::Copy, flag::HEADER),
+            | on(hook.header == Header::Copy, flag::HEADER)
+            | on(placement.skip_if_below, flag::SKIP_IF_BELOW),
         captures: hook.captures.len().min(CAPTURES) as u32,
         key: hook.key as u32,
         filter: filter.map_or(u32::MAX, |filter| filter.capture as u32),
-        header_len,
+        header_len: placement.header_len,
         at_least: filter.map_or(0, |filter| filter.at_least),
         capture,
     }

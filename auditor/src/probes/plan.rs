@@ -7,7 +7,7 @@ use super::host::{Host, Nop5, capability};
 use super::site::{self, Site};
 use crate::audit::fact::{self, HookState};
 use crate::audit::unit::{Address, Nanos};
-use crate::runtimes::hook::{Heat, Hook, When};
+use crate::runtimes::hook::{Heat, Hook};
 
 /// Numbers from here on are kernel events, not specs.
 pub const EVENT_IDS: u32 = 1 << 16;
@@ -49,6 +49,8 @@ pub struct Function {
     pub address: Address,
     /// Its first bytes, from the file.
     pub bytes: Vec<u8>,
+    /// Its size, 0: not known.
+    pub size: u64,
 }
 
 /// What goes where.
@@ -75,6 +77,8 @@ pub struct Placement {
     pub address: Address,
     /// The bytes that must be there.
     pub bytes: Vec<u8>,
+    /// Whether the site is a stack check's branch, whose other way comes here again.
+    pub skip_if_below: bool,
     /// For people: file, symbol, offset, instruction.
     pub place: String,
     /// Estimated cost of a hit.
@@ -148,23 +152,23 @@ fn decide(
     if let Some(reason) = missing_rights(host) {
         return Err(refuse(&place, reason.to_owned()));
     }
-    let site = site::choose(&function.bytes, facts(host))
+    let code = site::Function { bytes: &function.bytes, size: function.size };
+    let site = site::choose(&code, hook.when, &facts(host))
         .map_err(|refusal| refuse(&place, format!("{}; {}", refusal.reason, refusal.remedy)))?;
     Ok(placement(wanted, hook, id, function, &site))
 }
 
 fn placement(wanted: &Wanted, hook: &Hook, id: u32, function: Function, site: &Site) -> Placement {
-    let at = u64::from(site.offset);
-    let returns = if hook.when == When::EntryAndReturn { site::RETURN_COST } else { Nanos(0) };
     Placement {
         id,
         hook: hook.clone(),
         file: function.file,
-        offset: function.offset + at,
-        address: Address(function.address.0.wrapping_add(at)),
+        offset: function.offset + site.offset,
+        address: Address(function.address.0.wrapping_add(site.offset)),
         bytes: site.bytes.clone(),
-        place: format!("{}:{}+{at:#x} ({})", function.shown, hook.symbol, site.instruction),
-        cost: site.class.cost().plus(returns),
+        skip_if_below: site.skip_if_below,
+        place: format!("{}:{}+{:#x} ({})", function.shown, hook.symbol, site.offset, site.instruction),
+        cost: site.cost,
         header_len: wanted.header_len,
     }
 }
@@ -187,6 +191,9 @@ fn missing_rights(host: &Host) -> Option<&'static str> {
         .then_some("no right to place probes; run as root, or give the auditor CAP_BPF and CAP_PERFMON")
 }
 
-fn facts(host: &Host) -> site::Kernel {
-    site::Kernel { nop5_is_deadly: host.nop5 == Nop5::Deadly, emulates_long_nops: host.release >= (6, 18) }
+fn facts(host: &Host) -> site::Host {
+    site::Host {
+        nop5_is_dangerous: host.nop5 == Nop5::Deadly,
+        long_nops_are_emulated: host.release >= (6, 18),
+    }
 }

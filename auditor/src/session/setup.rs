@@ -272,6 +272,7 @@ fn function(module: &Module, name: &str) -> Option<Function> {
         offset,
         address: symbol.address,
         bytes: module.bytes_at_file_offset(offset, len as usize).ok()?,
+        size: symbol.size,
     })
 }
 

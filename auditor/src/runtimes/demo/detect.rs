@@ -1,6 +1,6 @@
 //! Is the demo map in this file: all four functions and the registry are exported by it.
 
-use super::{hooks, layout};
+use super::{hooks, registry};
 use crate::audit::unit::Address;
 use crate::target::module::Module;
 
@@ -22,11 +22,11 @@ pub(super) fn recognise(module: &Module) -> Option<Found> {
     if !hooks::SYMBOLS.iter().all(|name| module.symbol(name).is_some()) {
         return None;
     }
-    let registry = module.symbol(REGISTRY)?;
-    let initial = registry.file_offset.map(|at| module.bytes_at_file_offset(at, layout::REGISTRY_BYTES));
-    let version = initial.and_then(Result::ok).and_then(|bytes| layout::registry_version(&bytes));
+    let place = module.symbol(REGISTRY)?;
+    let initial = place.file_offset.map(|at| module.bytes_at_file_offset(at, registry::BYTES));
+    let version = initial.and_then(Result::ok).and_then(|bytes| registry::version(&bytes));
     let evidence = format!("{REGISTRY} and {} in {}", hooks::SYMBOLS.join(", "), module.path().display());
-    Some(Found { registry: registry.address, version: version.map(|number| number.to_string()), evidence })
+    Some(Found { registry: place.address, version: version.map(|number| number.to_string()), evidence })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod detect;
 mod hooks;
 mod layout;
+mod registry;
 
 use super::hook::{Hit, Hook};
 use super::{Instance, LayoutError, Runtime};
@@ -59,11 +60,11 @@ impl Instance for DemoInstance {
     }
 
     fn check(&self, memory: &dyn Memory) -> Result<(), LayoutError> {
-        layout::check(self.found.registry, memory)
+        registry::check(self.found.registry, memory)
     }
 
     fn census(&self, memory: &dyn Memory) -> Result<Vec<Address>, LayoutError> {
-        layout::census(self.found.registry, memory)
+        registry::census(self.found.registry, memory)
     }
 
     fn look(&self, map: Address, header: &[u8]) -> Result<Shape, LayoutError> {
