@@ -133,5 +133,9 @@ pub(super) async fn watch(
 
 /// The exit status for a report.
 pub(super) fn exit(report: &Report, request: &cli::Audit) -> Exit {
-    if request.strict && report.coverage.confidence != Confidence::Exact { Exit::Incomplete } else { Exit::Clean }
+    if request.strict && report.coverage.confidence != Confidence::Exact {
+        Exit::Incomplete
+    } else {
+        Exit::Clean
+    }
 }

@@ -42,7 +42,8 @@ pub(super) fn run(doctor: &cli::Doctor) -> anyhow::Result<Exit> {
     let mut rows = rights(&host);
     rows.extend(kernel(&host));
     rows.push(load(&host));
-    let mut exit = if rows.iter().any(|row| row.state == State::Missing) { Exit::CannotAttach } else { Exit::Clean };
+    let mut exit =
+        if rows.iter().any(|row| row.state == State::Missing) { Exit::CannotAttach } else { Exit::Clean };
     let mut text = table(&rows);
     if let Some(pid) = doctor.pid {
         match setup::inspect(pid, &Options::default(), &host) {
@@ -86,7 +87,10 @@ fn kernel(host: &Host) -> Vec<Row> {
         about: "kernel",
         state: if old { State::Missing } else { State::Good },
         detail: if old {
-            format!("{}: hooks are told apart by attach cookies, which Linux has from 5.15 on", host.release_name)
+            format!(
+                "{}: hooks are told apart by attach cookies, which Linux has from 5.15 on",
+                host.release_name
+            )
         } else {
             host.release_name.clone()
         },
@@ -124,13 +128,17 @@ fn kernel(host: &Host) -> Vec<Row> {
 /// Loads everything, to know rather than to conclude.
 fn load(host: &Host) -> Row {
     let about = "loading the programs";
-    let settings = Settings { rss_step: 1 << 20, types: host.types.clone().ok(), page_shift: 12, log: Log::Off };
-    let tried = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string());
+    let settings =
+        Settings { rss_step: 1 << 20, types: host.types.clone().ok(), page_shift: 12, log: Log::Off };
+    let tried =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string());
     let loaded = tried.and_then(|runtime| {
         runtime.block_on(async { Kernel::load(&settings, Multi::Allowed) }).map_err(|error| error.to_string())
     });
     match loaded {
-        Ok(kernel) => Row { about, state: State::Good, detail: loaded_detail(kernel.link_kind(), kernel.memory()) },
+        Ok(kernel) => {
+            Row { about, state: State::Good, detail: loaded_detail(kernel.link_kind(), kernel.memory()) }
+        }
         Err(error) => Row { about, state: State::Missing, detail: error },
     }
 }

@@ -46,7 +46,12 @@ pub(super) fn open(request: &cli::Audit, pid: Pid, colour: Colour) -> anyhow::Re
         return Ok(Box::new(Live::open(style)?));
     }
     let style = if matches!(request.output.to, Destination::Stdout) { style } else { Style::Plain };
-    Ok(Box::new(Stream { output: Some(open_output(&request.output, pid)?), style, before: None, ..Stream::of(request) }))
+    Ok(Box::new(Stream {
+        output: Some(open_output(&request.output, pid)?),
+        style,
+        before: None,
+        ..Stream::of(request)
+    }))
 }
 
 fn open_output(request: &cli::Output, pid: Pid) -> anyhow::Result<Output> {

@@ -33,7 +33,11 @@ pub(super) fn plan(inspected: &Inspected) -> String {
         ));
     }
     for refusal in &inspected.plan.refusals {
-        text.push_str(&format!("  refuse   {:<22} {}\n", refusal.name, escape::visible(&refusal.reason, REASON)));
+        text.push_str(&format!(
+            "  refuse   {:<22} {}\n",
+            refusal.name,
+            escape::visible(&refusal.reason, REASON)
+        ));
     }
     for event in EVENTS {
         text.push_str(&match event.offered(&inspected.host) {

@@ -34,7 +34,8 @@ pub(super) fn run(request: &cli::Run, colour: Colour) -> anyhow::Result<Exit> {
                 return Err(error.context("the command was not run"));
             }
         };
-        let mut running = held.release().context("the command ended before it began").context(CannotAttach)?;
+        let mut running =
+            held.release().context("the command ended before it began").context(CannotAttach)?;
         let report = audit::watch(live, audit, colour, stop).await?;
         say_how_it_ended(&mut running);
         Ok(audit::exit(&report, audit))

@@ -140,7 +140,8 @@ fn decide(
     find: impl Fn(&str) -> Option<Function>,
     host: &Host,
 ) -> Result<Placement, Refusal> {
-    let refuse = |place: &str, reason: String| Refusal { id, name: hook.name, place: place.to_owned(), reason };
+    let refuse =
+        |place: &str, reason: String| Refusal { id, name: hook.name, place: place.to_owned(), reason };
     if let Some(reason) = not_wanted(wanted, hook) {
         return Err(refuse(&hook.symbol, reason.to_owned()));
     }

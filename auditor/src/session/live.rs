@@ -229,7 +229,7 @@ impl Live {
         if self.process.has_exited() {
             return;
         }
-        let maps = self.audit.live_maps();
+        let maps = self.audit.live_maps().collect();
         let view = View { instance: self.translator.instance(), memory: &self.memory };
         for fact in self.sampler.poll(view, maps, now) {
             if let What::Gone { map } = fact.what {

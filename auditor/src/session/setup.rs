@@ -10,8 +10,8 @@ use nix::time::{ClockId, clock_gettime};
 use super::governor::{Budget, Governor};
 use super::live::{Live, Parts};
 use super::translate::Translator;
-use crate::audit::fact::{Began, HookState, What};
 use crate::audit::fact;
+use crate::audit::fact::{Began, HookState, What};
 use crate::audit::unit::{Address, Bytes, Nanos, Pid};
 use crate::cli::Overwrite;
 use crate::output::{self, OutputError};
@@ -80,9 +80,7 @@ pub enum SetupError {
     #[error(transparent)]
     Maps(#[from] MapsError),
     /// No runtime.
-    #[error(
-        "{comm} ({pid}, {exe}) holds no hash map that this auditor knows; it knows: {known}{unreadable}"
-    )]
+    #[error("{comm} ({pid}, {exe}) holds no hash map that this auditor knows; it knows: {known}{unreadable}")]
     NoRuntime {
         /// Which process.
         pid: u32,
@@ -104,7 +102,9 @@ pub enum SetupError {
         known: String,
     },
     /// The layout does not fit.
-    #[error("the {runtime} maps of {pid} are not laid out as expected, so nothing about them can be said: {error}")]
+    #[error(
+        "the {runtime} maps of {pid} are not laid out as expected, so nothing about them can be said: {error}"
+    )]
     Layout {
         /// Which process.
         pid: u32,
@@ -118,7 +118,9 @@ pub enum SetupError {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// It ended meanwhile.
-    #[error("process {pid} ended while the audit was being set up; `auditor run -- CMD` audits from the first instruction")]
+    #[error(
+        "process {pid} ended while the audit was being set up; `auditor run -- CMD` audits from the first instruction"
+    )]
     Ended {
         /// Which process.
         pid: u32,
@@ -192,7 +194,8 @@ pub fn start(inspected: Inspected, options: &Options) -> Result<Live, SetupError
         translator.learn(placement.id, placement.hook.clone());
     }
     hooks.extend(inspected.plan.refusals.iter().map(|refusal| (refusal.id, refusal.as_hook())));
-    let recording = options.record.as_deref().map(|path| create_recording(path, options.existing)).transpose()?;
+    let recording =
+        options.record.as_deref().map(|path| create_recording(path, options.existing)).transpose()?;
     let began = began(&inspected.process, inspected.build_id, options);
     let parts = Parts { process: inspected.process, memory, translator, kernel, governor, hooks, recording };
     let mut live = Live::new(parts);
@@ -255,7 +258,11 @@ fn recognise<'a>(
         comm: identity.comm.clone(),
         exe: identity.exe.display().to_string(),
         known: known(),
-        unreadable: if unreadable.is_empty() { String::new() } else { format!(". {}", unreadable.join("; ")) },
+        unreadable: if unreadable.is_empty() {
+            String::new()
+        } else {
+            format!(". {}", unreadable.join("; "))
+        },
     })
 }
 
@@ -313,9 +320,8 @@ fn same_bytes(memory: &LiveMemory, at: Address, expected: &[u8]) -> Result<(), S
 fn attach_events(kernel: &mut Kernel, host: &Host) -> BTreeMap<u32, fact::Hook> {
     let mut hooks = BTreeMap::new();
     for (index, event) in EVENTS.iter().enumerate() {
-        let state = event
-            .offered(host)
-            .and_then(|()| kernel.attach_event(event).map_err(|error| error.to_string()));
+        let state =
+            event.offered(host).and_then(|()| kernel.attach_event(event).map_err(|error| error.to_string()));
         let id = plan::EVENT_IDS + index as u32;
         let hook = fact::Hook {
             id,
@@ -359,7 +365,8 @@ fn create_recording(path: &Path, existing: Overwrite) -> Result<recording::Write
 /// Nanoseconds since the Unix epoch.
 #[must_use]
 pub fn wall_clock() -> u64 {
-    clock_gettime(ClockId::CLOCK_REALTIME).map_or(0, |time| time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
+    clock_gettime(ClockId::CLOCK_REALTIME)
+        .map_or(0, |time| time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
 }
 
 fn page_size() -> Bytes {
