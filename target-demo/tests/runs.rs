@@ -160,8 +160,11 @@ fn each_scenario_shows_what_it_is_named_for() -> Result<()> {
 #[test]
 fn sigterm_and_sigint_in_the_middle_of_any_scenario_yield_a_whole_truth() -> Result<()> {
     for (number, scenario) in SCENARIOS.into_iter().enumerate() {
-        let child = demo(&format!("{scenario} --entries 4000000 --rounds 1000 --maps 100")).spawn()?;
-        sleep(Duration::from_millis(150));
+        let line = format!("{scenario} --entries 4000000 --rounds 1000 --maps 100 --wait");
+        let mut child = demo(&line).stdin(Stdio::piped()).spawn()?;
+        await_line(&mut child, "waits")?;
+        child.stdin.as_mut().context("no stdin")?.write_all(b"go\n")?;
+        sleep(Duration::from_millis(200));
         signal(&child, if number % 2 == 0 { "TERM" } else { "INT" })?;
         let truth = truth_of(&finish(child)?).context(scenario)?;
         ensure!(sum(&truth, "/events/insert")? > 0, "{scenario}");
