@@ -50,6 +50,7 @@ fn play(request: &Request) -> anyhow::Result<()> {
     let outcome = unless_stopped((request.scenario.run)(&mut stage));
     let (elapsed_ns, cpu_ns) = clock.elapsed();
     hold(request);
+    let (maps, disagreements) = stage.settle();
     let truth = Truth {
         schema: Truth::SCHEMA,
         pid: process::id(),
@@ -58,10 +59,9 @@ fn play(request: &Request) -> anyhow::Result<()> {
         operations: stage.pace.operations(),
         elapsed_ns,
         cpu_ns,
-        maps: stage.tell(),
+        maps,
     };
     write(&truth, request.truth.as_deref())?;
-    let disagreements = stage.disagreements();
     // No table may be let go after the truth was told; the end of the process takes them all.
     std::mem::forget(stage);
     ensure!(disagreements.is_empty(), "the truth disagrees with itself:\n{}", disagreements.join("\n"));

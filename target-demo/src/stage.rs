@@ -225,17 +225,13 @@ impl Stage {
         self.wrong_reads += wrong;
     }
 
-    /// The truth about every map there was, in the order of their creation.
-    pub(crate) fn tell(&self) -> Vec<MapTruth> {
-        self.accounts.iter().map(Account::tell).collect()
-    }
-
-    /// What went wrong that never should.
-    pub(crate) fn disagreements(&self) -> Vec<String> {
-        let mut found: Vec<_> = self.accounts.iter().flat_map(Account::disagreements).collect();
+    /// The truth about every map there was, in the order of their creation, and what disagrees with it.
+    pub(crate) fn settle(&self) -> (Vec<MapTruth>, Vec<String>) {
+        let (maps, found): (Vec<_>, Vec<_>) = self.accounts.iter().map(Account::settle).unzip();
+        let mut found = found.concat();
         if self.wrong_reads > 0 {
             found.push(format!("{} reads did not find what had been put there", self.wrong_reads));
         }
-        found
+        (maps, found)
     }
 }

@@ -1,6 +1,6 @@
 //! The truth: what really happened to each map, told without asking its header. Events come from
 //! what the probe symbols were called with, inserts and deletes from what the operations returned,
-//! the rest from a walk through the tables at the end. `disagreements` holds the header against it.
+//! the rest from a walk through the tables at the end. `Account::settle` holds the header against it.
 
 use std::io;
 
@@ -78,17 +78,16 @@ impl Account {
         }
     }
 
-    fn count(&self) -> Count {
-        self.map().map_or(self.last_count, Map::count)
+    /// The truth about this map now, and what disagrees with it: nothing, unless this program has a bug.
+    pub(crate) fn settle(&self) -> (MapTruth, Vec<String>) {
+        let walk = self.map().map(Map::walk).unwrap_or_default();
+        let truth = self.tell(&walk);
+        let disagreements = self.disagreements(&truth, &walk);
+        (truth, disagreements)
     }
 
-    fn walk(&self) -> Walk {
-        self.map().map(Map::walk).unwrap_or_default()
-    }
-
-    /// The truth about this map now.
-    pub(crate) fn tell(&self) -> MapTruth {
-        let (count, walk) = (self.count(), self.walk());
+    fn tell(&self, walk: &Walk) -> MapTruth {
+        let count = self.map().map_or(self.last_count, Map::count);
         let dropped = self.map().is_none();
         let header = if dropped { 0 } else { HEADER_BYTES };
         MapTruth {
@@ -120,17 +119,14 @@ impl Account {
         }
     }
 
-    /// What differs between independent tellings of the same thing. Empty unless this program has a bug.
-    pub(crate) fn disagreements(&self) -> Vec<String> {
-        let truth = self.tell();
+    fn disagreements(&self, truth: &MapTruth, walk: &Walk) -> Vec<String> {
         let mut pairs = truth.balance();
         if let Some(map) = self.map() {
-            pairs.extend(against_header(&truth, &self.walk(), map.header()));
+            pairs.extend(against_header(truth, walk, map.header()));
         }
-        let differ = |(_, truth, other): &(&str, u64, u64)| truth != other;
-        let say = |(what, truth, other)| {
-            format!("{} ({:#x}): {what}: {truth}, but {other}", self.name, self.address)
-        };
+        let differ = |(_, truth, other): &Pair| truth != other;
+        let say =
+            |(what, told, other)| format!("{} ({}): {what}: {told}, but {other}", truth.name, truth.address);
         pairs.into_iter().filter(differ).map(say).collect()
     }
 }
@@ -252,7 +248,7 @@ mod tests {
 
     #[test]
     fn truth_and_header_agree_when_nothing_lies() {
-        assert_eq!(account().disagreements(), Vec::<String>::new());
+        assert_eq!(account().settle().1, Vec::<String>::new());
     }
 
     #[test]
@@ -271,7 +267,7 @@ mod tests {
         for (field, lie) in lies {
             let account = account();
             lie(account.map().unwrap().header());
-            let found = account.disagreements();
+            let found = account.settle().1;
             assert_eq!(found.len(), 1, "{field}: {found:?}");
             assert!(found[0].contains(field), "{field}: {found:?}");
         }
@@ -281,15 +277,15 @@ mod tests {
     fn an_account_that_lies_is_found_out_too() {
         let mut account = account();
         account.inserts += 1;
-        assert_eq!(account.disagreements().len(), 2, "the walk and the header both object");
+        assert_eq!(account.settle().1.len(), 2, "the walk and the header both object");
     }
 
     #[test]
     fn a_dropped_map_keeps_its_events_and_holds_nothing() {
         let mut account = account();
         account.drop_map();
-        assert_eq!(account.disagreements(), Vec::<String>::new());
-        let truth = account.tell();
+        assert_eq!(account.settle().1, Vec::<String>::new());
+        let truth = account.settle().0;
         assert!(truth.dropped);
         assert_eq!((truth.live, truth.capacity, truth.bytes), (0, 0, 0));
         assert_eq!(truth.events.allocate, truth.events.free);

@@ -17,7 +17,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run,
 };
 
-const READS_PER_WRITE: u64 = 6;
+const READS_PER_WRITE: u64 = 10;
 const WORD_BITS: u64 = u64::BITS as u64;
 
 /// Values by id, and a bit an id that says whether it has one.

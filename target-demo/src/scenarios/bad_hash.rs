@@ -13,7 +13,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run,
 };
 
-const READS_PER_WRITE: u64 = 3;
+const READS_PER_WRITE: u64 = 4;
 
 fn run(stage: &mut Stage) -> anyhow::Result<()> {
     let entries = stage.settings.entries;

@@ -13,7 +13,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run,
 };
 
-const READS_PER_WRITE: u64 = 12;
+const READS_PER_WRITE: u64 = 28;
 
 fn run(stage: &mut Stage) -> anyhow::Result<()> {
     let mut before: Option<Group> = None;

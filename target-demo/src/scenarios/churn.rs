@@ -10,7 +10,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "churn",
     about: "random entries are replaced, and each round one map in eight by a new one",
     maps: 16,
-    rounds: 2,
+    rounds: 3,
     round: "as many replacements as entries",
     run,
 };

@@ -12,7 +12,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run,
 };
 
-const READS_PER_WRITE: u64 = 12;
+const READS_PER_WRITE: u64 = 16;
 
 fn run(stage: &mut Stage) -> anyhow::Result<()> {
     let entries = stage.settings.entries;

@@ -13,7 +13,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run,
 };
 
-const READS_PER_WRITE: u64 = 10;
+const READS_PER_WRITE: u64 = 32;
 /// Sessions that are open at a time.
 const OPEN: u64 = 1_000;
 

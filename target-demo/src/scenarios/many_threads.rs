@@ -22,7 +22,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run,
 };
 
-const READS_PER_WRITE: u64 = 12;
+const READS_PER_WRITE: u64 = 24;
 
 /// One thread's part: of `requests` requests it serves each `threads`-th, from its own number on.
 struct Worker {

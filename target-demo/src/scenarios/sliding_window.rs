@@ -9,7 +9,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "sliding_window",
     about: "newest in, oldest out: overflow until a growth to the same size",
     maps: 1,
-    rounds: 10,
+    rounds: 9,
     round: "a turnover of the window, which is just short of a doubling",
     run,
 };

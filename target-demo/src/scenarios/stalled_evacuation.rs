@@ -10,11 +10,11 @@ pub(super) const SCENARIO: Scenario = Scenario {
     about: "writes stop in the middle of the last doubling, reads go on",
     maps: 1,
     rounds: 1,
-    round: "3 x entries reads after the last write",
+    round: "10 x entries reads after the last write",
     run,
 };
 
-const READS_PER_WRITE: u64 = 10;
+const READS_PER_WRITE: u64 = 12;
 /// The writes stop once this part of the old buckets has been moved, in percent.
 const MOVED_PERCENT: u64 = 30;
 
@@ -26,7 +26,7 @@ fn run(stage: &mut Stage) -> anyhow::Result<()> {
         stage.fill(map, these.clone(), READS_PER_WRITE)?;
         update_until_partly_moved(stage, map, these)?;
     }
-    let reads = 3 * each * stage.settings.rounds;
+    let reads = 10 * each * stage.settings.rounds;
     for (number, map) in prices.singles().enumerate() {
         stage.read(map, number as u64 * each..(number as u64 + 1) * each, reads)?;
     }

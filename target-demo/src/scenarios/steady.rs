@@ -8,7 +8,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "steady",
     about: "presized maps under even load: nothing to find",
     maps: 1,
-    rounds: 1,
+    rounds: 2,
     round: "as many updates as entries",
     run,
 };
