@@ -8,8 +8,9 @@ mod samples;
 use auditor::audit::fact::GrowthKind;
 use auditor::audit::report::{Confidence, Episode, Evacuation, Map, MapBytes, Report, Window};
 use auditor::audit::unit::{Address, Bytes, Nanos};
+use auditor::render::columns::maps;
 use auditor::render::style::Style;
-use auditor::render::{FORMATS, Format, escape, render, render_styled, text};
+use auditor::render::{FORMATS, Format, escape, headline, render, render_styled, text};
 use auditor::tui::view::View;
 use auditor::tui::{Action, Input};
 use proptest::prelude::*;
@@ -347,4 +348,91 @@ fn assert_linear(face: impl Fn(&Report), few: &Report, lots: &Report) {
     };
     let (few, lots) = (best(few), best(lots));
     assert!(lots < few * 30, "1,000 maps {few:?}, 10,000 maps {lots:?}");
+}
+
+/// The rich report with other maps.
+fn with_maps(maps: Vec<Map>) -> Report {
+    Report { maps, ..samples::rich() }
+}
+
+fn holding(address: u64, bytes: MapBytes) -> Map {
+    Map { name: Some("cache".to_owned()), bytes, ..samples::unknown_map(address) }
+}
+
+#[test]
+fn what_is_only_allocated_is_not_said_to_be_in_ram() {
+    let size = |mib: u64| MapBytes { allocated: Some(Bytes(mib << 20)), ..MapBytes::default() };
+    let said = |mib| headline::holder(&with_maps(vec![holding(1, size(mib))]));
+    assert_eq!(said(44), "cache holds 44.0 MiB, 49 % of RSS if all of it is in RAM.");
+    assert_eq!(said(900), "cache holds 900.0 MiB, more than RSS (88.4 MiB): not all of it is in RAM.");
+}
+
+#[test]
+fn the_sum_of_all_maps_says_what_it_does_not_know() {
+    let resident = |mib: u64| MapBytes { resident: Some(Bytes(mib << 20)), ..MapBytes::default() };
+    let mut report = with_maps(vec![holding(1, resident(40)), holding(2, resident(4))]);
+    report.populations.clear();
+    let said = headline::together(&report);
+    assert_eq!(said.as_deref(), Some("All maps together hold 44.0 MiB, 49 % of RSS."));
+    report.maps.push(samples::unknown_map(3));
+    let said = headline::together(&report);
+    let expected =
+        "All maps together hold 44.0 MiB, 49 % of RSS if all of it is in RAM; 1 map not counted: not read.";
+    assert_eq!(said.as_deref(), Some(expected));
+}
+
+#[test]
+fn when_every_map_is_dropped_the_headline_says_so_and_names_the_largest() {
+    let peak = MapBytes { peak: Some(Bytes(24 << 20)), ..MapBytes::default() };
+    let dead = Map { died: Some(Nanos(9)), ..holding(1, peak) };
+    let said = headline::holder(&with_maps(vec![dead]));
+    assert_eq!(said, "No map is alive; the largest was cache, which held 24.0 MiB at most.");
+}
+
+#[test]
+fn rss_that_only_rose_has_no_peak_of_its_own() {
+    let mut report = samples::rich();
+    report.memory.rss.peak = report.memory.rss.last;
+    assert_eq!(headline::rss(&report), "RSS went from 12.1 MiB to 88.4 MiB (+76.3 MiB).");
+    report.memory.rss.first = report.memory.rss.last;
+    assert_eq!(headline::rss(&report), "RSS stayed at 88.4 MiB.");
+}
+
+#[test]
+fn an_address_that_is_used_again_names_the_map_that_lived_then() {
+    let old = Map { born: Some(Nanos(10)), died: Some(Nanos(20)), ..samples::unknown_map(1) };
+    let new = Map { born: Some(Nanos(30)), ..samples::unknown_map(1) };
+    let report = with_maps(vec![new, old]);
+    let born = |time| maps::at(&report, Address(1), Nanos(time)).and_then(|map| map.born);
+    assert_eq!((born(15), born(35)), (Some(Nanos(10)), Some(Nanos(30))));
+}
+
+#[test]
+fn maps_of_one_type_are_told_apart_by_their_addresses() {
+    let map = Map { type_name: Some("map[string]int".to_owned()), ..samples::unknown_map(0xc000_1234_5600) };
+    assert_eq!(maps::label(&map, 40), "map[string]int 0xc00012345600");
+    assert_eq!(maps::label(&map, 16), "map[str… …345600");
+    assert_eq!(escape::width(&maps::label(&map, 3)), 3);
+}
+
+#[test]
+fn a_map_that_was_not_read_is_not_called_steady() {
+    let state = |map: Map| maps::state(&map).text;
+    let evacuation = Evacuation { moved: 1, total: 4, in_progress: true, stalled_for: Some(Nanos(5)) };
+    let map = || samples::unknown_map(1);
+    assert_eq!(state(map()), "not read");
+    assert_eq!(state(Map { live: Some(0), ..map() }), "steady");
+    assert_eq!(state(Map { evacuation: Some(evacuation), ..map() }), "moving 25%");
+    assert_eq!(state(Map { died: Some(Nanos(1)), evacuation: Some(evacuation), ..map() }), "dropped");
+}
+
+#[test]
+fn what_is_unknown_is_sorted_last_in_both_directions() {
+    let report = with_maps(vec![samples::unknown_map(7), samples::rich().maps[0].clone()]);
+    for keys in ["", "r"] {
+        let mut view = View::default();
+        typed(&mut view, &report, keys);
+        let face = screen(&mut view, &report, (80, 24));
+        assert!(face.find("sessions   ") < face.find("0x7 "), "{face}");
+    }
 }

@@ -52,6 +52,20 @@ pub fn all_maps(report: &Report) -> Option<Bytes> {
     listed.chain(folded).reduce(|sum, next| sum + next)
 }
 
+/// What all living maps hold together, in one sentence that says what it does not know.
+#[must_use]
+pub fn together(report: &Report) -> Option<String> {
+    let all = all_maps(report)?;
+    let living = || report.maps.iter().filter(|map| map.died.is_none());
+    let in_ram = report.populations.is_empty() && living().all(|map| map.bytes.resident.is_some());
+    let share = if in_ram { of_rss(all, &report.memory) } else { at_most_of_rss(all, &report.memory) };
+    let unread = match living().filter(|map| held(map).is_none()).count() {
+        0 => String::new(),
+        unread => format!("; {} not counted: not read", human::plural(unread as u64, "map")),
+    };
+    Some(format!("All maps together hold {}{share}{unread}.", human::bytes(all)))
+}
+
 /// What holds the memory, in one sentence.
 #[must_use]
 pub fn holder(report: &Report) -> String {

@@ -212,7 +212,8 @@ fn moved(map: &Map) -> Cell {
 fn old_table(map: &Map) -> Cell {
     match map.bytes.old_table {
         Some(Bytes(0)) => Cell::toned(human::bytes(Bytes(0)), Tone::Quiet),
-        held => Cell { tone: Tone::Warn, ..size(held) },
+        Some(held) => Cell::toned(human::bytes(held), Tone::Warn),
+        None => size(None),
     }
 }
 

@@ -74,13 +74,8 @@ fn headline(report: &Report, page: &mut Page) {
     if let Some(verdict) = headline::largest(report).and_then(|(map, _)| map.verdict.as_ref()) {
         page.paragraph(Tone::Normal, &format!("Will it come back: {}", said(verdict)));
     }
-    if let Some(all) = headline::all_maps(report) {
-        let rss = report.memory.rss.last.unwrap_or_default();
-        let share = human::share(all.0, rss.0);
-        page.paragraph(
-            Tone::Normal,
-            &format!("All maps together hold {}, {share} of RSS.", human::bytes(all)),
-        );
+    if let Some(together) = headline::together(report) {
+        page.paragraph(Tone::Normal, &together);
     }
     if let Some(limit) = report.memory.limit {
         let left = report.memory.rss.last.map(|last| human::bytes(limit.less(last)));

@@ -47,7 +47,7 @@ fn status(report: &Report, state: &State) -> (String, Tone) {
     }
 }
 
-/// RSS and its limit, one piece each.
+/// RSS and its limit, one piece each, the most important first.
 fn rss(report: &Report) -> Vec<String> {
     let (memory, size) = (&report.memory, |size| human::known(size, human::bytes));
     let at = memory.rss.peak_at.map(|at| human::offset(&report.window, at));
@@ -58,9 +58,9 @@ fn rss(report: &Report) -> Vec<String> {
     };
     vec![
         format!("RSS {}", size(memory.rss.last)),
-        format!("first {}", size(memory.rss.first)),
         format!("peak {}{at}", size(memory.rss.peak)),
         format!("limit {}{used}", size(memory.limit)),
+        format!("first {}", size(memory.rss.first)),
         format!("swap {}", size(memory.swap)),
     ]
 }
@@ -68,7 +68,7 @@ fn rss(report: &Report) -> Vec<String> {
 /// The worst finding, or else what all maps hold.
 fn worst(report: &Report) -> (String, Tone) {
     let Some(finding) = report.findings.iter().min_by_key(|finding| finding.severity) else {
-        return (together(report), Tone::Normal);
+        return (headline::together(report).unwrap_or_default(), Tone::Normal);
     };
     let more = match report.findings.len() - 1 {
         0 => String::new(),
@@ -80,10 +80,4 @@ fn worst(report: &Report) -> (String, Tone) {
 fn found(finding: &Finding, more: &str) -> (String, Tone) {
     let (severity, tone) = phrases::severity(finding.severity);
     (format!("{severity}: {}{more}", escape::visible(&finding.summary, 150)), tone)
-}
-
-fn together(report: &Report) -> String {
-    let Some(all) = headline::all_maps(report) else { return String::new() };
-    let share = report.memory.rss.last.map(|rss| format!(", {} of RSS", human::share(all.0, rss.0)));
-    format!("All maps together hold {}{}.", human::bytes(all), share.unwrap_or_default())
 }
