@@ -22,7 +22,7 @@ pub use exit::{CannotAttach, Exit};
 pub fn run(request: Request) -> anyhow::Result<Exit> {
     log_to_stderr(request.console);
     match request.verb {
-        Verb::Replay(replay) => replay::run(&replay),
+        Verb::Replay(replay) => replay::run(&replay, request.console),
         Verb::Explain(explain) => explain::run(&explain),
         Verb::Completions(shell) => completions::run(shell),
         Verb::Attach(_) | Verb::Run(_) | Verb::Doctor(_) => anyhow::bail!("not built in"),
