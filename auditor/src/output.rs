@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -161,6 +161,15 @@ impl Output {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether somebody looks at it.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        match self.to.get_ref() {
+            Sink::Stdout(stdout) => stdout.is_terminal(),
+            Sink::File(file) => file.is_terminal(),
+        }
     }
 
     /// Hands on what was written so far; for readers that follow a stream.

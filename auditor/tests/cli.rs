@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -422,6 +423,38 @@ fn nobody_listening_on_stderr_changes_nothing() {
     drop(reader);
     let (status, _, _) = told(auditor(&["replay", "/no/such/file"]).stderr(writer).output().unwrap());
     assert_eq!(status, 2);
+}
+
+/// What it writes when stdout is a terminal.
+fn on_a_terminal(args: &[&str], environment: &[(&str, &str)]) -> String {
+    let pty = nix::pty::openpty(None, None).unwrap();
+    let mut command = auditor(args);
+    command.env("TERM", "xterm").envs(environment.iter().copied()).stdout(pty.slave);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let mut seen = Vec::new();
+    // A terminal that was hung up is an error (EIO) behind what was written.
+    assert!(File::from(pty.master).read_to_end(&mut seen).is_err());
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(seen).unwrap()
+}
+
+#[test]
+fn colour_is_for_terminals_that_want_it() {
+    let files = Files::new();
+    let (recording, _) = files.record("a.rec", &whole());
+    assert!(on_a_terminal(&["replay", &recording], &[]).contains('\x1b'));
+    assert!(on_a_terminal(&["replay", &recording], &[("NO_COLOR", "")]).contains('\x1b'));
+    for (args, environment) in [
+        (&["replay", &recording, "--no-color"] as &[&str], ("LANG", "C")),
+        (&["replay", &recording], ("NO_COLOR", "1")),
+        (&["replay", &recording], ("TERM", "dumb")),
+        (&["replay", &recording, "-f", "json"], ("LANG", "C")),
+        (&["--help", "--no-color"], ("LANG", "C")),
+    ] {
+        let seen = on_a_terminal(args, &[environment]);
+        assert!(!seen.is_empty() && !seen.contains('\x1b'), "{args:?} {environment:?}: {seen}");
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub use request::{
 pub struct Surroundings {
     /// What standard output is.
     pub stdout: Stdout,
-    /// Whether the environment allows colour: `NO_COLOR` is unset or empty.
+    /// Whether the environment allows colour: `NO_COLOR` is unset or empty and `TERM` is not `dumb`.
     pub color: bool,
 }
 
@@ -45,7 +45,8 @@ impl Surroundings {
     #[must_use]
     pub fn here() -> Self {
         let stdout = if io::stdout().is_terminal() { Stdout::Terminal } else { Stdout::Other };
-        let color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let color = !refused && std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb");
         Self { stdout, color }
     }
 }

@@ -30,7 +30,7 @@ pub fn run(request: Request) -> anyhow::Result<Exit> {
     log_to_stderr(request.console);
     let colour = if request.console.color { Colour::Welcome } else { Colour::Unwelcome };
     match request.verb {
-        Verb::Replay(replay) => replay::run(&replay),
+        Verb::Replay(replay) => replay::run(&replay, request.console),
         Verb::Explain(explain) => explain::run(&explain),
         Verb::Completions(shell) => completions::run(shell),
         Verb::Attach(attach) => attach::run(attach, colour),

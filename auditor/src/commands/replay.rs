@@ -11,14 +11,14 @@ use crate::audit::Audit;
 use crate::audit::fact::{Fact, What};
 use crate::audit::report::Report;
 use crate::audit::unit::Nanos;
-use crate::cli::{self, Format};
+use crate::cli::{self, Console, Format};
 use crate::output::{self, Output};
 use crate::recording::{self, ReadError, Reader};
-use crate::render;
+use crate::render::{self, style::Style};
 
 /// Draws the report of a recording.
-pub(super) fn run(request: &cli::Replay) -> anyhow::Result<Exit> {
-    let mut replay = Replay::open(&request.file, &request.output)?;
+pub(super) fn run(request: &cli::Replay, console: Console) -> anyhow::Result<Exit> {
+    let mut replay = Replay::open(&request.file, &request.output, console)?;
     let damage = replay.play()?;
     let report = replay.end()?;
     if let Some(damage) = damage {
@@ -35,13 +35,14 @@ struct Replay {
     /// Whether the last fact says that the audit ended.
     ended: bool,
     format: render::Format,
+    style: Style,
     output: Output,
 }
 
 impl Replay {
     /// Reads the first fact, which names the target, and opens the output, so that an output that
     /// cannot be written is known before the work.
-    fn open(file: &Path, request: &cli::Output) -> anyhow::Result<Self> {
+    fn open(file: &Path, request: &cli::Output, console: Console) -> anyhow::Result<Self> {
         let mut facts = recording::open(file)?;
         let Some(first) = facts.next().transpose()? else {
             bail!("{} breaks off before its first fact: nothing can be replayed", file.display());
@@ -56,6 +57,7 @@ impl Replay {
             last: first.at,
             ended: false,
             format: render_format(request.format)?,
+            style: if console.color && output.is_terminal() { Style::Colour } else { Style::Plain },
             output,
         };
         replay.take(&first)?;
@@ -110,7 +112,7 @@ impl Replay {
     }
 
     fn draw(&mut self, report: &Report) -> anyhow::Result<()> {
-        let written = render::render(report, self.format, &mut self.output);
+        let written = render::render_styled(report, self.format, self.style, &mut self.output);
         written.with_context(|| format!("cannot write to {}", self.output.name()))
     }
 

@@ -1,7 +1,7 @@
 //! Facts on disk: append only, readable after `kill -9` up to the last whole frame.
 //!
 //! A recording is a row of frames and nothing else. Numbers are little-endian. This table is also in
-//! `docs/recording.md`; [`frame`] holds the code of it.
+//! `docs/recording.md`; `frame.rs` holds the code of it.
 //!
 //! | offset | type | field of a frame |
 //! |---|---|---|
