@@ -50,11 +50,23 @@ fn array_bytes(log2: u32) -> u64 {
     ((1 << log2) + spare(log2)) * BUCKET
 }
 
-/// Most bytes that a table can have: its overflow areas hold the overflow buckets in use, the last
-/// one partly. Twice that, and a page, because an allocator may round.
-fn most_bytes(log2: u32, overflow: u64) -> u64 {
-    let area = spare(log2).max(AREA_LEAST);
-    2 * (array_bytes(log2) + (overflow + area) * BUCKET) + 4096
+/// Buckets of one overflow area behind an array of 2^log2.
+fn area(log2: u32) -> u64 {
+    spare(log2).max(AREA_LEAST)
+}
+
+/// How many overflow areas a table of so many bytes has, if it can have so many bytes at all.
+fn areas(log2: u32, bytes: u64) -> Option<u64> {
+    let behind = bytes.checked_sub(array_bytes(log2))?;
+    let one = area(log2) * BUCKET;
+    behind.is_multiple_of(one).then(|| behind / one)
+}
+
+/// Whether so many areas go with so many overflow buckets in use. One more or less will do: the two
+/// numbers are not written at one moment.
+fn areas_fit(log2: u32, areas: u64, overflow: u64) -> bool {
+    let wanted = overflow.saturating_sub(spare(log2)).div_ceil(area(log2));
+    areas.abs_diff(wanted) <= 1
 }
 
 /// Bytes that `live` entries would need in a map just rebuilt with that many: the fewest buckets at
@@ -208,21 +220,23 @@ impl Header {
 
 /// `going`: the table is being let go piece by piece, so its bytes may be fewer than it had.
 fn table_fault(which: &str, table: &Table, going: bool) -> Option<String> {
-    let fault = if table.exists() {
-        if table.log2 > LOG2_MOST {
-            return Some(format!("{which}: log2 of the buckets is {}", table.log2));
-        }
-        let whole = going || array_bytes(table.log2) <= table.bytes;
+    let Table { address, log2, overflow, bytes } = *table;
+    let fault = if !table.exists() {
         first_fault([
-            (table.address.is_multiple_of(8) && table.address < ADDRESSES, "address", table.address),
-            (whole, "bytes too few for the buckets", table.bytes),
-            (table.bytes <= most_bytes(table.log2, table.overflow), "bytes too many", table.bytes),
+            (going || bytes == 0, "bytes without a table", bytes),
+            (going || overflow == 0, "overflow buckets without a table", overflow),
         ])
+    } else if log2 > LOG2_MOST {
+        Some(format!("log2 of the buckets is {log2}"))
     } else {
-        let empty = |number| going || number == 0;
+        let areas = areas(log2, bytes);
+        let fits = areas.is_some_and(|areas| areas_fit(log2, areas, overflow));
+        let most = array_bytes(log2) + (overflow + area(log2)) * BUCKET;
         first_fault([
-            (empty(table.bytes), "bytes without a table", table.bytes),
-            (empty(table.overflow), "overflow buckets without a table", table.overflow),
+            (address.is_multiple_of(8) && address < ADDRESSES, "address", address),
+            (going || areas.is_some(), "bytes that do not fit the buckets", bytes),
+            (going || fits, "overflow buckets that do not fit the bytes", overflow),
+            (bytes <= most.saturating_add(area(log2) * BUCKET), "bytes too many", bytes),
         ])
     };
     fault.map(|fault| format!("{which}: {fault}"))
@@ -371,7 +385,7 @@ pub(crate) mod tests {
         broken(6, &[16], "flags");
         broken(8, &[0xff, 0xff], "live");
         broken(16, &[41], "log2");
-        broken(16, &[30], "too few");
+        broken(16, &[30], "do not fit the buckets");
         broken(17, &[200], "old table: log2");
         broken(18, &[1], "reserved");
         broken(20, &[143], "one bucket");
@@ -381,8 +395,10 @@ pub(crate) mod tests {
         broken(27, &[0x60], "current one");
         broken(40, &[17], "moved");
         broken(57, &[9], "tombstones");
-        broken(64, &[0; 8], "too few");
-        broken(68, &[1], "too many");
+        broken(64, &[0; 8], "do not fit the buckets");
+        broken(64, &[1], "do not fit the buckets");
+        broken(48, &[30], "do not fit the bytes");
+        broken(16, &[3], "do not fit");
         broken(32, &[0; 8], "old table: bytes without");
         broken(116, &[65], "name");
         assert!(look(MAP, &header()[..127]).is_err());
@@ -397,6 +413,8 @@ pub(crate) mod tests {
         put(&mut bytes, 6, DROPPED.to_le_bytes());
         put(&mut bytes, 64, 0_u64.to_le_bytes());
         assert!(look(MAP, &bytes).unwrap().dropped);
+        put(&mut bytes, 64, (1_u64 << 40).to_le_bytes());
+        assert!(look(MAP, &bytes).unwrap_err().to_string().contains("too many"));
     }
 
     proptest! {
