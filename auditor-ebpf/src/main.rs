@@ -3,7 +3,7 @@
 //!
 //! Programs are named by what they capture and never by a runtime: a hook's attach cookie is the
 //! index of the spec that says what to do. Order of reading: `programs/hook.rs`, `capture.rs`,
-//! `emit.rs`.
+//! `keep.rs`, `send.rs`, `emit.rs`.
 #![no_std]
 #![no_main]
 #![cfg_attr(target_arch = "bpf", feature(core_intrinsics))]
@@ -13,8 +13,10 @@ mod atomic;
 mod capture;
 mod config;
 mod emit;
+mod keep;
 mod maps;
 mod programs;
+mod send;
 
 /// Without it the kernel refuses helpers that are for GPL-compatible programs only.
 #[unsafe(link_section = "license")]

@@ -6,9 +6,9 @@ use core::ffi::c_void;
 use auditor_ebpf::{LookRecord, Watch, WatchKey, counter, kind};
 use aya_ebpf::helpers::generated::bpf_for_each_map_elem;
 
-use super::hook::copy;
 use crate::emit;
 use crate::maps::WATCHES;
+use crate::send::copy;
 
 /// Copies the header of every watched map of `pid`.
 #[inline(always)]

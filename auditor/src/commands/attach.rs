@@ -1,9 +1,8 @@
 //! `auditor attach`: audits running processes, side by side.
 
-use anyhow::{Context as _, anyhow, bail};
-use tokio::task::LocalSet;
+use anyhow::{Context as _, anyhow};
 
-use super::audit::{self, Begin};
+use super::audit::{self, Begin, Started};
 use super::exit::{CannotAttach, Exit};
 use super::faces::Colour;
 use super::plan_text;
@@ -12,6 +11,7 @@ use crate::cli::{self, Format, Targets};
 use crate::output;
 use crate::probes::host::Host;
 use crate::session::setup;
+use crate::session::shell::{self, Task};
 use crate::target::process::find_by_name;
 
 /// Audits until they end, the user says so, or the time is over.
@@ -40,7 +40,7 @@ fn pids(targets: &Targets) -> anyhow::Result<Vec<Pid>> {
 
 fn plans(pids: &[Pid], request: &cli::Audit) -> anyhow::Result<Exit> {
     let host = Host::ask();
-    let options = audit::options(request, Begin::Attached, None);
+    let options = audit::options(request, Begin::Attached);
     for pid in pids {
         let inspected = setup::inspect(*pid, &options, &host).context(CannotAttach)?;
         output::print(&plan_text::plan(&inspected))?;
@@ -50,35 +50,47 @@ fn plans(pids: &[Pid], request: &cli::Audit) -> anyhow::Result<Exit> {
 
 fn watch(pids: &[Pid], request: &cli::Audit, colour: Colour) -> anyhow::Result<Exit> {
     let stop = audit::stop()?;
-    let host = Host::ask();
-    let tasks = LocalSet::new();
-    audit::runtime()?.block_on(tasks.run_until(async {
-        let mut exit = Exit::Clean;
-        let mut watched = Vec::new();
-        for pid in pids {
-            let options = audit::options(request, Begin::Attached, audit::record_path(request, *pid));
-            match audit::start(*pid, &options, &host) {
-                Ok(live) => {
-                    let (request, stop) = (request.clone(), stop.clone());
-                    watched.push(tokio::task::spawn_local(async move {
-                        let report = audit::watch(live, &request, colour, stop).await?;
-                        anyhow::Ok(audit::exit(&report, &request))
-                    }));
-                }
-                Err(error) if pids.len() == 1 => return Err(error),
-                Err(error) => {
-                    log::error!("{error:#}; the others are audited");
-                    exit = Exit::CannotAttach;
-                }
-            }
-        }
-        if watched.is_empty() {
-            bail!(CannotAttach);
-        }
-        for task in watched {
-            let ended = task.await.context("an audit broke down")??;
+    shell::run(async {
+        let (started, failed) = start_all(pids, request, colour)?;
+        let audits = started.into_iter().map(|started| {
+            let (request, stop) = (request.clone(), stop.clone());
+            let work: Task<_> = Box::pin(async move {
+                let report = audit::watch(started, &request, stop).await?;
+                anyhow::Ok(audit::exit(&report, &request))
+            });
+            work
+        });
+        let mut exit = failed;
+        for ended in shell::together(audits.collect()).await {
+            let ended = ended.context("an audit broke down")??;
             exit = if exit == Exit::Clean { ended } else { exit };
         }
         Ok(exit)
-    }))
+    })?
+}
+
+/// Those that can be audited are, whatever becomes of the others; the status tells that there were
+/// others.
+fn start_all(pids: &[Pid], request: &cli::Audit, colour: Colour) -> anyhow::Result<(Vec<Started>, Exit)> {
+    let host = Host::ask();
+    let mut started = Vec::new();
+    let mut last = None;
+    for pid in pids {
+        match audit::start(*pid, request, Begin::Attached, colour, &host) {
+            Ok(one) => started.push(one),
+            Err(error) => {
+                if let Some(error) = last.replace(error) {
+                    log::error!("{error:#}");
+                }
+            }
+        }
+    }
+    match last {
+        Some(error) if started.is_empty() => Err(error),
+        Some(error) => {
+            log::error!("{error:#}; the audit goes on without it");
+            Ok((started, Exit::CannotAttach))
+        }
+        None => Ok((started, Exit::Clean)),
+    }
 }

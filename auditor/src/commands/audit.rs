@@ -1,18 +1,12 @@
 //! What `attach` and `run` share: the request in the session's terms, the runtime, the signals, one
 //! target from start to last report.
 
-use std::io;
-use std::path::PathBuf;
-
 use anyhow::Context as _;
-use nix::sys::signal::Signal;
-use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 
-use super::exit::{CannotAttach, Exit};
-use super::faces;
-use crate::audit::report::{Confidence, Report};
+use super::exit::{CannotAttach, Exit, is_incomplete};
+use super::faces::{self, Colour, Shows};
+use crate::audit::fact::{Ended, HookState};
+use crate::audit::report::Report;
 use crate::audit::unit::Pid;
 use crate::cli;
 use crate::output;
@@ -20,9 +14,12 @@ use crate::probes::host::Host;
 use crate::probes::kernel::Multi;
 use crate::probes::object::Log;
 use crate::probes::plan::Evacuation;
+use crate::recording;
+use crate::render::escape;
 use crate::session::governor::Budget;
 use crate::session::live::Live;
 use crate::session::setup::{self, Options};
+use crate::session::shell::{self, Stop};
 use crate::session::{Timing, follow};
 
 /// Whether the target was started by us.
@@ -35,7 +32,7 @@ pub(super) enum Begin {
 }
 
 /// The request in the session's terms.
-pub(super) fn options(request: &cli::Audit, begin: Begin, record: Option<PathBuf>) -> Options {
+pub(super) fn options(request: &cli::Audit, begin: Begin) -> Options {
     let without = |feature: &str| request.without_features.iter().any(|name| name == feature);
     Options {
         runtime: match &request.runtime {
@@ -53,47 +50,12 @@ pub(super) fn options(request: &cli::Audit, begin: Begin, record: Option<PathBuf
         from_start: begin == Begin::Launched,
         multi: if without("uprobe_multi") { Multi::Forbidden } else { Multi::Allowed },
         log: if log::log_enabled!(log::Level::Trace) { Log::Debug } else { Log::Off },
-        record,
-        existing: request.output.existing,
     }
 }
 
-/// One thread for everything but the waiting for links to go.
-pub(super) fn runtime() -> anyhow::Result<Runtime> {
-    Builder::new_current_thread().enable_all().build().context("starting the event loop")
-}
-
-/// Ctrl-C, SIGTERM and SIGHUP: the first ends the audit with its report, the second ends the
-/// program. A thread of its own, so that a second Ctrl-C works however busy the loop is.
-pub(super) fn stop() -> anyhow::Result<watch::Receiver<bool>> {
-    let (send, receive) = watch::channel(false);
-    let runtime = runtime()?;
-    let wait = move || {
-        runtime.block_on(async move {
-            match next_signal().await {
-                Ok(Signal::SIGINT) => log::info!("ending; Ctrl-C again ends at once, without a report"),
-                Ok(signal) => log::info!("{signal}: ending"),
-                Err(error) => return log::warn!("signals are not seen: {error}"),
-            }
-            send.send_replace(true);
-            if next_signal().await.is_ok() {
-                leave();
-            }
-        });
-    };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(wait).context("starting a thread")?;
-    Ok(receive)
-}
-
-async fn next_signal() -> io::Result<Signal> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::select! {
-        _ = interrupt.recv() => Ok(Signal::SIGINT),
-        _ = terminate.recv() => Ok(Signal::SIGTERM),
-        _ = hangup.recv() => Ok(Signal::SIGHUP),
-    }
+/// Ctrl-C, SIGTERM and SIGHUP.
+pub(super) fn stop() -> anyhow::Result<Stop> {
+    shell::stop_on_signals(leave).context("waiting for signals")
 }
 
 #[expect(clippy::exit, reason = "the user asked twice; the kernel takes the probes out with us")]
@@ -101,31 +63,56 @@ fn leave() -> ! {
     std::process::exit(Exit::Interrupted as i32)
 }
 
-/// The file of the recording of one target.
-pub(super) fn record_path(request: &cli::Audit, pid: Pid) -> Option<PathBuf> {
-    request.record.as_ref().map(|pattern| pattern.expand(&output::names(pid, setup::wall_clock())))
+/// A target being audited, and who shows it.
+pub(super) struct Started {
+    live: Live,
+    face: Box<dyn Shows>,
 }
 
-/// Inspects and starts a target, and says in one line what was placed.
-pub(super) fn start(pid: Pid, options: &Options, host: &Host) -> anyhow::Result<Live> {
-    let inspected = setup::inspect(pid, options, host).context(CannotAttach)?;
-    let live = setup::start(inspected, options).context(CannotAttach)?;
-    log::info!("{}", live.summary());
-    Ok(live)
+/// Inspects and starts a target, and says in one line what was placed. Files come before hooks: what
+/// cannot be written is known before anything is attached.
+pub(super) fn start(
+    pid: Pid,
+    request: &cli::Audit,
+    begin: Begin,
+    colour: Colour,
+    host: &Host,
+) -> anyhow::Result<Started> {
+    let options = options(request, begin);
+    let inspected = setup::inspect(pid, &options, host).context(CannotAttach)?;
+    let recording = recording(request, pid)?;
+    let face = faces::prepare(request, pid, colour)?;
+    let live = setup::start(inspected, &options, recording).context(CannotAttach)?;
+    log::info!("{}", summary(&live));
+    Ok(Started { live, face })
+}
+
+fn summary(live: &Live) -> String {
+    let count = |state| live.hooks().filter(|hook| hook.state == state).count();
+    format!(
+        "attached to {} ({}): {} hooks placed, {} refused; Ctrl-C ends with the report",
+        escape::visible(&live.identity().comm, 32),
+        live.pid().0,
+        count(HookState::Attached),
+        count(HookState::Refused),
+    )
+}
+
+fn recording(request: &cli::Audit, pid: Pid) -> anyhow::Result<Option<recording::Writer>> {
+    let Some(pattern) = &request.record else { return Ok(None) };
+    let path = pattern.expand(&output::names(pid, setup::wall_clock()));
+    let file = output::recording(&path, request.output.existing)?;
+    Ok(Some(recording::Writer::new(file, &path)?))
 }
 
 /// Follows one target until its end and shows its last report.
-pub(super) async fn watch(
-    mut live: Live,
-    request: &cli::Audit,
-    color: faces::Colour,
-    stop: watch::Receiver<bool>,
-) -> anyhow::Result<Report> {
+pub(super) async fn watch(started: Started, request: &cli::Audit, stop: Stop) -> anyhow::Result<Report> {
+    let Started { mut live, mut face } = started;
     let timing = Timing { interval: request.interval, duration: request.duration };
-    let mut face = faces::open(request, live.pid(), color)?;
+    face.begin()?;
     let ended = follow(&mut live, timing, &mut *face, stop).await;
     face.close();
-    let report = live.finish(*ended.as_ref().unwrap_or(&crate::audit::fact::Ended::Stopped));
+    let report = live.finish(*ended.as_ref().unwrap_or(&Ended::Stopped));
     ended.context("showing the report")?;
     face.last(&report)?;
     Ok(report)
@@ -133,9 +120,5 @@ pub(super) async fn watch(
 
 /// The exit status for a report.
 pub(super) fn exit(report: &Report, request: &cli::Audit) -> Exit {
-    if request.strict && report.coverage.confidence != Confidence::Exact {
-        Exit::Incomplete
-    } else {
-        Exit::Clean
-    }
+    if request.strict && is_incomplete(report) { Exit::Incomplete } else { Exit::Clean }
 }

@@ -14,6 +14,7 @@ use crate::probes::kernel::{Kernel, LinkKind, Multi};
 use crate::probes::object::{Log, Settings};
 use crate::render::escape;
 use crate::session::setup::{self, Options};
+use crate::session::shell;
 
 /// One thing that was asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -130,11 +131,9 @@ fn load(host: &Host) -> Row {
     let about = "loading the programs";
     let settings =
         Settings { rss_step: 1 << 20, types: host.types.clone().ok(), page_shift: 12, log: Log::Off };
-    let tried =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string());
-    let loaded = tried.and_then(|runtime| {
-        runtime.block_on(async { Kernel::load(&settings, Multi::Allowed) }).map_err(|error| error.to_string())
-    });
+    let loaded = shell::run(async { Kernel::load(&settings, Multi::Allowed) })
+        .map_err(|error| error.to_string())
+        .and_then(|kernel| kernel.map_err(|error| error.to_string()));
     match loaded {
         Ok(kernel) => {
             Row { about, state: State::Good, detail: loaded_detail(kernel.link_kind(), kernel.memory()) }

@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::audit::report::Report;
 use crate::audit::unit::Pid;
@@ -15,6 +14,7 @@ use crate::cli::{self, Destination, Format};
 use crate::output::{self, Output};
 use crate::render::style::Style;
 use crate::render::{self, text};
+use crate::session::shell::{self, Inbox};
 use crate::session::{Face, Wish, setup};
 use crate::tui::{self, Action, Input, Keys, Screen};
 
@@ -32,6 +32,9 @@ pub(super) enum Colour {
 
 /// A face that also shows the last report.
 pub(super) trait Shows: Face {
+    /// The audit begins.
+    fn begin(&mut self) -> anyhow::Result<()>;
+
     /// The audit has ended; the terminal goes back to what it was.
     fn close(&mut self);
 
@@ -39,18 +42,21 @@ pub(super) trait Shows: Face {
     fn last(self: Box<Self>, report: &Report) -> anyhow::Result<()>;
 }
 
-/// The face that was asked for.
-pub(super) fn open(request: &cli::Audit, pid: Pid, colour: Colour) -> anyhow::Result<Box<dyn Shows>> {
+/// The face that was asked for, its file open and its screen not yet.
+pub(super) fn prepare(request: &cli::Audit, pid: Pid, colour: Colour) -> anyhow::Result<Box<dyn Shows>> {
     let style = if colour == Colour::Welcome { Style::Colour } else { Style::Plain };
     if request.output.format == Format::Live {
-        return Ok(Box::new(Live::open(style)?));
+        return Ok(Box::new(Live::new(style)));
     }
-    let style = if matches!(request.output.to, Destination::Stdout) { style } else { Style::Plain };
+    let stdout = matches!(request.output.to, Destination::Stdout);
+    let format = request.output.format;
     Ok(Box::new(Stream {
+        format,
+        intervals: format == Format::Ndjson || (format == Format::Text && stdout),
+        essential: stdout,
         output: Some(open_output(&request.output, pid)?),
-        style,
+        style: if stdout { style } else { Style::Plain },
         before: None,
-        ..Stream::of(request)
     }))
 }
 
@@ -68,7 +74,7 @@ struct Live {
     /// Before the screen: it must take no key after the terminal is back.
     keys: Option<Keys>,
     screen: Option<Screen>,
-    inputs: UnboundedReceiver<Input>,
+    inputs: Option<Inbox<Input>>,
     latest: Option<Report>,
     /// What was logged before the screen, to go on with after it: lines would tear it.
     logged: log::LevelFilter,
@@ -76,13 +82,9 @@ struct Live {
 }
 
 impl Live {
-    fn open(style: Style) -> anyhow::Result<Self> {
-        let screen = Screen::open(style).context("the live screen; -f text needs no terminal")?;
-        let (send, inputs) = unbounded_channel();
-        let keys = tui::keys(move |input| send.send(input).is_ok()).context("waiting for keys")?;
+    fn new(style: Style) -> Self {
         let logged = log::max_level();
-        log::set_max_level(log::LevelFilter::Off);
-        Ok(Self { keys: Some(keys), screen: Some(screen), inputs, latest: None, logged, style })
+        Self { keys: None, screen: None, inputs: None, latest: None, logged, style }
     }
 
     fn press(&mut self, input: Input) -> Wish {
@@ -114,8 +116,11 @@ impl Face for Live {
 
     fn wish(&mut self) -> Pin<Box<dyn Future<Output = Wish> + '_>> {
         Box::pin(async {
-            match self.inputs.recv().await {
-                Some(input) => self.press(input),
+            match &mut self.inputs {
+                Some(inputs) => {
+                    let input = inputs.next().await;
+                    self.press(input)
+                }
                 None => pending().await,
             }
         })
@@ -123,6 +128,15 @@ impl Face for Live {
 }
 
 impl Shows for Live {
+    fn begin(&mut self) -> anyhow::Result<()> {
+        self.screen = Some(Screen::open(self.style).context("the live screen; -f text needs no terminal")?);
+        log::set_max_level(log::LevelFilter::Off);
+        let (deliver, inputs) = shell::inbox();
+        self.inputs = Some(inputs);
+        self.keys = Some(tui::keys(deliver).context("waiting for keys")?);
+        Ok(())
+    }
+
     fn close(&mut self) {
         self.keys = None;
         self.screen = None;
@@ -149,13 +163,6 @@ struct Stream {
 }
 
 impl Stream {
-    fn of(request: &cli::Audit) -> Self {
-        let format = request.output.format;
-        let stdout = matches!(request.output.to, Destination::Stdout);
-        let intervals = format == Format::Ndjson || (format == Format::Text && stdout);
-        Self { format, intervals, essential: stdout, output: None, style: Style::Plain, before: None }
-    }
-
     fn write(&mut self, report: &Report) -> io::Result<()> {
         let Some(output) = &mut self.output else { return Ok(()) };
         match self.format {
@@ -198,6 +205,10 @@ impl Face for Stream {
 }
 
 impl Shows for Stream {
+    fn begin(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     fn close(&mut self) {}
 
     fn last(mut self: Box<Self>, report: &Report) -> anyhow::Result<()> {

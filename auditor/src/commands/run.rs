@@ -11,7 +11,7 @@ use super::plan_text;
 use crate::cli::{self, Destination, Format};
 use crate::output;
 use crate::probes::host::Host;
-use crate::session::setup;
+use crate::session::{setup, shell};
 use crate::target::launch::{self, Held, Running};
 
 /// Holds the command at its first instruction, attaches, and lets it run.
@@ -25,10 +25,9 @@ pub(super) fn run(request: &cli::Run, colour: Colour) -> anyhow::Result<Exit> {
         held.end();
         return planned;
     }
-    audit::runtime()?.block_on(async {
-        let options = audit::options(audit, Begin::Launched, audit::record_path(audit, held.pid()));
-        let live = match audit::start(held.pid(), &options, &Host::ask()) {
-            Ok(live) => live,
+    shell::run(async {
+        let started = match audit::start(held.pid(), audit, Begin::Launched, colour, &Host::ask()) {
+            Ok(started) => started,
             Err(error) => {
                 held.end();
                 return Err(error.context("the command was not run"));
@@ -36,14 +35,14 @@ pub(super) fn run(request: &cli::Run, colour: Colour) -> anyhow::Result<Exit> {
         };
         let mut running =
             held.release().context("the command ended before it began").context(CannotAttach)?;
-        let report = audit::watch(live, audit, colour, stop).await?;
+        let report = audit::watch(started, audit, stop).await?;
         say_how_it_ended(&mut running);
         Ok(audit::exit(&report, audit))
-    })
+    })?
 }
 
 fn plan(held: &Held, request: &cli::Audit) -> anyhow::Result<Exit> {
-    let options = audit::options(request, Begin::Launched, None);
+    let options = audit::options(request, Begin::Launched);
     let inspected = setup::inspect(held.pid(), &options, &Host::ask()).context(CannotAttach)?;
     output::print(&plan_text::plan(&inspected))?;
     Ok(Exit::Clean)

@@ -13,5 +13,6 @@ mod multi;
 pub mod object;
 pub mod place;
 pub mod plan;
+pub mod readiness;
 pub mod ring;
 pub mod site;

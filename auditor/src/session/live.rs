@@ -16,11 +16,10 @@ use crate::audit::unit::{Nanos, Pid};
 use crate::probes::decode::Event;
 use crate::probes::kernel::Kernel;
 use crate::recording;
-use crate::render::escape;
 use crate::runtimes::LayoutError;
 use crate::target::memory::LiveMemory;
 use crate::target::own::Own;
-use crate::target::process::Process;
+use crate::target::process::{Identity, Process};
 use crate::target::usage::Usage;
 
 /// How long a fact waits for an earlier one. A program that took its time may be interrupted before
@@ -116,18 +115,15 @@ impl Live {
         self.process.pid()
     }
 
-    /// What was attached, in one line.
+    /// What /proc says of it.
     #[must_use]
-    pub fn summary(&self) -> String {
-        let count = |state| self.hooks.values().filter(|hook| hook.state == state).count();
-        let identity = self.process.identity();
-        format!(
-            "attached to {} ({}): {} hooks placed, {} refused; Ctrl-C ends with the report",
-            escape::visible(&identity.comm, 32),
-            identity.pid.0,
-            count(HookState::Attached),
-            count(HookState::Refused),
-        )
+    pub fn identity(&self) -> &Identity {
+        self.process.identity()
+    }
+
+    /// All hooks, placed or not.
+    pub fn hooks(&self) -> impl Iterator<Item = &fact::Hook> {
+        self.hooks.values()
     }
 
     /// Whether the target has replaced its program, and with it everything that was placed.

@@ -1,28 +1,27 @@
 //! The live loop: wait for the ring, the clock, the target's end or the user; drain, tick, show.
 //! Async lives here, in `probes/ring.rs` and in what starts it, nowhere else.
 //!
-//! `setup` makes a [`Live`] target out of a pid; `live` is one round of it; `translate`, `governor`
+//! `shell` is what the verbs need of the event loop. `setup` makes a [`Live`] target out of a pid; `live` is one round of it; `translate`, `governor`
 //! are pure, `sampler` and `stacks` read the target.
 
 pub mod governor;
 pub mod live;
 pub mod sampler;
 pub mod setup;
+pub mod shell;
 pub mod stacks;
 pub mod translate;
 
 use std::io;
-use std::os::fd::RawFd;
 use std::time::Duration;
 
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
-use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::audit::fact::Ended;
 use crate::audit::report::Report;
+use crate::probes::readiness::Readiness;
 use live::Live;
+use shell::Stop;
 
 /// Between two readings of the ring when nothing wakes us, and between two questions to the governor.
 const PACE: Duration = Duration::from_millis(20);
@@ -76,9 +75,9 @@ pub async fn follow(
     live: &mut Live,
     timing: Timing,
     face: &mut dyn Face,
-    mut stop: watch::Receiver<bool>,
+    mut stop: Stop,
 ) -> io::Result<Ended> {
-    let exit = exit_of(live.process.raw_fd())?;
+    let exit = Readiness::of(&*live.process.pidfd())?;
     let start = Instant::now();
     let end = start + timing.duration.unwrap_or(NEVER);
     let mut ring = paced(start, PACE);
@@ -88,8 +87,8 @@ pub async fn follow(
     loop {
         tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
-            _ = exit.readable() => return Ok(Ended::TargetExited),
+            () = stop.wished() => return Ok(Ended::Stopped),
+            () = exit.once() => return Ok(Ended::TargetExited),
             () = sleep_until(end) => return Ok(Ended::Duration),
             wish = face.wish() => match wish {
                 Wish::Quit => return Ok(Ended::Stopped),
@@ -120,19 +119,4 @@ fn paced(start: Instant, period: Duration) -> Interval {
     let mut interval = interval_at(start + period, period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
-}
-
-/// A pidfd becomes readable when its process has ended.
-fn exit_of(pidfd: RawFd) -> io::Result<AsyncFd<Pidfd>> {
-    // SAFETY: the descriptor belongs to the target's `Process`, which `live` owns and which outlives
-    // the loop; it is only watched.
-    unsafe { AsyncFd::register_with_interest(Pidfd(pidfd), Interest::READABLE) }.map_err(Into::into)
-}
-
-struct Pidfd(RawFd);
-
-impl std::os::fd::AsRawFd for Pidfd {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0
-    }
 }

@@ -2,7 +2,7 @@
 //! [`start`] loads, places and takes the first census.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::sys::utsname::uname;
 use nix::time::{ClockId, clock_gettime};
@@ -13,8 +13,6 @@ use super::translate::Translator;
 use crate::audit::fact;
 use crate::audit::fact::{Began, HookState, What};
 use crate::audit::unit::{Address, Bytes, Nanos, Pid};
-use crate::cli::Overwrite;
-use crate::output::{self, OutputError};
 use crate::probes::events::EVENTS;
 use crate::probes::host::Host;
 use crate::probes::kernel::{Kernel, Multi};
@@ -46,10 +44,6 @@ pub struct Options {
     pub multi: Multi,
     /// Whether the programs' own diagnostics are wanted.
     pub log: Log,
-    /// Where facts are kept.
-    pub record: Option<PathBuf>,
-    /// What becomes of a file that is there already.
-    pub existing: Overwrite,
 }
 
 impl Default for Options {
@@ -64,8 +58,6 @@ impl Default for Options {
             from_start: false,
             multi: Multi::Allowed,
             log: Log::Off,
-            record: None,
-            existing: Overwrite::Refuse,
         }
     }
 }
@@ -125,12 +117,6 @@ pub enum SetupError {
         /// Which process.
         pid: u32,
     },
-    /// The recording's file.
-    #[error(transparent)]
-    Output(#[from] OutputError),
-    /// The recording.
-    #[error(transparent)]
-    Recording(#[from] recording::WriteError),
 }
 
 /// A target that has been looked at.
@@ -167,11 +153,16 @@ pub fn inspect(pid: Pid, options: &Options, host: &Host) -> Result<Inspected, Se
     Ok(Inspected { process, instance, plan, host: host.clone(), build_id })
 }
 
-/// Loads the kernel side, places the plan, and takes the first census.
+/// Loads the kernel side, places the plan, and takes the first census. Facts are kept in `recording`,
+/// if any.
 ///
 /// # Errors
 /// [`SetupError`]; nothing is left behind then.
-pub fn start(inspected: Inspected, options: &Options) -> Result<Live, SetupError> {
+pub fn start(
+    inspected: Inspected,
+    options: &Options,
+    recording: Option<recording::Writer>,
+) -> Result<Live, SetupError> {
     let pid = inspected.process.pid();
     let memory = LiveMemory::of(&inspected.process);
     let runtime = check_layout(&inspected, &memory)?;
@@ -194,8 +185,6 @@ pub fn start(inspected: Inspected, options: &Options) -> Result<Live, SetupError
         translator.learn(placement.id, placement.hook.clone());
     }
     hooks.extend(inspected.plan.refusals.iter().map(|refusal| (refusal.id, refusal.as_hook())));
-    let recording =
-        options.record.as_deref().map(|path| create_recording(path, options.existing)).transpose()?;
     let began = began(&inspected.process, inspected.build_id, options);
     let parts = Parts { process: inspected.process, memory, translator, kernel, governor, hooks, recording };
     let mut live = Live::new(parts);
@@ -355,11 +344,6 @@ fn began(process: &Process, build_id: Option<String>, options: &Options) -> Bega
         min_bytes: options.min_bytes,
         rss_step: options.rss_step,
     }
-}
-
-/// The file comes before the hooks: what cannot be written is known before anything is attached.
-fn create_recording(path: &Path, existing: Overwrite) -> Result<recording::Writer, SetupError> {
-    Ok(recording::Writer::new(output::recording(path, existing)?, path)?)
 }
 
 /// Nanoseconds since the Unix epoch.

@@ -61,7 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("serde", &[ANYWHERE]),
     ("serde_json", &["commands/", "render/"]),
     ("thiserror", &[ANYWHERE]),
-    ("tokio", &["commands/attach.rs", "main.rs", "probes/ring.rs", "session"]),
+    ("tokio", &["probes/readiness.rs", "session"]),
 ];
 
 const ANYWHERE: &str = "";
