@@ -17,6 +17,7 @@ globals!(
     RSS_VALUE,
     TASK_MM,
     TASK_TGID,
+    TASK_FLAGS,
     PAGE_SHIFT,
     EXIT_BEFORE_MM,
     OOM_GIVES_TASK,

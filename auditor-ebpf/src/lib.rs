@@ -254,6 +254,8 @@ pub mod global {
     pub const TASK_MM: &str = "TASK_MM";
     /// u32: `offsetof(struct task_struct, tgid)`, from BTF.
     pub const TASK_TGID: &str = "TASK_TGID";
+    /// u32: `offsetof(struct task_struct, flags)`, from BTF.
+    pub const TASK_FLAGS: &str = "TASK_FLAGS";
     /// u32: log2 of the page size.
     pub const PAGE_SHIFT: &str = "PAGE_SHIFT";
     /// u32: 1 where `sched_process_exit` tells that the last thread goes, before the memory does.

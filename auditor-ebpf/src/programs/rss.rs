@@ -12,7 +12,7 @@ use aya_ebpf::helpers::generated::bpf_get_current_task;
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 
-use crate::config::{MM_RSS_STAT, PAGE_SHIFT, RSS_STEP, RSS_STRIDE, RSS_VALUE, TASK_MM};
+use crate::config::{MM_RSS_STAT, PAGE_SHIFT, RSS_STEP, RSS_STRIDE, RSS_VALUE, TASK_FLAGS, TASK_MM};
 use crate::emit;
 use crate::maps::{RSS, SPACES};
 
@@ -41,6 +41,9 @@ fn try_rss(context: &RawTracePointContext) -> Option<()> {
     if sent.is_some_and(|sent| sent.abs_diff(bytes) < u64::from(RSS_STEP.load())) {
         return None;
     }
+    if current == Some(pid) && is_exiting() {
+        return None;
+    }
     RSS.insert(key, bytes, 0).ok()?;
     emit::emit::<RssRecord>(|record| {
         // SAFETY: `record` points to a reserved record of that type.
@@ -54,6 +57,16 @@ fn try_rss(context: &RawTracePointContext) -> Option<()> {
         }
     });
     Some(())
+}
+
+/// Whether the current task is on its way out: what it gives back then says nothing about what it
+/// held. `PF_EXITING` of include/linux/sched.h.
+#[inline(always)]
+fn is_exiting() -> bool {
+    const EXITING: u64 = 4;
+    // SAFETY: the helper takes nothing.
+    let task = unsafe { bpf_get_current_task() };
+    read(task + u64::from(TASK_FLAGS.load())).is_some_and(|flags| flags & EXITING != 0)
 }
 
 /// Whose memory it is. Learnt when a target first moves its own; a process's mm changes at exec.

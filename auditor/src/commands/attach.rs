@@ -10,7 +10,7 @@ use crate::audit::unit::Pid;
 use crate::cli::{self, Format, Targets};
 use crate::output;
 use crate::probes::host::Host;
-use crate::session::setup;
+use crate::session::inspect;
 use crate::session::shell::{self, Task};
 use crate::target::process::find_by_name;
 
@@ -42,7 +42,7 @@ fn plans(pids: &[Pid], request: &cli::Audit) -> anyhow::Result<Exit> {
     let host = Host::ask();
     let options = audit::options(request, Begin::Attached);
     for pid in pids {
-        let inspected = setup::inspect(*pid, &options, &host).context(CannotAttach)?;
+        let inspected = inspect::inspect(*pid, &options, &host).context(CannotAttach)?;
         output::print(&plan_text::plan(&inspected))?;
     }
     Ok(Exit::Clean)

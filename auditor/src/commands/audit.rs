@@ -17,8 +17,9 @@ use crate::probes::plan::Evacuation;
 use crate::recording;
 use crate::render::escape;
 use crate::session::governor::Budget;
+use crate::session::inspect::{self, Options};
 use crate::session::live::Live;
-use crate::session::setup::{self, Options};
+use crate::session::setup;
 use crate::session::shell::{self, Stop};
 use crate::session::{Timing, follow};
 
@@ -79,7 +80,7 @@ pub(super) fn start(
     host: &Host,
 ) -> anyhow::Result<Started> {
     let options = options(request, begin);
-    let inspected = setup::inspect(pid, &options, host).context(CannotAttach)?;
+    let inspected = inspect::inspect(pid, &options, host).context(CannotAttach)?;
     let recording = recording(request, pid)?;
     let face = faces::prepare(request, pid, colour)?;
     let live = setup::start(inspected, &options, recording).context(CannotAttach)?;

@@ -13,7 +13,7 @@ use crate::probes::host::{Host, Nop5, capability};
 use crate::probes::kernel::{Kernel, LinkKind, Multi};
 use crate::probes::object::{Log, Settings};
 use crate::render::escape;
-use crate::session::setup::{self, Options};
+use crate::session::inspect::{self, Options};
 use crate::session::shell;
 
 /// One thing that was asked.
@@ -47,7 +47,7 @@ pub(super) fn run(doctor: &cli::Doctor) -> anyhow::Result<Exit> {
         if rows.iter().any(|row| row.state == State::Missing) { Exit::CannotAttach } else { Exit::Clean };
     let mut text = table(&rows);
     if let Some(pid) = doctor.pid {
-        match setup::inspect(pid, &Options::default(), &host) {
+        match inspect::inspect(pid, &Options::default(), &host) {
             Ok(inspected) => text.push_str(&plan_text::plan(&inspected)),
             Err(error) => {
                 exit = Exit::CannotAttach;

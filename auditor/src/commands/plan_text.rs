@@ -3,7 +3,7 @@
 
 use crate::probes::events::EVENTS;
 use crate::render::escape;
-use crate::session::setup::Inspected;
+use crate::session::inspect::Inspected;
 
 /// Longest shown text of a place.
 const PLACE: usize = 100;

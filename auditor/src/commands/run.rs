@@ -11,7 +11,7 @@ use super::plan_text;
 use crate::cli::{self, Destination, Format};
 use crate::output;
 use crate::probes::host::Host;
-use crate::session::{setup, shell};
+use crate::session::{inspect, shell};
 use crate::target::launch::{self, Held, Running};
 
 /// Holds the command at its first instruction, attaches, and lets it run.
@@ -43,7 +43,7 @@ pub(super) fn run(request: &cli::Run, colour: Colour) -> anyhow::Result<Exit> {
 
 fn plan(held: &Held, request: &cli::Audit) -> anyhow::Result<Exit> {
     let options = audit::options(request, Begin::Launched);
-    let inspected = setup::inspect(held.pid(), &options, &Host::ask()).context(CannotAttach)?;
+    let inspected = inspect::inspect(held.pid(), &options, &Host::ask()).context(CannotAttach)?;
     output::print(&plan_text::plan(&inspected))?;
     Ok(Exit::Clean)
 }

@@ -50,6 +50,8 @@ pub struct KernelTypes {
     pub task_mm: u32,
     /// `offsetof(struct task_struct, tgid)`.
     pub task_tgid: u32,
+    /// `offsetof(struct task_struct, flags)`.
+    pub task_flags: u32,
     /// Whether `sched_process_exit` says that the last thread goes (and comes before the memory
     /// does): 6.16 and later.
     pub exit_before_mm: bool,
@@ -120,6 +122,7 @@ fn read_types(btf: &Btf<'_>) -> Result<KernelTypes, &'static str> {
         rss_value,
         task_mm: btf.member_offset("task_struct", "mm").ok_or("task_struct.mm")?,
         task_tgid: btf.member_offset("task_struct", "tgid").ok_or("task_struct.tgid")?,
+        task_flags: btf.member_offset("task_struct", "flags").ok_or("task_struct.flags")?,
         exit_before_mm: btf.tracepoint_arguments("sched_process_exit").is_some_and(|args| args.len() >= 2),
         oom_gives_task: btf.tracepoint_arguments("mark_victim").and_then(|args| args.first().copied()),
     })

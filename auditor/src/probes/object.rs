@@ -104,6 +104,7 @@ pub(super) fn load(settings: &Settings) -> Result<Ebpf, LoadError> {
     let value = number(|types| types.rss_value);
     let task_mm = number(|types| types.task_mm);
     let task_tgid = number(|types| types.task_tgid);
+    let task_flags = number(|types| types.task_flags);
     let exit_before_mm = number(|types| u32::from(types.exit_before_mm));
     let oom_gives_task = number(|types| u32::from(types.oom_gives_task == Some(true)));
     let log: u8 = if settings.log == Log::Off { 0 } else { 4 };
@@ -114,6 +115,7 @@ pub(super) fn load(settings: &Settings) -> Result<Ebpf, LoadError> {
         .override_global(global::RSS_VALUE, &value, true)
         .override_global(global::TASK_MM, &task_mm, true)
         .override_global(global::TASK_TGID, &task_tgid, true)
+        .override_global(global::TASK_FLAGS, &task_flags, true)
         .override_global(global::PAGE_SHIFT, &settings.page_shift, true)
         .override_global(global::EXIT_BEFORE_MM, &exit_before_mm, true)
         .override_global(global::OOM_GIVES_TASK, &oom_gives_task, true)

@@ -12,7 +12,7 @@ use crate::audit::Audit;
 use crate::audit::fact::{self, Ended, Fact, HookState, Occasion, What};
 use crate::audit::order::Order;
 use crate::audit::report::Report;
-use crate::audit::unit::{Nanos, Pid};
+use crate::audit::unit::{Address, Nanos, Pid};
 use crate::probes::decode::Event;
 use crate::probes::kernel::Kernel;
 use crate::recording;
@@ -48,6 +48,8 @@ pub struct Live {
     /// What was told last, so that only news become facts.
     told: Told,
     replaced: bool,
+    /// Maps whose first table has just been seen: they are looked at while they live, for the name.
+    newborn: Vec<Address>,
 }
 
 #[derive(Debug, Default)]
@@ -106,6 +108,7 @@ impl Live {
             lost: BTreeMap::new(),
             told: Told::default(),
             replaced: false,
+            newborn: Vec::new(),
         }
     }
 
@@ -138,6 +141,14 @@ impl Live {
         self.audit.report()
     }
 
+    /// The first facts: how it began, what was recognised, what was placed.
+    pub(super) fn introduce(&mut self, began: fact::Began, runtime: fact::Runtime) {
+        self.tell(What::Began(Box::new(began)));
+        self.tell(What::Runtime(runtime));
+        let hooks: Vec<fact::Hook> = self.hooks.values().cloned().collect();
+        hooks.into_iter().for_each(|hook| self.tell(What::Hook(hook)));
+    }
+
     /// A fact of this moment.
     pub(super) fn tell(&mut self, what: What) {
         self.order.push(Fact { at: now(), thread: None, what });
@@ -167,6 +178,7 @@ impl Live {
         let before = now();
         self.read_ring();
         self.name_stacks();
+        self.greet_the_newborn();
         self.apply_until(Nanos(before.0.saturating_sub(PATIENCE.0)))
     }
 
@@ -300,8 +312,34 @@ impl Live {
             _ => None,
         };
         match self.translator.event(event, stack) {
-            Ok(fact) => fact.into_iter().for_each(|fact| self.order.push(fact)),
+            Ok(Some(fact)) => {
+                self.follow_life(&fact.what);
+                self.order.push(fact);
+            }
+            Ok(None) => {}
             Err(lost) => *self.lost.entry(lost.0).or_default() += 1,
+        }
+    }
+
+    /// What polling has to know of births and deaths: addresses are used again.
+    fn follow_life(&mut self, what: &What) {
+        match what {
+            What::Allocate(allocate) if self.sampler.meets(allocate.map) => self.newborn.push(allocate.map),
+            What::Free(free) if free.shape.as_ref().is_some_and(|shape| shape.dropped) => {
+                self.sampler.forget(free.map);
+            }
+            _ => {}
+        }
+    }
+
+    fn greet_the_newborn(&mut self) {
+        let newborn = std::mem::take(&mut self.newborn);
+        if newborn.is_empty() || self.process.has_exited() {
+            return;
+        }
+        let view = View { instance: self.translator.instance(), memory: &self.memory };
+        for fact in self.sampler.look(view, &newborn, Occasion::Poll, now) {
+            self.order.push(fact);
         }
     }
 

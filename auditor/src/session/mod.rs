@@ -1,10 +1,12 @@
 //! The live loop: wait for the ring, the clock, the target's end or the user; drain, tick, show.
 //! Async lives here, in `probes/ring.rs` and in what starts it, nowhere else.
 //!
-//! `shell` is what the verbs need of the event loop. `setup` makes a [`Live`] target out of a pid; `live` is one round of it; `translate`, `governor`
+//! `shell` is what the verbs need of the event loop. `inspect` makes a plan out of a
+//! pid, `setup` a [`Live`] target out of the plan; `live` is one round of it; `translate`, `governor`
 //! are pure, `sampler` and `stacks` read the target.
 
 pub mod governor;
+pub mod inspect;
 pub mod live;
 pub mod sampler;
 pub mod setup;

@@ -98,6 +98,21 @@ impl Sampler {
             .collect()
     }
 
+    /// Whether this is the first that is heard of a map.
+    pub fn meets(&mut self, map: Address) -> bool {
+        let mut is_new = false;
+        self.seen.entry(map).or_insert_with(|| {
+            is_new = true;
+            Seen::default()
+        });
+        is_new
+    }
+
+    /// A map has been dropped: the next one at its address is another.
+    pub fn forget(&mut self, map: Address) {
+        self.seen.remove(&map);
+    }
+
     /// Headers so far that could not be read or understood.
     #[must_use]
     pub const fn failed(&self) -> u64 {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::audit::fact::{Call, Fact, Look, Occasion, Rss, RssMember, StackId, Syscall, What};
 use crate::audit::unit::{Address, Bytes, Nanos, Pid, Tid};
 use crate::probes::decode::Event;
+use crate::probes::plan::Placement;
 use crate::runtimes::Instance;
 use crate::runtimes::hook::{Hit, Hook, When};
 use auditor_ebpf::{Header, HookRecord, LOOK_BYTES, LookRecord, RssRecord, SyscallRecord, TaskRecord, task};
@@ -37,10 +38,11 @@ pub struct Lost(pub &'static str);
 pub type Translated = Result<Option<Fact>, Lost>;
 
 impl Translator {
-    /// For the runtime that was found.
+    /// For the runtime that was found and what was placed of it.
     #[must_use]
-    pub fn new(instance: Box<dyn Instance>) -> Self {
-        Self { runtime: instance.found().name, instance, hooks: BTreeMap::new() }
+    pub fn new(instance: Box<dyn Instance>, placements: Vec<Placement>) -> Self {
+        let hooks = placements.into_iter().map(|placement| (placement.id, placement.hook)).collect();
+        Self { runtime: instance.found().name, instance, hooks }
     }
 
     /// The runtime.
@@ -53,11 +55,6 @@ impl Translator {
     #[must_use]
     pub fn runtime(&self) -> &str {
         &self.runtime
-    }
-
-    /// Says which hook a spec stands for.
-    pub fn learn(&mut self, id: u32, hook: Hook) {
-        self.hooks.insert(id, hook);
     }
 
     /// One event. `stack` is the number of its stack, where it has one.

@@ -1,0 +1,199 @@
+//! From a pid to a plan: is it a process that may be audited, which runtime is in it, what would go
+//! where. Looks and plans, attaches nothing, changes nothing.
+
+use std::path::Path;
+
+use super::governor::Budget;
+use crate::audit::unit::{Bytes, Pid};
+use crate::probes::host::Host;
+use crate::probes::kernel::Multi;
+use crate::probes::object::{LoadError, Log};
+use crate::probes::plan::{self, Evacuation, Function, Plan, Wanted};
+use crate::runtimes::{Instance, LayoutError, RUNTIMES};
+use crate::target::maps::MapsError;
+use crate::target::module::{Module, modules};
+use crate::target::process::{Process, ProcessError};
+
+/// How a target is audited.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Only this runtime; `None`: all that are known.
+    pub runtime: Option<String>,
+    /// How moved buckets are counted.
+    pub evacuation: Evacuation,
+    /// What the hooks may take.
+    pub budget: Budget,
+    /// Maps that stay below are folded.
+    pub min_bytes: Bytes,
+    /// Smallest change of RSS.
+    pub rss_step: Bytes,
+    /// Whether the target was started by us.
+    pub from_start: bool,
+    /// Whether multi links may be used.
+    pub multi: Multi,
+    /// Whether the programs' own diagnostics are wanted.
+    pub log: Log,
+}
+
+impl Default for Options {
+    /// What the command line does without flags.
+    fn default() -> Self {
+        Self {
+            runtime: None,
+            evacuation: Evacuation::Auto,
+            budget: Budget(10_000),
+            min_bytes: Bytes(16 << 10),
+            rss_step: Bytes(1 << 20),
+            from_start: false,
+            multi: Multi::Allowed,
+            log: Log::Off,
+        }
+    }
+}
+
+/// Why a target cannot be audited. The texts name the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The process.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// Its mappings.
+    #[error(transparent)]
+    Maps(#[from] MapsError),
+    /// No runtime.
+    #[error("{comm} ({pid}, {exe}) holds no hash map that this auditor knows; it knows: {known}{unreadable}")]
+    NoRuntime {
+        /// Which process.
+        pid: u32,
+        /// Its name.
+        comm: String,
+        /// Its program.
+        exe: String,
+        /// What was looked for.
+        known: String,
+        /// Files that could not be looked into, or empty.
+        unreadable: String,
+    },
+    /// There is no runtime of that name.
+    #[error("there is no runtime {name:?}; there are: auto, {known}")]
+    UnknownRuntime {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The layout does not fit.
+    #[error(
+        "the {runtime} maps of {pid} are not laid out as expected, so nothing about them can be said: {error}"
+    )]
+    Layout {
+        /// Which process.
+        pid: u32,
+        /// Which runtime.
+        runtime: String,
+        /// Which check failed.
+        #[source]
+        error: LayoutError,
+    },
+    /// The kernel side.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// It ended meanwhile.
+    #[error(
+        "process {pid} ended while the audit was being set up; `auditor run -- CMD` audits from the first instruction"
+    )]
+    Ended {
+        /// Which process.
+        pid: u32,
+    },
+}
+
+/// A target that has been looked at.
+#[derive(Debug)]
+pub struct Inspected {
+    /// The process.
+    pub process: Process,
+    /// Its runtime.
+    pub instance: Box<dyn Instance>,
+    /// What would go where.
+    pub plan: Plan,
+    /// The host.
+    pub host: Host,
+    /// The program's build id.
+    pub build_id: Option<String>,
+}
+
+/// Looks at a process and plans. Attaches nothing, changes nothing.
+///
+/// # Errors
+/// [`SetupError`].
+pub fn inspect(pid: Pid, options: &Options, host: &Host) -> Result<Inspected, SetupError> {
+    let process = Process::open(pid)?;
+    let found = modules(pid)?;
+    let (instance, module) = recognise(&process, &found, options.runtime.as_deref())?;
+    let wanted = Wanted {
+        hooks: instance.hooks(),
+        header_len: instance.header_len() as u32,
+        evacuation_is_readable: instance.evacuation_is_readable(),
+        evacuation: options.evacuation,
+    };
+    let plan = plan::plan(&wanted, |symbol| function(module, symbol), host);
+    let main = found.iter().find(|module| module.is_main());
+    let build_id = main.and_then(|module| module.elf().ok()?.build_id().map(str::to_owned));
+    Ok(Inspected { process, instance, plan, host: host.clone(), build_id })
+}
+
+/// The first runtime that is in one of the files.
+fn recognise<'a>(
+    process: &Process,
+    modules: &'a [Module],
+    only: Option<&str>,
+) -> Result<(Box<dyn Instance>, &'a Module), SetupError> {
+    let known = || RUNTIMES.iter().map(|runtime| runtime.name()).collect::<Vec<_>>().join(", ");
+    if let Some(name) = only
+        && !RUNTIMES.iter().any(|runtime| runtime.name() == name)
+    {
+        return Err(SetupError::UnknownRuntime { name: name.to_owned(), known: known() });
+    }
+    let wanted = RUNTIMES.iter().filter(|runtime| only.is_none_or(|name| runtime.name() == name));
+    for runtime in wanted {
+        if let Some(found) = modules.iter().find_map(|module| Some((runtime.recognise(module)?, module))) {
+            return Ok(found);
+        }
+    }
+    let identity = process.identity();
+    let unreadable: Vec<String> =
+        modules.iter().filter_map(|module| module.elf().err().map(ToString::to_string)).take(3).collect();
+    Err(SetupError::NoRuntime {
+        pid: identity.pid.0,
+        comm: identity.comm.clone(),
+        exe: identity.exe.display().to_string(),
+        known: known(),
+        unreadable: if unreadable.is_empty() {
+            String::new()
+        } else {
+            format!(". {}", unreadable.join("; "))
+        },
+    })
+}
+
+/// Most bytes of a function that are decoded to find a site.
+const DECODED: u64 = 64;
+
+fn function(module: &Module, name: &str) -> Option<Function> {
+    let symbol = module.symbol(name)?;
+    let offset = symbol.file_offset?;
+    let len = if symbol.size == 0 { DECODED } else { symbol.size.min(DECODED) };
+    Some(Function {
+        file: module.open_path().to_owned(),
+        shown: shown(module.path()),
+        offset,
+        address: symbol.address,
+        bytes: module.bytes_at_file_offset(offset, len as usize).ok()?,
+        size: symbol.size,
+    })
+}
+
+fn shown(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
