@@ -6,14 +6,14 @@
 
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use crate::toolchain::Toolchain;
+use crate::toolchain::{Toolchain, llvm};
 use crate::{process, say, setup, workspace};
 
 /// The BPF target of little-endian machines.
@@ -69,10 +69,24 @@ pub(crate) fn object(toolchain: &Toolchain) -> Result<()> {
     process::loud(&mut command(toolchain, &folder)).context("building the BPF programs")?;
     let built = folder.join(TARGET).join("release").join("auditor-ebpf");
     let object = workspace::object();
+    let built = without_dwarf(built, toolchain.compiler.llvm)?;
     if place(&built, &object)? {
         say::note(format_args!("the BPF object: {}", object.display()));
     }
     Ok(())
+}
+
+/// The linker makes BTF out of DWARF and leaves both in: nine tenths of the object, which each start
+/// of the auditor would read past. Where LLVM's strip is not at hand they stay.
+fn without_dwarf(built: PathBuf, llvm: u32) -> Result<PathBuf> {
+    let strip = llvm::prefix(llvm).map(|prefix| prefix.join("bin").join("llvm-strip"));
+    let Some(strip) = strip.filter(|strip| strip.exists()) else { return Ok(built) };
+    let stripped = built.with_extension("stripped");
+    if modified(&stripped) < modified(&built) {
+        let mut command = Command::new(strip);
+        process::loud(command.args(["--strip-debug", "-o"]).args([&stripped, &built]))?;
+    }
+    Ok(stripped)
 }
 
 /// The programs, with the object inside.

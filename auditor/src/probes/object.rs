@@ -109,6 +109,7 @@ pub(super) fn load(settings: &Settings) -> Result<Ebpf, LoadError> {
     let oom_gives_task = number(|types| u32::from(types.oom_gives_task == Some(true)));
     let log: u8 = if settings.log == Log::Off { 0 } else { 4 };
     EbpfLoader::new()
+        .btf(None)
         .override_global(global::RSS_STEP, &settings.rss_step, true)
         .override_global(global::MM_RSS_STAT, &rss_stat, true)
         .override_global(global::RSS_STRIDE, &stride, true)
