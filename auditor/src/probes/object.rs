@@ -108,7 +108,7 @@ pub(super) fn load(settings: &Settings) -> Result<Ebpf, LoadError> {
     let exit_before_mm = number(|types| u32::from(types.exit_before_mm));
     let oom_gives_task = number(|types| u32::from(types.oom_gives_task == Some(true)));
     let log: u8 = if settings.log == Log::Off { 0 } else { 4 };
-    EbpfLoader::new()
+    let loaded = EbpfLoader::new()
         .btf(None)
         .override_global(global::RSS_STEP, &settings.rss_step, true)
         .override_global(global::MM_RSS_STAT, &rss_stat, true)
@@ -122,7 +122,19 @@ pub(super) fn load(settings: &Settings) -> Result<Ebpf, LoadError> {
         .override_global(global::OOM_GIVES_TASK, &oom_gives_task, true)
         .override_global(aya_log::LEVEL, &log, false)
         .load(OBJECT)
-        .map_err(|error| LoadError::Object(Box::new(error), remedy()))
+        .map_err(|error| LoadError::Object(Box::new(error), remedy()));
+    give_back_what_loading_took();
+    loaded
+}
+
+/// aya's loader decodes the kernel's BTF whether it is asked to or not: 15 MB of small pieces, which
+/// the allocator would keep for the rest of the audit.
+fn give_back_what_loading_took() {
+    // SAFETY: gives free memory back to the kernel; glibc's own locks guard it.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0)
+    };
 }
 
 fn remedy() -> &'static str {
