@@ -43,7 +43,7 @@ pub(super) struct Life {
     /// What it counts itself.
     pub(super) counters: Counters,
     growth: Option<Growth>,
-    /// Whether a bucket array of it was seen or asked for.
+    /// Whether it is known to have had a table.
     had_table: bool,
     /// Its newest bucket array, where that is known.
     table: Option<Address>,
@@ -123,7 +123,8 @@ impl Life {
     /// Whether a look can only be at another map that took this one's address.
     pub(super) fn is_replaced(&self, at: Nanos, seen: &Shape) -> bool {
         let newer = self.shape.as_ref().is_none_or(|(then, _)| *then <= at);
-        newer && (self.counters.went_back(seen.counted) || (self.said_dropped() && !seen.dropped))
+        let was_over = self.said_dropped() || self.gone.is_some_and(|gone| gone <= at);
+        newer && (self.counters.went_back(seen.counted) || (was_over && !seen.dropped))
     }
 
     /// A table was asked for. `place`: its address, if it is to be remembered.
@@ -152,6 +153,7 @@ impl Life {
     /// A growth started.
     pub(super) fn grow(&mut self, at: Nanos, fact: &Grow, around: &mut Around<'_>) {
         self.heard = self.heard.max(at);
+        self.had_table |= fact.kind != GrowthKind::First;
         self.end_growth(at, End::Complete, around.episodes);
         let start = Start { map: self.address, kind: fact.kind, at, live: fact.live, from: fact.from };
         self.holding.grow(at);
@@ -169,6 +171,7 @@ impl Life {
     /// A table was let go.
     pub(super) fn free(&mut self, at: Nanos, fact: &Free, around: &mut Around<'_>) {
         self.heard = self.heard.max(at);
+        self.had_table = true;
         if let Some(shape) = &fact.shape {
             self.holding.read_before_free(shape);
             self.reshape(at, shape);
@@ -217,8 +220,7 @@ impl Life {
         self.end_growth(at, End::BrokenOff, around.episodes);
         self.holding.ledger.write_off();
         // A map that never had a table never counted anything.
-        let told = self.read_at_end || (self.is_whole() && !self.had_table);
-        if !told {
+        if self.had_table && !self.read_at_end {
             around.oddities.unread_ends += 1;
         }
     }
