@@ -1,6 +1,6 @@
-//! Where maps have died lately. A map is read a moment before its reading is dated, and it can die,
-//! or another can be born at its address, in between: what a poll tells of such an address is not
-//! to be trusted for a while.
+//! Where maps have died lately. A reading is dated a moment before or after it is made, and a map can
+//! die, or another can be born at its address, in between: what a poll tells of such an address is
+//! not to be trusted for a while.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -4,7 +4,7 @@
 use super::counters::Counters;
 use super::episodes::{Asked, Episodes, Moves, Serial, Start};
 use super::evacuation::{End, Evacuation};
-use super::fact::{Allocate, Free, Grow, GrowthKind, Look, Part, Shape, StackId};
+use super::fact::{Allocate, Free, Grow, GrowthKind, Look, Occasion, Part, Shape, StackId};
 use super::holding::{Holding, Verdict};
 use super::ledger::{Age, Credit, Debit};
 use super::oddities::Oddities;
@@ -15,7 +15,7 @@ use super::unit::{Address, Bytes, Nanos};
 /// Longest name that is kept, in bytes.
 const MOST_NAME: usize = 256;
 
-/// One map. About 700 bytes, and 300 for up to eleven tables.
+/// One map. It takes 864 bytes, and its tables about 300 for up to eleven.
 #[derive(Clone, Debug)]
 pub(super) struct Life {
     /// Its header's address.
@@ -51,6 +51,8 @@ pub(super) struct Life {
     heard: Nanos,
     /// Whether its counters were read at its very end.
     read_at_end: bool,
+    /// Whether the last look seemed to be at another map.
+    doubted: bool,
 }
 
 /// A growth under way.
@@ -81,6 +83,17 @@ pub(super) enum Frees {
     Unseen,
 }
 
+/// Which map a look speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// The one that lives there.
+    This,
+    /// Perhaps another.
+    Doubtful,
+    /// Another that took its address.
+    Another,
+}
+
 impl Life {
     /// A map comes into sight.
     pub(super) fn new(address: Address, origin: Origin) -> Self {
@@ -102,6 +115,7 @@ impl Life {
             table: None,
             heard: Nanos(0),
             read_at_end: false,
+            doubted: false,
         }
     }
 
@@ -120,8 +134,20 @@ impl Life {
         self.shape.as_ref().is_some_and(|(_, shape)| shape.dropped)
     }
 
-    /// Whether a look can only be at another map that took this one's address.
-    pub(super) fn is_replaced(&self, at: Nanos, seen: &Shape) -> bool {
+    /// Whether a look speaks of this map or of another that took its address. What a poll read may
+    /// be from a moment in which one died and another was born, both of which will be told yet: it
+    /// takes two in a row to prove that something was missed.
+    pub(super) fn identify(&mut self, at: Nanos, look: &Look) -> Identity {
+        let other = self.seems_replaced(at, &look.shape);
+        let before = std::mem::replace(&mut self.doubted, other);
+        match (other, before || look.occasion != Occasion::Poll) {
+            (false, _) => Identity::This,
+            (true, false) => Identity::Doubtful,
+            (true, true) => Identity::Another,
+        }
+    }
+
+    fn seems_replaced(&self, at: Nanos, seen: &Shape) -> bool {
         let newer = self.shape.as_ref().is_none_or(|(then, _)| *then <= at);
         let was_over = self.said_dropped() || self.gone.is_some_and(|gone| gone <= at);
         newer && (self.counters.went_back(seen.counted) || (was_over && !seen.dropped))
@@ -144,6 +170,7 @@ impl Life {
         }
         if fact.part == Part::Buckets {
             self.first_table(at, fact, around);
+            self.was_not_old(fact.table);
             self.table = fact.table;
         }
         self.asked(at, fact, around);
@@ -247,6 +274,14 @@ impl Life {
         self.growth = Some(Growth { serial: around.episodes.begin(start), old: self.table, stack });
     }
 
+    /// A table just asked for is not the one it replaces: a look had shown it before the call was
+    /// told. Which one is replaced is then not known.
+    fn was_not_old(&mut self, new: Option<Address>) {
+        if let Some(growth) = self.growth.as_mut().filter(|growth| growth.old == new) {
+            growth.old = None;
+        }
+    }
+
     /// The first table of a map comes without a growth: it is one.
     fn first_table(&mut self, at: Nanos, fact: &Allocate, around: &mut Around<'_>) {
         let had_table = std::mem::replace(&mut self.had_table, true);
@@ -319,4 +354,22 @@ impl Life {
 
 fn shortened(name: &str) -> Box<str> {
     name[..name.floor_char_boundary(MOST_NAME)].into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_takes_no_more_than_the_limit_of_lives_counts_with() {
+        let size = size_of::<Life>();
+        assert!(size <= 864, "a life takes {size} bytes");
+    }
+
+    #[test]
+    fn a_long_name_is_cut_between_characters() {
+        assert_eq!(shortened(&"é".repeat(MOST_NAME)).len(), MOST_NAME);
+        let odd = shortened(&format!("a{}", "é".repeat(MOST_NAME)));
+        assert_eq!((odd.len(), odd.chars().last()), (MOST_NAME - 1, Some('é')));
+    }
 }

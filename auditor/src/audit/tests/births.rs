@@ -162,10 +162,13 @@ fn what_is_seen_where_a_map_was_gone_is_another_map() {
 #[test]
 fn counters_that_went_back_are_those_of_another_map() {
     let seen = |insert| look(Occasion::Poll, Shape { counted: counted(insert), ..shape(0x10, 1128, insert) });
-    let report = told(under_way(), [(5, allocate(0x10, 1000)), (6, seen(50)), (7, seen(3))]);
-    assert_eq!(report.maps.len(), 2);
-    assert_eq!((report.maps[0].live, report.maps[1].died), (Some(3), Some(Nanos(7))));
-    assert_eq!(report.coverage.confidence, Confidence::AtLeast);
+    let facts = [(5, allocate(0x10, 1000)), (6, seen(50)), (7, seen(3))];
+    let once = told(under_way(), facts.clone());
+    assert_eq!(only_map(&once).live, Some(50), "it may have been read while one died");
+    let again = told(under_way(), facts.into_iter().chain([(8, seen(4))]));
+    assert_eq!((again.maps.len(), again.coverage.confidence), (2, Confidence::AtLeast));
+    let lives: Vec<_> = again.maps.iter().map(|map| (map.live, map.died)).collect();
+    assert_eq!(lives, [(Some(4), None), (Some(0), Some(Nanos(8)))]);
 }
 
 #[test]

@@ -99,6 +99,22 @@ fn the_first_growth_of_a_map_from_before_ends_with_the_table_that_a_look_had_sho
 }
 
 #[test]
+fn a_look_that_knew_of_the_new_table_before_the_hook_does_not_keep_the_growth_open() {
+    let early = Shape { old_table: Some(Address(0x10)), ..shape(0x20, 3128, 7) };
+    let report = told(
+        under_way(),
+        [
+            (5, look(Occasion::AtAttach, shape(0x10, 1128, 7))),
+            (19, look(Occasion::Poll, early)),
+            (20, grow(GrowthKind::Double, 4, 8)),
+            (21, allocate(0x20, 2000)),
+            (30, free(0x10, 1000, None)),
+        ],
+    );
+    assert_eq!(report.episodes[0].end, Some(Nanos(30)));
+}
+
+#[test]
 fn polled_progress_stands_for_moves_that_no_hook_tells() {
     let polled = |moved| {
         let evacuation = Some(Progress { moved, total: 8 });
