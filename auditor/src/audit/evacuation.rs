@@ -39,15 +39,16 @@ impl Evacuation {
         self.touch(at);
     }
 
-    /// A look told how far it is.
+    /// A look told how far it is. It knows better than facts that may stand for moves of an
+    /// evacuation before this one.
     pub(super) fn read(&mut self, at: Nanos, progress: Progress) {
         self.total = progress.total;
         self.visible = true;
         self.in_progress = true;
         if progress.moved > self.moved {
-            self.moved = self.cap(progress.moved);
             self.touch(at);
         }
+        self.moved = self.cap(progress.moved);
     }
 
     /// The old table has been let go.

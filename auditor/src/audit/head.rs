@@ -53,6 +53,11 @@ impl Head {
         self.began.as_ref().is_some_and(|began| began.from_start)
     }
 
+    /// Maps that never held this much are not listed one by one.
+    pub(super) fn min_bytes(&self) -> Bytes {
+        self.began.as_ref().map_or(Bytes(0), |began| began.min_bytes)
+    }
+
     pub(super) fn auditor(&self) -> Auditor {
         Auditor { version: self.text(|began| &began.auditor) }
     }

@@ -4,7 +4,7 @@
 use super::counters::Counters;
 use super::episodes::{Asked, Episodes, Moves, Serial, Start};
 use super::evacuation::{End, Evacuation};
-use super::fact::{Allocate, Free, Grow, GrowthKind, Look, Part, Shape, StackId};
+use super::fact::{Allocate, Free, Grow, GrowthKind, Look, Occasion, Part, Shape, StackId};
 use super::holding::{Holding, Verdict};
 use super::ledger::{Age, Credit, Debit};
 use super::oddities::Oddities;
@@ -15,7 +15,7 @@ use super::unit::{Address, Bytes, Nanos};
 /// Longest name that is kept, in bytes.
 const MOST_NAME: usize = 256;
 
-/// One map. About 700 bytes, and 300 for up to eleven tables.
+/// One map. It takes 864 bytes, and its tables about 300 for up to eleven.
 #[derive(Clone, Debug)]
 pub(super) struct Life {
     /// Its header's address.
@@ -43,7 +43,7 @@ pub(super) struct Life {
     /// What it counts itself.
     pub(super) counters: Counters,
     growth: Option<Growth>,
-    /// Whether a bucket array of it was seen or asked for.
+    /// Whether it is known to have had a table.
     had_table: bool,
     /// Its newest bucket array, where that is known.
     table: Option<Address>,
@@ -51,6 +51,8 @@ pub(super) struct Life {
     heard: Nanos,
     /// Whether its counters were read at its very end.
     read_at_end: bool,
+    /// Whether the last look seemed to be at another map.
+    doubted: bool,
 }
 
 /// A growth under way.
@@ -81,6 +83,17 @@ pub(super) enum Frees {
     Unseen,
 }
 
+/// Which map a look speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// The one that lives there.
+    This,
+    /// Perhaps another.
+    Doubtful,
+    /// Another that took its address.
+    Another,
+}
+
 impl Life {
     /// A map comes into sight.
     pub(super) fn new(address: Address, origin: Origin) -> Self {
@@ -102,6 +115,7 @@ impl Life {
             table: None,
             heard: Nanos(0),
             read_at_end: false,
+            doubted: false,
         }
     }
 
@@ -120,10 +134,23 @@ impl Life {
         self.shape.as_ref().is_some_and(|(_, shape)| shape.dropped)
     }
 
-    /// Whether a look can only be at another map that took this one's address.
-    pub(super) fn is_replaced(&self, at: Nanos, seen: &Shape) -> bool {
+    /// Whether a look speaks of this map or of another that took its address. What a poll read may
+    /// be from a moment in which one died and another was born, both of which will be told yet: it
+    /// takes two in a row to prove that something was missed.
+    pub(super) fn identify(&mut self, at: Nanos, look: &Look) -> Identity {
+        let other = self.seems_replaced(at, &look.shape);
+        let before = std::mem::replace(&mut self.doubted, other);
+        match (other, before || look.occasion != Occasion::Poll) {
+            (false, _) => Identity::This,
+            (true, false) => Identity::Doubtful,
+            (true, true) => Identity::Another,
+        }
+    }
+
+    fn seems_replaced(&self, at: Nanos, seen: &Shape) -> bool {
         let newer = self.shape.as_ref().is_none_or(|(then, _)| *then <= at);
-        newer && (self.counters.went_back(seen.counted) || (self.said_dropped() && !seen.dropped))
+        let was_over = self.said_dropped() || self.gone.is_some_and(|gone| gone <= at);
+        newer && (self.counters.went_back(seen.counted) || (was_over && !seen.dropped))
     }
 
     /// A table was asked for. `place`: its address, if it is to be remembered.
@@ -143,6 +170,7 @@ impl Life {
         }
         if fact.part == Part::Buckets {
             self.first_table(at, fact, around);
+            self.was_not_old(fact.table);
             self.table = fact.table;
         }
         self.asked(at, fact, around);
@@ -152,6 +180,7 @@ impl Life {
     /// A growth started.
     pub(super) fn grow(&mut self, at: Nanos, fact: &Grow, around: &mut Around<'_>) {
         self.heard = self.heard.max(at);
+        self.had_table |= fact.kind != GrowthKind::First;
         self.end_growth(at, End::Complete, around.episodes);
         let start = Start { map: self.address, kind: fact.kind, at, live: fact.live, from: fact.from };
         self.holding.grow(at);
@@ -169,6 +198,7 @@ impl Life {
     /// A table was let go.
     pub(super) fn free(&mut self, at: Nanos, fact: &Free, around: &mut Around<'_>) {
         self.heard = self.heard.max(at);
+        self.had_table = true;
         if let Some(shape) = &fact.shape {
             self.holding.read_before_free(shape);
             self.reshape(at, shape);
@@ -217,8 +247,7 @@ impl Life {
         self.end_growth(at, End::BrokenOff, around.episodes);
         self.holding.ledger.write_off();
         // A map that never had a table never counted anything.
-        let told = self.read_at_end || (self.is_whole() && !self.had_table);
-        if !told {
+        if self.had_table && !self.read_at_end {
             around.oddities.unread_ends += 1;
         }
     }
@@ -243,6 +272,14 @@ impl Life {
         };
         *count = count.saturating_add(1);
         self.growth = Some(Growth { serial: around.episodes.begin(start), old: self.table, stack });
+    }
+
+    /// A table just asked for is not the one it replaces: a look had shown it before the call was
+    /// told. Which one is replaced is then not known.
+    fn was_not_old(&mut self, new: Option<Address>) {
+        if let Some(growth) = self.growth.as_mut().filter(|growth| growth.old == new) {
+            growth.old = None;
+        }
     }
 
     /// The first table of a map comes without a growth: it is one.
@@ -317,4 +354,22 @@ impl Life {
 
 fn shortened(name: &str) -> Box<str> {
     name[..name.floor_char_boundary(MOST_NAME)].into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_takes_no_more_than_the_limit_of_lives_counts_with() {
+        let size = size_of::<Life>();
+        assert!(size <= 864, "a life takes {size} bytes");
+    }
+
+    #[test]
+    fn a_long_name_is_cut_between_characters() {
+        assert_eq!(shortened(&"é".repeat(MOST_NAME)).len(), MOST_NAME);
+        let odd = shortened(&format!("a{}", "é".repeat(MOST_NAME)));
+        assert_eq!((odd.len(), odd.chars().last()), (MOST_NAME - 1, Some('é')));
+    }
 }

@@ -8,22 +8,24 @@
 //! | any other look or event, no map lives there | it was there before: origin `before-attach` |
 //! | the last table of a map that says it is dropped is let go | a death, if all its tables were seen |
 //! | another such table is let go, or the target no longer lists the map | it is leaving: dead in reports, and buried [`GRACE`] later, so that what is still told of it finds it |
-//! | a bucket array asked for where a map is leaving or dropped, or counters that went back | the death of that map, and the birth of another |
+//! | a bucket array asked for where a map is leaving or dropped, or counters that twice went back | the death of that map, and the birth of another |
+//! | a poll's look where a map has died lately | nothing: it may have been read before (`deaths.rs`) |
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::counters::Sum;
+use super::deaths::Deaths;
 use super::episodes::{Episodes, Moves};
 use super::fact::{Allocate, Evacuate, Free, Grow, Look, Occasion, Part};
 use super::ledger::Balance;
-use super::life::{Around, Frees, Life};
+use super::life::{Around, Frees, Identity, Life};
 use super::oddities::Oddities;
 use super::populations::Populations;
 use super::recognised::RuntimeId;
 use super::report::Origin;
 use super::unit::{Address, Bytes, Nanos};
 
-/// Maps that are followed at once. At 1 kB each they take 256 MB.
+/// Maps that are followed at once. At 1.2 kB each they take 300 MB.
 const MOST_LIVING: usize = 1 << 18;
 /// Dead maps that are listed one by one.
 pub const MOST_DEAD: usize = 4096;
@@ -39,6 +41,7 @@ pub(super) struct Lives {
     here: BTreeMap<Address, Box<Life>>,
     /// Those that are leaving, since when.
     leaving: BTreeSet<(Nanos, Address)>,
+    deaths: Deaths,
     /// The dead that are large enough to be listed, oldest first.
     dead: VecDeque<Box<Life>>,
     /// The other dead.
@@ -122,8 +125,13 @@ impl Lives {
         episodes: &mut Episodes,
     ) {
         self.looks = true;
-        if self.here.get(&fact.map).is_some_and(|life| life.is_replaced(at, &fact.shape)) {
-            self.bury(at, fact.map, episodes);
+        if fact.occasion == Occasion::Poll && self.died_lately(at, fact.map) {
+            return;
+        }
+        match self.here.get_mut(&fact.map).map(|life| life.identify(at, fact)) {
+            Some(Identity::Doubtful) => return,
+            Some(Identity::Another) => self.bury(at, fact.map, episodes),
+            Some(Identity::This) | None => {}
         }
         let unknown = !self.here.contains_key(&fact.map);
         if unknown && fact.shape.dropped {
@@ -139,8 +147,6 @@ impl Lives {
         });
         if fact.shape.dropped {
             self.gone(at, fact.map);
-        } else {
-            self.stay(at, fact.map);
         }
     }
 
@@ -248,12 +254,8 @@ impl Lives {
         self.leaving.insert((at, map));
     }
 
-    /// It was seen again, so it is not leaving.
-    fn stay(&mut self, at: Nanos, map: Address) {
-        let Some(life) = self.here.get_mut(&map) else { return };
-        if let Some(since) = life.gone.take_if(|since| *since <= at) {
-            self.leaving.remove(&(since, map));
-        }
+    fn died_lately(&self, at: Nanos, map: Address) -> bool {
+        self.deaths.are_near(at, map) || self.here.get(&map).is_some_and(|life| life.gone.is_some())
     }
 
     fn bury(&mut self, at: Nanos, map: Address, episodes: &mut Episodes) {
@@ -262,6 +264,7 @@ impl Lives {
             self.leaving.remove(&(since, map));
         }
         self.remembered_tables -= life.holding.ledger.remembered();
+        self.deaths.add(life.gone.unwrap_or(at), map);
         life.end(at, &mut Around { episodes, oddities: &mut self.oddities });
         self.counted_by_dead.add(&life.counters);
         self.balance_of_dead.add(life.holding.ledger.balance());

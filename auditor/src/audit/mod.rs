@@ -11,6 +11,7 @@
 
 mod counters;
 mod coverage;
+mod deaths;
 mod doubt;
 pub mod episodes;
 mod evacuation;
@@ -34,6 +35,8 @@ mod row;
 mod stacks;
 mod steps;
 mod syscalls;
+#[cfg(test)]
+mod tests;
 pub mod unit;
 
 use std::cmp::Reverse;
@@ -90,7 +93,7 @@ impl Audit {
         match &fact.what {
             What::Began(began) => {
                 self.head.began(began);
-                self.lives.list_from(began.min_bytes);
+                self.lives.list_from(self.head.min_bytes());
             }
             What::Runtime(runtime) => self.recognised.add(runtime),
             What::Hook(hook) => self.hook(at, hook),

@@ -1,0 +1,184 @@
+//! Facts that no target would tell: any order, any number, addresses that meet on purpose. The core
+//! must not panic, and what it says must still add up.
+
+use proptest::prelude::*;
+
+use super::made::{HOOKS, began, hook, runtime};
+use crate::audit::Audit;
+use crate::audit::fact::{
+    Allocate, Call, Counted, Ended, Evacuate, Fact, Free, Grow, GrowthKind, HookState, Look, Lost, Memory,
+    Occasion, Part, Progress, Rss, RssMember, Shape, Stack, StackId, Syscall, What,
+};
+use crate::audit::report::Report;
+use crate::audit::unit::{Address, Bytes, Nanos, Tid};
+
+// The strategies are boxed: as plain types they nest so deep that their values overflow a stack.
+
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![6 => 0_u64..20, 2 => any::<u64>(), 1 => Just(u64::MAX)]
+}
+
+fn bytes() -> impl Strategy<Value = Bytes> {
+    number().prop_map(Bytes)
+}
+
+fn address() -> impl Strategy<Value = Address> {
+    prop_oneof![12 => 0_u64..5, 1 => any::<u64>()].prop_map(Address)
+}
+
+fn shape() -> BoxedStrategy<Shape> {
+    let counted = (number(), number(), number(), number())
+        .prop_map(|(insert, delete, grow, evacuate)| Counted { insert, delete, grow, evacuate });
+    let progress = (number(), number()).prop_map(|(moved, total)| Progress { moved, total });
+    let sizes = (number(), number(), bytes(), bytes(), prop::option::of(bytes()));
+    let tables = (prop::option::of(address()), prop::option::of(address()));
+    let rest = (prop::option::of(progress), prop::option::of(counted), any::<bool>());
+    let shape = (sizes, tables, rest).prop_map(|(sizes, tables, (evacuation, counted, dropped))| Shape {
+        live: sizes.0,
+        capacity: sizes.1,
+        tombstones: Some(sizes.0),
+        overflow: None,
+        table: tables.0,
+        old_table: tables.1,
+        allocated: sizes.2,
+        old_bytes: sizes.3,
+        needed: sizes.4,
+        evacuation,
+        counted,
+        dropped,
+    });
+    shape.boxed()
+}
+
+fn kind() -> impl Strategy<Value = GrowthKind> {
+    prop::sample::select(vec![
+        GrowthKind::First,
+        GrowthKind::Double,
+        GrowthKind::SameSize,
+        GrowthKind::Shrink,
+        GrowthKind::Split,
+        GrowthKind::Other,
+    ])
+}
+
+fn map_event() -> BoxedStrategy<What> {
+    let stack = || prop::option::of((0_u32..3).prop_map(StackId));
+    let part = prop::sample::select(vec![Part::Buckets, Part::Overflow]);
+    let took = prop::option::of(number().prop_map(Nanos));
+    let allocate = (address(), prop::option::of(address()), bytes(), part, stack(), took).prop_map(
+        |(map, table, bytes, part, stack, took)| {
+            What::Allocate(Allocate { map, table, bytes, part, stack, took })
+        },
+    );
+    let grow = (address(), kind(), number(), number(), prop::option::of(number()), stack())
+        .prop_map(|(map, kind, from, to, live, stack)| What::Grow(Grow { map, kind, from, to, live, stack }));
+    let evacuate = (address(), number()).prop_map(|(map, moved)| What::Evacuate(Evacuate { map, moved }));
+    let free = (address(), address(), bytes(), prop::option::of(shape().prop_map(Box::new)))
+        .prop_map(|(map, table, bytes, shape)| What::Free(Free { map, table, bytes, shape }));
+    prop_oneof![4 => allocate, 3 => grow, 2 => evacuate, 4 => free].boxed()
+}
+
+fn reading() -> BoxedStrategy<What> {
+    let occasion = prop::sample::select(vec![Occasion::AtAttach, Occasion::Poll, Occasion::AtExit]);
+    let name = prop::option::of("[a-zé]{0,300}");
+    let look =
+        (address(), occasion, "[ab]", shape(), name).prop_map(|(map, occasion, runtime, shape, name)| {
+            What::Look(Look { map, occasion, runtime, shape, name })
+        });
+    let memory = (bytes(), bytes(), bytes(), bytes(), prop::option::of(bytes())).prop_map(
+        |(anon, file, shmem, swap, peak)| What::Memory(Memory { anon, file, shmem, swap, peak, limit: peak }),
+    );
+    let lost = ("[abc]", number()).prop_map(|(source, count)| What::Lost(Lost { source, count }));
+    let hits = (0_u32..9, number()).prop_map(|(hook, hits)| What::Hits { hook, hits });
+    let gone = address().prop_map(|map| What::Gone { map });
+    let note = "[a-zé]{0,40}".prop_map(What::Note);
+    prop_oneof![5 => look, 2 => memory, 1 => lost, 1 => hits, 2 => gone, 1 => note, 3 => Just(What::Tick)]
+        .boxed()
+}
+
+fn kernel_event() -> BoxedStrategy<What> {
+    let members = vec![RssMember::File, RssMember::Anon, RssMember::Swap, RssMember::Shmem];
+    let rss = (prop::sample::select(members), bytes(), any::<bool>())
+        .prop_map(|(member, bytes, external)| What::Rss(Rss { member, bytes, external }));
+    let calls = vec![Call::Mmap, Call::Munmap, Call::Mremap, Call::Brk, Call::Madvise];
+    let advice = prop::option::of(0_u32..200);
+    let failed = prop::option::of(Just(12));
+    let syscall = (prop::sample::select(calls), address(), bytes(), advice, failed).prop_map(
+        |(call, address, bytes, advice, failed)| {
+            What::Syscall(Syscall { call, address, bytes, old: None, advice, failed })
+        },
+    );
+    let task = prop::sample::select(vec![What::Exec, What::Exit, What::OomMark]);
+    prop_oneof![4 => rss, 4 => syscall, 1 => task].boxed()
+}
+
+fn frame() -> BoxedStrategy<What> {
+    let state = prop::sample::select(vec![HookState::Attached, HookState::Refused, HookState::Disabled]);
+    let hook = (0_u32..9, prop::sample::select(HOOKS.to_vec()), state)
+        .prop_map(|(id, name, state)| What::Hook(hook(id, name, state)));
+    let runtime = prop::option::of(any::<bool>()).prop_map(|verified| What::Runtime(runtime(verified)));
+    let stack =
+        (0_u32..3).prop_map(|id| What::Stack(Stack { id: StackId(id), frames: vec!["main".to_owned()] }));
+    let ends = prop::sample::select(vec![began(0), began(50), What::Ended(Ended::Stopped)]);
+    prop_oneof![3 => hook, 1 => runtime, 1 => stack, 1 => ends].boxed()
+}
+
+fn facts() -> impl Strategy<Value = Vec<Fact>> {
+    let what = prop_oneof![8 => map_event(), 4 => reading(), 3 => kernel_event(), 1 => frame()];
+    let at = prop_oneof![10 => 0_u64..100, 3 => 0_u64..5_000_000_000, 1 => any::<u64>()];
+    let fact = (at, what).prop_map(|(at, what)| Fact { at: Nanos(at), thread: Some(Tid(1)), what });
+    prop::collection::vec(fact, 0..150)
+}
+
+fn place_all_hooks(audit: &mut Audit) {
+    for (name, id) in HOOKS.iter().zip(100..) {
+        let what = What::Hook(hook(id, name, HookState::Attached));
+        audit.apply(&Fact { at: Nanos(0), thread: None, what });
+    }
+}
+
+fn assert_adds_up(audit: &Audit, report: &Report) {
+    let rungs: u128 = report.memory.ladder.iter().map(|rung| u128::from(rung.bytes.0)).sum();
+    assert_eq!(rungs, u128::from(report.memory.rss.last.unwrap_or_default().0));
+    assert!(report.memory.rss.peak >= report.memory.rss.last);
+    assert!(audit.lives.are_balanced());
+    let listed = report.maps.iter().map(|map| map.tables);
+    let folded = report.populations.iter().map(|row| row.tables);
+    let (allocated, freed) = listed
+        .chain(folded)
+        .fold((0, 0), |(allocated, freed), tables| (allocated + tables.allocated, freed + tables.freed));
+    assert_eq!(Some(allocated), report.events.allocate);
+    assert_eq!(Some(freed + audit.lives.oddities().stray_frees), report.events.free);
+    let alive = report.maps.iter().filter(|map| map.died.is_none()).count() as u64
+        + report.populations.iter().map(|row| row.alive).sum::<u64>();
+    assert_eq!(alive, audit.live_maps().count() as u64);
+    assert!(report.episodes.is_sorted_by_key(|episode| episode.start));
+    assert!(serde_json::to_vec(report).is_ok());
+}
+
+proptest! {
+    #[test]
+    fn any_facts_give_a_report_that_adds_up(facts in facts()) {
+        let mut audit = Audit::new();
+        place_all_hooks(&mut audit);
+        facts.iter().for_each(|fact| audit.apply(fact));
+        assert_adds_up(&audit, &audit.report());
+    }
+
+    #[test]
+    fn a_report_drawn_at_any_point_changes_nothing_that_follows(
+        facts in facts(),
+        split in any::<prop::sample::Index>(),
+    ) {
+        let split = split.index(facts.len() + 1);
+        let mut straight = Audit::new();
+        facts.iter().for_each(|fact| straight.apply(fact));
+        let mut broken = Audit::new();
+        facts[..split].iter().for_each(|fact| broken.apply(fact));
+        let _drawn = broken.report();
+        let mut resumed = broken.clone();
+        facts[split..].iter().for_each(|fact| resumed.apply(fact));
+        let text = |audit: &Audit| serde_json::to_string(&audit.report()).unwrap();
+        prop_assert_eq!(text(&resumed), text(&straight));
+    }
+}
