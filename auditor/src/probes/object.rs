@@ -6,6 +6,7 @@ use aya::maps::Map;
 use aya::{Ebpf, EbpfLoader};
 
 use super::host::KernelTypes;
+use crate::target::own;
 use auditor_ebpf::global;
 
 /// The object that `build.rs` put there.
@@ -123,18 +124,9 @@ pub(super) fn load(settings: &Settings) -> Result<Ebpf, LoadError> {
         .override_global(aya_log::LEVEL, &log, false)
         .load(OBJECT)
         .map_err(|error| LoadError::Object(Box::new(error), remedy()));
-    give_back_what_loading_took();
+    // aya's loader decodes the kernel's BTF whether it is asked to or not: 15 MB of small pieces.
+    own::give_back();
     loaded
-}
-
-/// aya's loader decodes the kernel's BTF whether it is asked to or not: 15 MB of small pieces, which
-/// the allocator would keep for the rest of the audit.
-fn give_back_what_loading_took() {
-    // SAFETY: gives free memory back to the kernel; glibc's own locks guard it.
-    #[cfg(target_env = "gnu")]
-    unsafe {
-        libc::malloc_trim(0)
-    };
 }
 
 fn remedy() -> &'static str {

@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use crate::audit::fact::{Stack, StackId};
 use crate::audit::unit::{Address, Pid};
+use crate::target::own;
 use crate::target::symbolise::Symboliser;
 
 /// Stacks that are numbered; further ones have no number, and the report says how many.
@@ -52,10 +53,17 @@ impl Stacks {
     /// Names what is new.
     pub fn named(&mut self) -> Vec<Stack> {
         let unnamed = std::mem::take(&mut self.unnamed);
-        unnamed
-            .into_iter()
-            .map(|(id, addresses)| Stack { id, frames: self.symboliser.frames(self.pid, &addresses) })
-            .collect()
+        if unnamed.is_empty() {
+            return Vec::new();
+        }
+        let frames = |(id, addresses): (StackId, Vec<Address>)| Stack {
+            id,
+            frames: self.symboliser.frames(self.pid, &addresses),
+        };
+        let named = unnamed.into_iter().map(frames).collect();
+        // Debug information is unpacked to find a line of it.
+        own::give_back();
+        named
     }
 }
 

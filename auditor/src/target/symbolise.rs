@@ -96,7 +96,7 @@ impl Symboliser {
         if self.broken {
             return None;
         }
-        let reader = self.reader.get_or_insert_with(Symbolizer::new);
+        let reader = self.reader.get_or_insert_with(new_reader);
         let done = catch_unwind(AssertUnwindSafe(|| work(reader))).ok();
         if done.is_none() {
             self.broken = true;
@@ -104,6 +104,12 @@ impl Symboliser {
         }
         done
     }
+}
+
+/// Without the host's debug files: they may not be those of the target's root, and naming one frame
+/// of a libc by its debug file takes 8 MB.
+fn new_reader() -> Symbolizer {
+    Symbolizer::builder().set_debug_dirs(Some::<[&str; 0]>([])).build()
 }
 
 /// Whether files are opened by `/proc/PID/map_files`, which is always the right file but goes with

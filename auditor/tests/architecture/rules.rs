@@ -71,6 +71,7 @@ const MAY_BE_UNSAFE: &[(&str, &str)] = &[
     ("auditor/src/probes/", "wire bytes become types, and aya's globals and rings want promises"),
     ("auditor/src/target/launch.rs", "between fork and exec"),
     ("auditor/src/target/memory.rs", "process_vm_readv"),
+    ("auditor/src/target/own.rs", "malloc_trim has no safe wrapper"),
     ("auditor/src/target/pidfd.rs", "pidfd_open has no safe wrapper"),
     ("auditor-ebpf/", "a BPF program is made of helper calls"),
     ("target-demo/", "its map is built by hand, so that it is laid out as Go's"),
