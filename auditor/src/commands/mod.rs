@@ -28,7 +28,7 @@ use faces::Colour;
 /// What went wrong, for people; [`Exit::of`] is the status that goes with it.
 pub fn run(request: Request) -> anyhow::Result<Exit> {
     log_to_stderr(request.console);
-    let colour = if request.console.color { Colour::Welcome } else { Colour::Unwelcome };
+    let colour = Colour::of(request.console);
     match request.verb {
         Verb::Replay(replay) => replay::run(&replay, request.console),
         Verb::Explain(explain) => explain::run(&explain),

@@ -7,7 +7,7 @@ use super::page::Page;
 use crate::audit::report::{Confidence, Map, Report};
 use crate::audit::unit::Bytes;
 use crate::render::columns::maps::{label, state};
-use crate::render::style::{Style, Tone};
+use crate::render::style::{Paper, Tone};
 use crate::render::{escape, headline, human, phrases};
 
 /// Maps that are named.
@@ -20,8 +20,8 @@ const NAME: usize = 34;
 ///
 /// # Errors
 /// Those of `out`.
-pub fn interval(now: &Report, before: Option<&Report>, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let page = &mut Page::new(style);
+pub fn interval(now: &Report, before: Option<&Report>, paper: Paper, out: &mut dyn Write) -> io::Result<()> {
+    let page = &mut Page::new(paper);
     page.paragraph(Tone::Heading, &summary(now, before));
     for map in largest(now) {
         page.aligned(state(map).tone, &one_map(map, before));
