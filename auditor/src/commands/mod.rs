@@ -19,7 +19,7 @@ use log::LevelFilter;
 
 use crate::cli::{Console, Request, Verb, Verbosity};
 
-pub use exit::{CannotAttach, Exit};
+pub use exit::{CannotAttach, Exit, story};
 use faces::Colour;
 
 /// Does what was asked for.
