@@ -97,8 +97,15 @@ fn growths(now: &Report, before: Option<&Report>) -> Option<String> {
     let held =
         now.maps.iter().filter(|map| phrases::is_evacuating(map)).filter_map(|map| map.bytes.old_table);
     let held = human::bytes(held.fold(Bytes(0), |sum, next| sum + next));
-    let new = human::plural(since, "growth");
-    Some(format!("{new} since; {} under way, old tables {held}", human::count(under_way)))
+    Some(match (since, under_way) {
+        (_, 0) => format!("{} since", human::plural(since, "growth")),
+        (0, _) => format!("{} under way, old tables {held}", human::plural(under_way, "growth")),
+        (..) => format!(
+            "{} since, {} under way, old tables {held}",
+            human::plural(since, "growth"),
+            human::count(under_way)
+        ),
+    })
 }
 
 /// Why the numbers are lower bounds.
