@@ -28,7 +28,7 @@ fn say(instead: &clap::Error) -> ExitCode {
 fn tell(error: &anyhow::Error) -> Exit {
     let exit = Exit::of(error);
     if exit != Exit::Clean {
-        drop(writeln!(io::stderr(), "auditor: {error:#}"));
+        drop(writeln!(io::stderr(), "auditor: {}", commands::story(error)));
     }
     exit
 }

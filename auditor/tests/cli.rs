@@ -172,6 +172,18 @@ fn every_bad_input_has_status_2_and_says_what_to_do() {
 }
 
 #[test]
+fn flags_that_do_not_fit_are_answered_with_the_usage_of_their_verb() {
+    let message = failure(2, &["replay", "x.rec", "-f", "live"]);
+    assert!(message.contains("Usage: auditor replay"), "{message}");
+}
+
+#[test]
+fn a_cause_is_told_once() {
+    let message = failure(3, &["run", "--", "/there/is/no/such/program"]);
+    assert_eq!(message.matches("os error 2").count(), 1, "{message}");
+}
+
+#[test]
 fn an_unknown_topic_names_the_nearest_ones() {
     let message = failure(2, &["explain", "tombstone"]);
     assert_eq!(

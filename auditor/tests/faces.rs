@@ -9,8 +9,8 @@ use auditor::audit::fact::GrowthKind;
 use auditor::audit::report::{Confidence, Episode, Evacuation, Map, MapBytes, Report, Window};
 use auditor::audit::unit::{Address, Bytes, Nanos};
 use auditor::render::columns::maps;
-use auditor::render::style::Style;
-use auditor::render::{FORMATS, Format, escape, headline, render, render_styled, text};
+use auditor::render::style::{Paper, Style};
+use auditor::render::{FORMATS, Format, escape, headline, render, render_on, text};
 use auditor::tui::view::View;
 use auditor::tui::{Action, Input};
 use proptest::prelude::*;
@@ -28,7 +28,7 @@ fn rendered(report: &Report, format: Format) -> String {
 /// One interval's block.
 fn interval(now: &Report, before: Option<&Report>) -> String {
     let mut out = Vec::new();
-    text::interval(now, before, Style::Plain, &mut out).expect("a vector takes everything");
+    text::interval(now, before, Style::Plain.into(), &mut out).expect("a vector takes everything");
     String::from_utf8(out).expect("formats are UTF-8")
 }
 
@@ -85,6 +85,21 @@ fn no_format_lets_a_terminal_be_driven() {
 }
 
 #[test]
+fn text_fits_a_narrow_terminal_too() {
+    for columns in [0, 60, 80, 99] {
+        for report in [samples::rich(), samples::empty(), samples::hostile()] {
+            let mut out = Vec::new();
+            let paper = Paper::of(Style::Plain, columns);
+            render_on(&report, Format::Text, paper, &mut out).expect("a vector takes everything");
+            text::interval(&report, None, paper, &mut out).expect("a vector takes everything");
+            let face = String::from_utf8(out).expect("formats are UTF-8");
+            let widest = face.lines().max_by_key(|line| escape::width(line)).unwrap_or_default();
+            assert!(escape::width(widest) <= columns.max(60), "{columns}: {widest}");
+        }
+    }
+}
+
+#[test]
 fn text_fits_a_hundred_columns_whatever_the_target_is_called() {
     for report in [samples::rich(), samples::empty(), samples::hostile()] {
         for face in [rendered(&report, Format::Text), interval(&report, None)] {
@@ -121,7 +136,7 @@ fn json_of_an_honest_target_is_byte_for_byte_what_serde_writes() {
 #[test]
 fn colour_adds_escapes_and_changes_nothing_else() {
     let mut coloured = Vec::new();
-    render_styled(&samples::rich(), Format::Text, Style::Colour, &mut coloured)
+    render_on(&samples::rich(), Format::Text, Style::Colour.into(), &mut coloured)
         .expect("a vector takes everything");
     let coloured = String::from_utf8(coloured).expect("formats are UTF-8");
     let mut plain = String::new();

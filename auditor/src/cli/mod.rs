@@ -63,8 +63,15 @@ pub fn parse(
     let mut command = grammar(color_wanted(&words, surroundings));
     let matches = command.try_get_matches_from_mut(words)?;
     let args = args::Args::from_arg_matches(&matches)?;
-    Request::new(args, surroundings)
-        .map_err(|error| command.error(ErrorKind::ValueValidation, error.to_string()))
+    Request::new(args, surroundings).map_err(|error| {
+        let verb = matches.subcommand_name().and_then(|verb| command.find_subcommand_mut(verb));
+        let told = error.to_string();
+        // Its usage is that of the verb that was typed.
+        match verb {
+            Some(verb) => verb.error(ErrorKind::ValueValidation, told),
+            None => command.error(ErrorKind::ValueValidation, told),
+        }
+    })
 }
 
 /// The whole grammar, for completions.

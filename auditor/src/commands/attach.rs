@@ -3,7 +3,7 @@
 use anyhow::{Context as _, anyhow};
 
 use super::audit::{self, Begin, Started};
-use super::exit::{CannotAttach, Exit};
+use super::exit::{self, CannotAttach, Exit};
 use super::faces::Colour;
 use super::plan_text;
 use crate::audit::unit::Pid;
@@ -80,7 +80,7 @@ fn start_all(pids: &[Pid], request: &cli::Audit, colour: Colour) -> anyhow::Resu
             Ok(one) => started.push(one),
             Err(error) => {
                 if let Some(error) = last.replace(error) {
-                    log::error!("{error:#}");
+                    log::error!("{}", exit::story(&error));
                 }
             }
         }
@@ -88,7 +88,7 @@ fn start_all(pids: &[Pid], request: &cli::Audit, colour: Colour) -> anyhow::Resu
     match last {
         Some(error) if started.is_empty() => Err(error),
         Some(error) => {
-            log::error!("{error:#}; the audit goes on without it");
+            log::error!("{}; the audit goes on without it", exit::story(&error));
             Ok((started, Exit::CannotAttach))
         }
         None => Ok((started, Exit::Clean)),

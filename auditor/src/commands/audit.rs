@@ -89,13 +89,18 @@ pub(super) fn start(
 }
 
 fn summary(live: &Live) -> String {
-    let count = |state| live.hooks().filter(|hook| hook.state == state).count();
+    let names = |state| -> Vec<&str> {
+        live.hooks().filter(|hook| hook.state == state).map(|hook| hook.name.as_str()).collect()
+    };
+    let refused = match names(HookState::Refused).as_slice() {
+        [] => String::new(),
+        refused => format!(", {} not ({})", refused.len(), refused.join(", ")),
+    };
     format!(
-        "attached to {} ({}): {} hooks placed, {} refused; Ctrl-C ends with the report",
+        "attached to {} ({}): {} hooks placed{refused}; Ctrl-C ends with the report",
         escape::visible(&live.identity().comm, 32),
         live.pid().0,
-        count(HookState::Attached),
-        count(HookState::Refused),
+        names(HookState::Attached).len(),
     )
 }
 

@@ -1,8 +1,6 @@
 //! `auditor doctor`: what this kernel, these rights and the target allow; each missing thing with its
 //! remedy. Asks, loads and unloads; attaches nothing.
 
-use std::fmt::Write as _;
-
 use super::exit::Exit;
 use super::plan_text;
 use crate::audit::unit::Bytes;
@@ -51,7 +49,8 @@ pub(super) fn run(doctor: &cli::Doctor) -> anyhow::Result<Exit> {
             Ok(inspected) => text.push_str(&plan_text::plan(&inspected)),
             Err(error) => {
                 exit = Exit::CannotAttach;
-                writeln!(text, "\nMISSING  target             {}", escape::visible(&error.to_string(), 400))?;
+                let detail = escape::visible(&error.to_string(), 400);
+                text.push_str(&table(&[Row { about: "target", state: State::Missing, detail }]));
             }
         }
     }

@@ -39,6 +39,21 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// The whole chain in one line, outermost first. What a cause says is left out where the one before has
+/// quoted it already.
+#[must_use]
+pub fn story(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.is_empty() {
+            told = cause;
+        } else if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
+}
+
 /// Marks an error as one of attaching: `.context(CannotAttach)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot attach")]
@@ -63,6 +78,15 @@ mod tests {
     use anyhow::anyhow;
 
     use super::*;
+
+    #[test]
+    fn a_cause_that_was_quoted_is_not_told_again() {
+        let error = io::Error::from_raw_os_error(2);
+        let quoted = anyhow!("no such file").context("cannot start `x`: no such file").context(CannotAttach);
+        assert_eq!(story(&quoted), "cannot attach: cannot start `x`: no such file");
+        let plain = anyhow::Error::from(error).context("cannot open y");
+        assert_eq!(story(&plain), "cannot open y: No such file or directory (os error 2)");
+    }
 
     #[test]
     fn the_status_of_an_error_is_found_under_any_context() {

@@ -10,9 +10,9 @@ use anyhow::Context as _;
 
 use crate::audit::report::Report;
 use crate::audit::unit::Pid;
-use crate::cli::{self, Destination, Format};
+use crate::cli::{self, Console, Destination, Format};
 use crate::output::{self, Output};
-use crate::render::style::Style;
+use crate::render::style::{Paper, Style};
 use crate::render::{self, text};
 use crate::session::shell::{self, Inbox};
 use crate::session::{Face, Wish, setup};
@@ -30,6 +30,13 @@ pub(super) enum Colour {
     Unwelcome,
 }
 
+impl Colour {
+    /// What was asked for.
+    pub(super) const fn of(console: Console) -> Self {
+        if console.color { Self::Welcome } else { Self::Unwelcome }
+    }
+}
+
 /// A face that also shows the last report.
 pub(super) trait Shows: Face {
     /// The audit begins.
@@ -44,20 +51,29 @@ pub(super) trait Shows: Face {
 
 /// The face that was asked for, its file open and its screen not yet.
 pub(super) fn prepare(request: &cli::Audit, pid: Pid, colour: Colour) -> anyhow::Result<Box<dyn Shows>> {
-    let style = if colour == Colour::Welcome { Style::Colour } else { Style::Plain };
     if request.output.format == Format::Live {
-        return Ok(Box::new(Live::new(style)));
+        return Ok(Box::new(Live::new(paper(colour, &Output::stdout()))));
     }
     let stdout = matches!(request.output.to, Destination::Stdout);
     let format = request.output.format;
+    let output = open_output(&request.output, pid)?;
     Ok(Box::new(Stream {
         format,
         intervals: format == Format::Ndjson || (format == Format::Text && stdout),
         essential: stdout,
-        output: Some(open_output(&request.output, pid)?),
-        style: if stdout { style } else { Style::Plain },
+        paper: paper(colour, &output),
+        output: Some(output),
         before: None,
     }))
+}
+
+/// Colours and the width of the terminal, where there is one.
+pub(super) fn paper(colour: Colour, output: &Output) -> Paper {
+    if !output.is_terminal() {
+        return Style::Plain.into();
+    }
+    let style = if colour == Colour::Welcome { Style::Colour } else { Style::Plain };
+    tui::columns().map_or_else(|| style.into(), |columns| Paper::of(style, columns))
 }
 
 fn open_output(request: &cli::Output, pid: Pid) -> anyhow::Result<Output> {
@@ -78,13 +94,13 @@ struct Live {
     latest: Option<Report>,
     /// What was logged before the screen, to go on with after it: lines would tear it.
     logged: log::LevelFilter,
-    style: Style,
+    paper: Paper,
 }
 
 impl Live {
-    fn new(style: Style) -> Self {
+    fn new(paper: Paper) -> Self {
         let logged = log::max_level();
-        Self { keys: None, screen: None, inputs: None, latest: None, logged, style }
+        Self { keys: None, screen: None, inputs: None, latest: None, logged, paper }
     }
 
     fn press(&mut self, input: Input) -> Wish {
@@ -129,7 +145,8 @@ impl Face for Live {
 
 impl Shows for Live {
     fn begin(&mut self) -> anyhow::Result<()> {
-        self.screen = Some(Screen::open(self.style).context("the live screen; -f text needs no terminal")?);
+        self.screen =
+            Some(Screen::open(self.paper.style).context("the live screen; -f text needs no terminal")?);
         log::set_max_level(log::LevelFilter::Off);
         let (deliver, inputs) = shell::inbox();
         self.inputs = Some(inputs);
@@ -145,7 +162,7 @@ impl Shows for Live {
 
     fn last(self: Box<Self>, report: &Report) -> anyhow::Result<()> {
         let mut output = Output::stdout();
-        text::report(report, self.style, &mut output).context("writing the report")?;
+        text::report(report, self.paper, &mut output).context("writing the report")?;
         Ok(output.finish()?)
     }
 }
@@ -158,7 +175,7 @@ struct Stream {
     /// Whether a write that fails ends the audit: nobody reads any more.
     essential: bool,
     output: Option<Output>,
-    style: Style,
+    paper: Paper,
     before: Option<Report>,
 }
 
@@ -167,7 +184,7 @@ impl Stream {
         let Some(output) = &mut self.output else { return Ok(()) };
         match self.format {
             Format::Ndjson => render::render(report, render::Format::Ndjson, output)?,
-            _ => text::interval(report, self.before.as_ref(), self.style, output)?,
+            _ => text::interval(report, self.before.as_ref(), self.paper, output)?,
         }
         output.push().map_err(io::Error::other)
     }
@@ -218,7 +235,7 @@ impl Shows for Stream {
             Format::Ndjson => render::Format::Ndjson,
             Format::Text | Format::Live => render::Format::Text,
         };
-        render::render_styled(report, format, self.style, &mut output)
+        render::render_on(report, format, self.paper, &mut output)
             .with_context(|| format!("writing to {}", output.name()))?;
         Ok(output.finish()?)
     }

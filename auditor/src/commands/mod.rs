@@ -13,13 +13,13 @@ mod replay;
 mod run;
 mod topics;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::Write as _;
 
 use log::LevelFilter;
 
 use crate::cli::{Console, Request, Verb, Verbosity};
 
-pub use exit::{CannotAttach, Exit};
+pub use exit::{CannotAttach, Exit, story};
 use faces::Colour;
 
 /// Does what was asked for.
@@ -28,8 +28,7 @@ use faces::Colour;
 /// What went wrong, for people; [`Exit::of`] is the status that goes with it.
 pub fn run(request: Request) -> anyhow::Result<Exit> {
     log_to_stderr(request.console);
-    let colour =
-        if request.console.color && io::stdout().is_terminal() { Colour::Welcome } else { Colour::Unwelcome };
+    let colour = Colour::of(request.console);
     match request.verb {
         Verb::Replay(replay) => replay::run(&replay, request.console),
         Verb::Explain(explain) => explain::run(&explain),

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 
 use super::exit::{self, Exit};
+use super::faces::{self, Colour};
 use crate::audit::Audit;
 use crate::audit::fact::{Fact, What};
 use crate::audit::report::Report;
@@ -14,7 +15,7 @@ use crate::audit::unit::Nanos;
 use crate::cli::{self, Console, Format};
 use crate::output::{self, Output};
 use crate::recording::{self, ReadError, Reader};
-use crate::render::{self, style::Style};
+use crate::render::{self, style::Paper};
 
 /// Draws the report of a recording.
 pub(super) fn run(request: &cli::Replay, console: Console) -> anyhow::Result<Exit> {
@@ -35,7 +36,7 @@ struct Replay {
     /// Whether the last fact says that the audit ended.
     ended: bool,
     format: render::Format,
-    style: Style,
+    paper: Paper,
     output: Output,
 }
 
@@ -57,7 +58,7 @@ impl Replay {
             last: first.at,
             ended: false,
             format: render_format(request.format)?,
-            style: if console.color && output.is_terminal() { Style::Colour } else { Style::Plain },
+            paper: faces::paper(Colour::of(console), &output),
             output,
         };
         replay.take(&first)?;
@@ -112,7 +113,7 @@ impl Replay {
     }
 
     fn draw(&mut self, report: &Report) -> anyhow::Result<()> {
-        let written = render::render_styled(report, self.format, self.style, &mut self.output);
+        let written = render::render_on(report, self.format, self.paper, &mut self.output);
         written.with_context(|| format!("cannot write to {}", self.output.name()))
     }
 

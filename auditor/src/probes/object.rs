@@ -130,7 +130,7 @@ pub(super) fn load(settings: &Settings) -> Result<Ebpf, LoadError> {
 }
 
 fn remedy() -> &'static str {
-    "It needs CAP_BPF and CAP_PERFMON (or root), and a kernel of 5.8 or later with CONFIG_BPF_SYSCALL; \
+    "It needs CAP_BPF and CAP_PERFMON (or root), and a kernel of 5.15 or later with CONFIG_BPF_SYSCALL; \
      `auditor doctor` tells which is missing"
 }
 

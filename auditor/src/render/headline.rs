@@ -123,7 +123,12 @@ pub fn rss(report: &Report) -> String {
         return format!("RSS went from {} to {} ({by}).", human::bytes(first), human::bytes(last));
     }
     let [first, last, peak] = [first, last, peak].map(human::bytes);
-    format!("RSS went from {first} up to {peak}{} and is {last} now.", when(report))
+    let end = if report.window.ended.is_some() {
+        format!("was {last} at the end")
+    } else {
+        format!("is {last} now")
+    };
+    format!("RSS went from {first} up to {peak}{} and {end}.", when(report))
 }
 
 /// ` at +12.3 s (12:03:16Z)`.

@@ -8,16 +8,16 @@ use serde::Serialize as _;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
 use super::escape;
-use super::style::Style;
+use super::style::Paper;
 use crate::audit::report::Report;
 
 /// One object over many lines.
-pub(super) fn pretty(report: &Report, _: Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn pretty(report: &Report, _: Paper, out: &mut dyn Write) -> io::Result<()> {
     write(report, PrettyFormatter::new(), out)
 }
 
 /// One object on one line.
-pub(super) fn line(report: &Report, _: Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn line(report: &Report, _: Paper, out: &mut dyn Write) -> io::Result<()> {
     write(report, CompactFormatter, out)
 }
 

@@ -20,7 +20,7 @@ use std::io::{self, Write};
 use std::str::FromStr;
 
 use crate::audit::report::Report;
-use style::Style;
+use style::{Paper, Style};
 
 /// A format that a report can be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct Row {
     pub name: &'static str,
     /// What it is, in one line for `--help`.
     pub about: &'static str,
-    write: fn(&Report, Style, &mut dyn Write) -> io::Result<()>,
+    write: fn(&Report, Paper, &mut dyn Write) -> io::Result<()>,
 }
 
 /// Every format, once.
@@ -85,15 +85,15 @@ fn names() -> String {
 /// # Errors
 /// Those of `out`.
 pub fn render(report: &Report, format: Format, out: &mut dyn Write) -> io::Result<()> {
-    render_styled(report, format, Style::Plain, out)
+    render_on(report, format, Style::Plain.into(), out)
 }
 
-/// Writes a report; formats for programs bear no colour in any style.
+/// Writes a report on this paper; for formats for programs it makes no difference.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn render_styled(report: &Report, format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    (format.row().write)(report, style, out)
+pub fn render_on(report: &Report, format: Format, paper: Paper, out: &mut dyn Write) -> io::Result<()> {
+    (format.row().write)(report, paper, out)
 }
 
 #[cfg(test)]

@@ -13,6 +13,40 @@ pub enum Style {
     Colour,
 }
 
+/// What a page of text is written on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paper {
+    /// With or without colours.
+    pub style: Style,
+    columns: usize,
+}
+
+impl Paper {
+    /// Columns of a page that no terminal shows, and the most on one that does: longer lines are hard
+    /// to read.
+    pub const COLUMNS: usize = 100;
+    /// The fewest: a table needs them.
+    const FEWEST: usize = 60;
+
+    /// For a terminal with so many columns.
+    #[must_use]
+    pub fn of(style: Style, columns: usize) -> Self {
+        Self { style, columns: columns.clamp(Self::FEWEST, Self::COLUMNS) }
+    }
+
+    /// How many columns a line may have.
+    #[must_use]
+    pub const fn columns(self) -> usize {
+        self.columns
+    }
+}
+
+impl From<Style> for Paper {
+    fn from(style: Style) -> Self {
+        Self { style, columns: Self::COLUMNS }
+    }
+}
+
 /// What a piece of text is to the reader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tone {

@@ -48,8 +48,8 @@ pub enum ProcessError {
     },
     /// No right to look.
     #[error(
-        "no right to read {path}: run as root, or give the auditor CAP_SYS_PTRACE \
-         (and look at /proc/sys/kernel/yama/ptrace_scope)"
+        "no right to read {path}: it takes CAP_SYS_PTRACE, which root has unless a container or a security \
+         module takes it away (see also /proc/sys/kernel/yama/ptrace_scope)"
     )]
     Denied {
         /// What was asked for.

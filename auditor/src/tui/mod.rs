@@ -13,10 +13,11 @@ pub mod state;
 pub mod view;
 
 use std::env;
-use std::io::{self, BufWriter, Stdout, stdout};
+use std::io::{self, BufWriter, IsTerminal as _, Stdout, stdout};
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::terminal;
 
 use crate::audit::report::Report;
 use crate::render::style::Style;
@@ -24,6 +25,12 @@ use guard::Guard;
 pub use input::{Input, Keys, keys};
 pub use state::Action;
 use view::View;
+
+/// How many columns the terminal on stdout has; `None` where that is no terminal.
+#[must_use]
+pub fn columns() -> Option<usize> {
+    stdout().is_terminal().then(|| terminal::size().ok()).flatten().map(|(columns, _)| columns.into())
+}
 
 /// The live screen. Dropping it gives the terminal back, and so does a panic.
 #[derive(Debug)]

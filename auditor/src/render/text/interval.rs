@@ -7,7 +7,7 @@ use super::page::Page;
 use crate::audit::report::{Confidence, Map, Report};
 use crate::audit::unit::Bytes;
 use crate::render::columns::maps::{label, state};
-use crate::render::style::{Style, Tone};
+use crate::render::style::{Paper, Tone};
 use crate::render::{escape, headline, human, phrases};
 
 /// Maps that are named.
@@ -20,8 +20,8 @@ const NAME: usize = 34;
 ///
 /// # Errors
 /// Those of `out`.
-pub fn interval(now: &Report, before: Option<&Report>, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let page = &mut Page::new(style);
+pub fn interval(now: &Report, before: Option<&Report>, paper: Paper, out: &mut dyn Write) -> io::Result<()> {
+    let page = &mut Page::new(paper);
     page.paragraph(Tone::Heading, &summary(now, before));
     for map in largest(now) {
         page.aligned(state(map).tone, &one_map(map, before));
@@ -97,8 +97,15 @@ fn growths(now: &Report, before: Option<&Report>) -> Option<String> {
     let held =
         now.maps.iter().filter(|map| phrases::is_evacuating(map)).filter_map(|map| map.bytes.old_table);
     let held = human::bytes(held.fold(Bytes(0), |sum, next| sum + next));
-    let new = human::plural(since, "growth");
-    Some(format!("{new} since; {} under way, old tables {held}", human::count(under_way)))
+    Some(match (since, under_way) {
+        (_, 0) => format!("{} since", human::plural(since, "growth")),
+        (0, _) => format!("{} under way, old tables {held}", human::plural(under_way, "growth")),
+        (..) => format!(
+            "{} since, {} under way, old tables {held}",
+            human::plural(since, "growth"),
+            human::count(under_way)
+        ),
+    })
 }
 
 /// Why the numbers are lower bounds.

@@ -1,5 +1,5 @@
 //! The report as an incident note: what holds the memory first, the evidence after it, and at the
-//! end how far to trust it. Plain text of at most [`page::WIDTH`] columns.
+//! end how far to trust it. Lines fit the [`Paper`].
 
 mod interval;
 mod page;
@@ -7,7 +7,7 @@ mod sections;
 
 use std::io::{self, Write};
 
-use super::style::Style;
+use super::style::Paper;
 use crate::audit::report::Report;
 use page::Page;
 
@@ -17,8 +17,8 @@ pub use interval::interval;
 ///
 /// # Errors
 /// Those of `out`.
-pub fn report(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let page = &mut Page::new(style);
+pub fn report(report: &Report, paper: Paper, out: &mut dyn Write) -> io::Result<()> {
+    let page = &mut Page::new(paper);
     sections::SECTIONS.iter().for_each(|section| section(report, page));
     out.write_all(page.as_bytes())
 }

@@ -1,14 +1,11 @@
-//! Laying out: headings, paragraphs, labelled lines and tables within [`WIDTH`] columns. Knows
-//! nothing about maps.
+//! Laying out: headings, paragraphs, labelled lines and tables within the columns of the paper.
+//! Knows nothing about maps.
 
 use crate::audit::report::Report;
 use crate::render::columns::{Bars, Column, GAP, fit};
 use crate::render::escape;
-use crate::render::style::{Style, Tone};
+use crate::render::style::{Paper, Tone};
 use crate::render::wrap::wrap;
-
-/// Columns of a page.
-pub(super) const WIDTH: usize = 100;
 
 /// Columns before everything below a heading.
 const INDENT: usize = 2;
@@ -19,12 +16,12 @@ const LABEL: usize = 13;
 /// Text under construction. Everything put on it must be harmless already.
 pub(super) struct Page {
     text: String,
-    style: Style,
+    paper: Paper,
 }
 
 impl Page {
-    pub(super) const fn new(style: Style) -> Self {
-        Self { text: String::new(), style }
+    pub(super) const fn new(paper: Paper) -> Self {
+        Self { text: String::new(), paper }
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
@@ -39,24 +36,24 @@ impl Page {
 
     /// Sentences from the left edge.
     pub(super) fn paragraph(&mut self, tone: Tone, text: &str) {
-        wrap(text, WIDTH).iter().for_each(|line| self.line(0, tone, line));
+        wrap(text, self.paper.columns()).iter().for_each(|line| self.line(0, tone, line));
     }
 
     /// Sentences below a heading.
     pub(super) fn indented(&mut self, tone: Tone, text: &str) {
-        wrap(text, WIDTH - INDENT).iter().for_each(|line| self.line(INDENT, tone, line));
+        wrap(text, self.paper.columns() - INDENT).iter().for_each(|line| self.line(INDENT, tone, line));
     }
 
     /// One line below a heading whose spaces mean something.
     pub(super) fn aligned(&mut self, tone: Tone, text: &str) {
-        self.line(INDENT, tone, escape::clip(text, WIDTH - INDENT).trim_end());
+        self.line(INDENT, tone, escape::clip(text, self.paper.columns() - INDENT).trim_end());
     }
 
     /// `label     text`, the text in a column of its own.
     pub(super) fn labelled(&mut self, label: &str, tone: Tone, text: &str) {
         let mut label = format!("{label:<LABEL$}");
-        for line in wrap(text, WIDTH - INDENT - LABEL) {
-            let line = self.style.paint(tone, &line).into_owned();
+        for line in wrap(text, self.paper.columns() - INDENT - LABEL) {
+            let line = self.paper.style.paint(tone, &line).into_owned();
             self.line(INDENT, Tone::Normal, &(label + &line));
             label = " ".repeat(LABEL);
         }
@@ -69,13 +66,13 @@ impl Page {
         rows: impl Iterator<Item = &'a Row>,
         report: &Report,
     ) {
-        let placed = fit(columns, WIDTH - INDENT, Bars::Left);
+        let placed = fit(columns, self.paper.columns() - INDENT, Bars::Left);
         let titles: Vec<String> = placed.iter().map(|placed| placed.title()).collect();
         self.line(INDENT, Tone::Quiet, titles.join(&" ".repeat(GAP)).trim_end());
         for row in rows {
             let cells = placed.iter().map(|placed| placed.print(row, report));
             let painted: Vec<String> =
-                cells.map(|cell| self.style.paint(cell.tone, &cell.text).into_owned()).collect();
+                cells.map(|cell| self.paper.style.paint(cell.tone, &cell.text).into_owned()).collect();
             self.line(INDENT, Tone::Normal, painted.join(&" ".repeat(GAP)).trim_end());
         }
     }
@@ -83,7 +80,7 @@ impl Page {
     fn line(&mut self, indent: usize, tone: Tone, text: &str) {
         if !text.is_empty() {
             self.text.push_str(&" ".repeat(indent));
-            self.text.push_str(&self.style.paint(tone, text));
+            self.text.push_str(&self.paper.style.paint(tone, text));
         }
         self.text.push('\n');
     }

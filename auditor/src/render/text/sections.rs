@@ -2,8 +2,8 @@
 //! is nothing to say.
 
 use super::page::Page;
-use crate::audit::fact::HookState;
-use crate::audit::report::{Calls, Episode, Finding, Map, Probe, Report, Rung};
+use crate::audit::fact::{GrowthKind, HookState};
+use crate::audit::report::{Calls, Episode, Finding, Map, Memory, Probe, Report, Rung};
 use crate::audit::unit::Bytes;
 use crate::render::columns::{episodes, maps, populations};
 use crate::render::details::{self, Depth};
@@ -123,9 +123,23 @@ fn ladder(report: &Report, page: &mut Page) {
         Some(_) => page.aligned(Tone::Heading, rung_line(&rss, total).trim_end_matches(['#', ' '])),
         None => page.indented(Tone::Normal, "RSS -"),
     }
+    if let Some(maps) = headline::all_maps(report).filter(|_| !maps_are_in(memory)) {
+        let maps = human::bytes(maps);
+        page.indented(
+            Tone::Normal,
+            &format!(
+                "the maps, {maps} at most, are among the unexplained: how much of them is in RAM was not read"
+            ),
+        );
+    }
     if let Some(swap) = memory.swap.filter(|swap| *swap > Bytes(0)) {
         page.indented(Tone::Warn, &format!("besides, {} are swapped out", human::bytes(swap)));
     }
+}
+
+/// Whether the ladder has a row for what maps hold.
+fn maps_are_in(memory: &Memory) -> bool {
+    memory.ladder.iter().any(|rung| rung.name.starts_with("maps"))
 }
 
 /// `maps              63.0 MiB   71 %  ############`.
@@ -162,7 +176,7 @@ fn closer(report: &Report, page: &mut Page) {
         |map: &&Map| map.died.is_none() && size(map).is_some_and(|size| size >= largest.bytes().0 / 10);
     for map in report.maps.iter().filter(worth_it).take(CLOSER) {
         page.heading(&format!("Closer: {}", maps::label(map, 80)));
-        for line in details::lines(map, report, Depth { frames: 5, episodes: 3 }) {
+        for line in details::lines(map, report, Depth { frames: 8, episodes: 3 }) {
             page.labelled(line.label, line.tone, &line.text);
         }
     }
@@ -189,7 +203,8 @@ fn growths(report: &Report, page: &mut Page) {
     ));
     let shown = largest_in_time_order(&report.episodes);
     page.table(episodes::EPISODES, shown.iter().copied(), report);
-    for episode in shown {
+    // That a map doubles because it was full needs no line.
+    for episode in shown.iter().filter(|episode| episode.kind != GrowthKind::Double) {
         if let Some(cause) = &episode.cause {
             let when = human::offset(&report.window, episode.start);
             page.labelled(&when, Tone::Normal, &format!("because {}", said(cause)));

@@ -1,0 +1,146 @@
+//! What the documents say, held against the code: every field of the report, every file of the tree,
+//! who may name whom. A document that lags behind fails here.
+
+#[path = "data/faces/samples.rs"]
+#[expect(dead_code, reason = "made for the tests of the faces")]
+mod samples;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use auditor::audit::report::Report;
+use serde_json::Value;
+
+/// Fields below which names are data.
+const KEYED_BY_DATA: &[&str] = &["syscalls.madvise.by_advice"];
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member of the workspace").to_owned()
+}
+
+fn document(name: &str) -> String {
+    fs::read_to_string(workspace().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Every field of a report, and whether it was ever `null`: objects by their fields, lists as `name[]`.
+fn walk(value: &Value, path: &str, into: &mut BTreeMap<String, bool>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let name = if KEYED_BY_DATA.contains(&path) { "*" } else { name };
+                let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+                walk(field, &path, into);
+            }
+        }
+        Value::Array(items) => {
+            items.iter().for_each(|item| walk(item, &format!("{path}[]"), into));
+        }
+        Value::Null => {
+            into.insert(path.to_owned(), true);
+        }
+        _ => {
+            into.entry(path.to_owned()).or_insert(false);
+        }
+    }
+}
+
+/// A report in which everything is known, and one in which nothing is.
+fn fields() -> BTreeMap<String, bool> {
+    let mut unknown = samples::empty();
+    unknown.maps = vec![samples::unknown_map(1)];
+    let mut fields = BTreeMap::new();
+    for report in [samples::rich(), unknown] {
+        let report: Value = serde_json::to_value::<Report>(report).expect("a report is plain data");
+        walk(&report, "", &mut fields);
+    }
+    fields
+}
+
+/// Rows of the tables of a document: the name in the first cell, and the other cells.
+fn rows(document: &str) -> BTreeMap<String, Vec<String>> {
+    let named = document.lines().filter(|line| line.starts_with("| `"));
+    let cells = named.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()));
+    cells.map(|mut cells| (cells.next().unwrap_or_default().replace('`', ""), cells.collect())).collect()
+}
+
+#[test]
+fn every_field_of_the_report_is_documented() {
+    let documented = rows(&document("docs/report.md"));
+    let missing: Vec<_> = fields().into_keys().filter(|field| !documented.contains_key(field)).collect();
+    assert!(missing.is_empty(), "docs/report.md lacks {missing:#?}");
+}
+
+#[test]
+fn every_documented_field_is_in_the_report() {
+    let fields = fields();
+    let is_known =
+        |name: &str| fields.keys().any(|field| field == name || field.starts_with(&format!("{name}.")));
+    let documented = rows(&document("docs/report.md"));
+    let strange: Vec<_> = documented.keys().filter(|name| !is_known(name)).collect();
+    assert!(strange.is_empty(), "no such field: {strange:#?}");
+}
+
+#[test]
+fn every_field_that_can_be_null_says_what_that_means() {
+    let documented = rows(&document("docs/report.md"));
+    let can_be_null = fields().into_iter().filter(|(_, null)| *null);
+    let silent: Vec<_> = can_be_null
+        .map(|(field, _)| field)
+        .filter(|field| documented.get(field).and_then(|cells| cells.get(2)).is_none_or(String::is_empty))
+        .collect();
+    assert!(silent.is_empty(), "docs/report.md does not say what null means for {silent:#?}");
+}
+
+/// File names of a folder, its folders' too.
+fn sources(folder: &Path, into: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).expect("the source folders are there") {
+        let path = entry.expect("a folder of ours can be read").path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if let Some(name) = path.file_name() {
+            into.insert(name.to_string_lossy().into_owned());
+        }
+    }
+}
+
+#[test]
+fn the_tree_in_architecture_md_is_the_tree() {
+    let page = document("ARCHITECTURE.md");
+    let tree: String = page.split("```").skip(3).step_by(2).take(1).collect();
+    let named: BTreeSet<String> = tree
+        .split([' ', ',', ';', ':', ')', '\n'])
+        .filter(|word| word.ends_with(".rs"))
+        .map(|word| word.trim_start_matches("docs/").to_owned())
+        .collect();
+    let (mut here, mut all) = (BTreeSet::new(), BTreeSet::new());
+    for folder in ["auditor/src", "auditor-ebpf/src", "xtask/src"] {
+        sources(&workspace().join(folder), &mut here);
+    }
+    sources(&workspace().join("target-demo/src"), &mut all);
+    all.extend(here.iter().cloned());
+    // A folder stands for its mod.rs, and tests stand beside what they test.
+    here.retain(|name| name != "tests.rs");
+    assert_eq!(here.difference(&named).collect::<Vec<_>>(), Vec::<&String>::new(), "not drawn");
+    assert_eq!(named.difference(&all).collect::<Vec<_>>(), Vec::<&String>::new(), "drawn but not there");
+}
+
+#[test]
+fn who_may_name_whom_is_told_as_it_is_checked() {
+    let rules = document("auditor/tests/architecture/rules.rs");
+    let table = rules.split("const MAY_NAME").nth(1).and_then(|rest| rest.split("];").next());
+    let told = rows(&document("ARCHITECTURE.md"));
+    let mut checked = 0;
+    for row in table.expect("the table is there").lines().filter(|line| line.trim().starts_with("(\"")) {
+        let (module, names) = row.split_once(", &[").expect("a module and whom it may name");
+        let module = module.trim().trim_start_matches("(\"").trim_end_matches('"');
+        let names = names.replace("EVERYTHING", "everything");
+        let names: BTreeSet<_> =
+            names.trim_end_matches("]),").split(", ").map(|n| n.trim_matches('"')).collect();
+        let cell = told.get(module).and_then(|cells| cells.first()).map(|cell| cell.replace('`', ""));
+        let cell = cell.unwrap_or_default().replace("nothing", "");
+        assert_eq!(cell.split(", ").collect::<BTreeSet<_>>(), names, "{module}");
+        checked += 1;
+    }
+    assert!(checked > 10, "only {checked} rows were read");
+}
