@@ -28,7 +28,13 @@ pub(crate) static CLASSES: [Class; 6] = [
     Class { name: "jmp", symbol: "hit_cost_jmp", function: hit_cost_jmp, calls: 40_000, pair: false },
     Class { name: "jcc", symbol: "hit_cost_jcc", function: hit_cost_jcc, calls: 40_000, pair: false },
     Class { name: "single step", symbol: "hit_cost_sub", function: hit_cost_sub, calls: 5_000, pair: false },
-    Class { name: "nop and return", symbol: "hit_cost_nop", function: hit_cost_nop, calls: 20_000, pair: true },
+    Class {
+        name: "nop and return",
+        symbol: "hit_cost_nop",
+        function: hit_cost_nop,
+        calls: 20_000,
+        pair: true,
+    },
 ];
 
 #[unsafe(naked)]
