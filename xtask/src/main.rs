@@ -1,6 +1,7 @@
 //! Everything that is done to this repository, one verb a file. Nothing of the program lives here.
 
 mod agreement;
+mod bench;
 mod build;
 mod check;
 mod demo;
@@ -25,6 +26,7 @@ enum Verb {
     Check(check::Check),
     Test(test::Test),
     Demo(demo::Demo),
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Verb::Check(verb) => verb.run(),
         Verb::Test(verb) => verb.run(),
         Verb::Demo(verb) => verb.run(),
+        Verb::Bench(verb) => verb.run(),
     };
     say::outcome(&outcome)
 }
