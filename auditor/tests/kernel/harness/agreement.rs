@@ -51,7 +51,7 @@ pub(crate) fn differences(truth: &Value, report: &Value, seen: Seen) -> Vec<Stri
 }
 
 /// Maps by address, and by order of birth where one was born where another had died.
-fn lives<'a>(maps: &'a [Value], born: impl Fn(&Value) -> u64) -> BTreeMap<(&'a str, usize), &'a Value> {
+fn lives(maps: &[Value], born: impl Fn(&Value) -> u64) -> BTreeMap<(&str, usize), &Value> {
     let mut sorted: Vec<&Value> = maps.iter().collect();
     sorted.sort_by_key(|map| born(map));
     let mut lives = BTreeMap::new();
