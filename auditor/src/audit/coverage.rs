@@ -18,6 +18,9 @@ use super::report::{self, Confidence, Probe};
 const MOST_SOURCES: usize = 64;
 /// Where losses of further sources are counted.
 const OTHERS: &str = "others";
+/// The source of events that were seen whole but for their call stacks: two stacks met in one bucket of
+/// the kernel's table, or a walk failed. Costs a site or a cause, never a count.
+const STACKS: &str = "stack_failed";
 /// Notes in a report. What is beyond is counted in the last one.
 const MOST_NOTES: usize = 100;
 /// Longest note, in bytes.
@@ -119,21 +122,31 @@ impl Coverage {
         }
     }
 
+    /// Every source of lost events, and how many.
+    fn losses(&self) -> impl Iterator<Item = (&str, u64)> {
+        let sources = self.lost.iter().map(|(source, count)| (source.as_str(), *count));
+        sources.filter(|(source, count)| *count > 0 && *source != STACKS)
+    }
+
     fn lost_in_all(&self) -> u64 {
-        self.lost.values().fold(0, |sum: u64, count| sum.saturating_add(*count))
+        self.losses().fold(0, |sum: u64, (_, count)| sum.saturating_add(count))
     }
 
     fn doubts(&self) -> impl Iterator<Item = Doubt> {
         let lost = (self.lost_in_all() > 0).then(|| {
-            let sources = self.lost.iter().filter(|(_, count)| **count > 0);
-            let sources: Vec<_> = sources.map(|(source, count)| format!("{source} {count}")).collect();
+            let sources: Vec<_> = self.losses().map(|(source, count)| format!("{source} {count}")).collect();
             Doubt::lowering(format!("events were lost: {}", sources.join(", ")))
+        });
+        let stackless = self.lost.get(STACKS).filter(|count| **count > 0).map(|count| {
+            Doubt::remark(format!(
+                "{count} events came without their call stack; they are counted all the same"
+            ))
         });
         let late = (self.out_of_step > 0).then(|| {
             let count = self.out_of_step;
             Doubt::lowering(format!("{count} events came too late to be told from younger ones"))
         });
-        lost.into_iter().chain(late)
+        lost.into_iter().chain(late).chain(stackless)
     }
 
     /// Own notes first, each once, no more than [`MOST_NOTES`].
@@ -185,6 +198,15 @@ mod tests {
         let report = coverage.report(evidence());
         assert_eq!((report.lost, report.confidence), (7, Confidence::AtLeast));
         assert_eq!(report.notes, ["events were lost: read_failed 2, ring_full 5"]);
+    }
+
+    #[test]
+    fn an_event_without_its_stack_is_not_a_lost_event() {
+        let mut coverage = Coverage::default();
+        coverage.lost(&lost("stack_failed", 39));
+        let report = coverage.report(evidence());
+        assert_eq!((report.lost, report.confidence), (0, Confidence::Exact));
+        assert_eq!(report.notes, ["39 events came without their call stack; they are counted all the same"]);
     }
 
     #[test]

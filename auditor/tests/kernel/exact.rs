@@ -1,0 +1,55 @@
+//! Every count and every byte of every scenario, by `run` and by an attach while the target waits.
+
+use serde_json::Value;
+
+use crate::harness::agreement::{Seen, differences};
+use crate::harness::{MILLION, Scene, demo, json, scenarios};
+
+/// What must not matter to what is counted.
+pub(crate) type Flags<'a> = &'a [&'a str];
+
+/// Starts a scenario under the auditor and says what differs.
+pub(crate) fn launched(scenario: &str, flags: Flags<'_>) -> Vec<String> {
+    let scene = Scene::new();
+    let truth = scene.name("truth");
+    let command =
+        [demo().to_str().unwrap(), scenario, "--entries", MILLION, "--truth", &truth].map(str::to_owned);
+    let common =
+        ["run", "--evacuation", "probe", "-f", "json", "-o", &scene.name("report")].map(str::to_owned);
+    let flags = flags.iter().map(|flag| (*flag).to_owned());
+    scene.audit(common.into_iter().chain(flags).chain(["--".to_owned()]).chain(command)).well();
+    judged(scenario, &scene.truth(), &scene.json("report"))
+}
+
+/// Attaches to a scenario that waits, lets it play, and says what differs.
+pub(crate) fn attached(scenario: &str, flags: Flags<'_>) -> Vec<String> {
+    let scene = Scene::new();
+    let mut target = scene.waiting_demo(&[scenario, "--entries", MILLION]);
+    let auditor = scene.attach(&target, &[&["--evacuation", "probe", "-f", "json"], flags].concat());
+    target.tell("go");
+    target.end_by_itself().well();
+    let report = json(&auditor.end_by_itself().well().stdout);
+    judged(scenario, &scene.truth(), &report)
+}
+
+fn judged(scenario: &str, truth: &Value, report: &Value) -> Vec<String> {
+    let mut found = differences(truth, report, Seen::FromTheStart);
+    if report["window"]["ended"] != "target_exited" {
+        found.push(format!("it ended because of {}", report["window"]["ended"]));
+    }
+    found.iter().map(|difference| format!("{scenario}: {difference}")).collect()
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn every_scenario_that_is_launched_is_counted_exactly() {
+    let found: Vec<String> = scenarios().iter().flat_map(|scenario| launched(scenario, &[])).collect();
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn every_scenario_that_is_attached_while_it_waits_is_counted_exactly() {
+    let found: Vec<String> = scenarios().iter().flat_map(|scenario| attached(scenario, &[])).collect();
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}

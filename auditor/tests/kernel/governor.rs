@@ -1,0 +1,91 @@
+//! A hook that is hit far more often than it should be is taken out before it costs the target much,
+//! and the report says so.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use auditor::audit::fact::{Fact, HookState, What};
+use auditor::audit::unit::Nanos;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::harness::{Process, Scene, json, probe};
+
+/// Calls in each of the last 20 ms, newest last.
+fn speeds(target: &Process) -> Vec<u64> {
+    target.stdout().lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+/// The median of the speeds in a while from now on.
+fn speed(target: &Process) -> u64 {
+    let before = speeds(target).len();
+    std::thread::sleep(Duration::from_millis(400));
+    let mut since = speeds(target).split_off(before + 1);
+    since.sort_unstable();
+    since[since.len() / 2]
+}
+
+fn hot(scene: &Scene) -> Process {
+    let mut command = Command::new(scene.fixture("hot", &[]));
+    scene.start("hot", command.stdin(Stdio::piped()))
+}
+
+fn grow(report: &Value) -> &Value {
+    probe(report, "demo_map_grow")
+}
+
+/// When the hooks' eyes opened, and when one was taken out, as the recording tells.
+fn times(scene: &Scene) -> (Nanos, Nanos) {
+    let facts: Vec<Fact> =
+        auditor::recording::open(&scene.path("recording")).unwrap().map(Result::unwrap).collect();
+    let when = |state| {
+        let is = |fact: &&Fact| matches!(&fact.what, What::Hook(hook) if hook.name == "demo_map_grow" && hook.state == state);
+        facts.iter().find(is).unwrap_or_else(|| panic!("demo_map_grow never was {state:?}")).at
+    };
+    (when(HookState::Attached), when(HookState::Disabled))
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_hook_that_fires_far_too_often_is_out_within_100_ms_and_the_target_recovers() {
+    for flags in [&[][..], &["--no-feature", "uprobe_multi"]] {
+        let scene = Scene::new();
+        let mut target = hot(&scene);
+        let before = speed(&target);
+        let site: [u8; 16] = target.bytes(target.address_of("demo_map_grow"));
+        let recording = scene.name("recording");
+        let auditor = scene.attach(&target, &[&["-f", "json", "--record", &recording], flags].concat());
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(
+            target.bytes(target.address_of("demo_map_grow")),
+            site,
+            "{flags:?}: the probe is still in"
+        );
+        let after = speed(&target);
+        assert!(after > before / 2, "{before} calls in 20 ms before, {after} after");
+        let other: [u8; 1] = target.bytes(target.address_of("demo_map_free"));
+        assert_eq!(other, [0xcc], "a hook that costs nothing stays");
+        let report = json(&auditor.end_by(Signal::SIGINT).well().stdout);
+        assert_eq!(grow(&report)["state"], "disabled");
+        let reason = grow(&report)["reason"].as_str().unwrap();
+        assert!(reason.contains("over the budget") && reason.contains("--budget"), "{reason}");
+        assert_eq!(report["coverage"]["confidence"], "at_least");
+        let (placed, out) = times(&scene);
+        assert!(out.since(placed) <= Nanos(100_000_000), "after {:?}", out.since(placed));
+        target.tell("end");
+        target.end_by_itself().well();
+    }
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn with_a_budget_of_all_time_the_hook_stays() {
+    let scene = Scene::new();
+    let mut target = hot(&scene);
+    let auditor = scene.attach(&target, &["-f", "json", "--budget", "100%", "--duration", "1s"]);
+    let report = json(&auditor.end_by_itself().well().stdout);
+    assert_eq!(grow(&report)["state"], "attached");
+    assert!(grow(&report)["hits"].as_u64().unwrap() > 10_000);
+    target.tell("end");
+    target.end_by_itself().well();
+}

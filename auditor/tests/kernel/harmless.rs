@@ -1,0 +1,158 @@
+//! Nothing harms the target: its text is restored, it dies of nothing, it computes what it should.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{Chance, PATIENCE, Process, Scene, json, probe, wait_until};
+
+const SYMBOLS: [&str; 4] = ["demo_map_allocate", "demo_map_grow", "demo_map_evacuate", "demo_map_free"];
+const NOP: u8 = 0x90;
+const BREAKPOINT: u8 = 0xcc;
+const WITHOUT_MULTI: &[&str] = &["--no-feature", "uprobe_multi"];
+/// Both kinds of link.
+const LINKS: [&[&str]; 2] = [&[], WITHOUT_MULTI];
+
+/// 16 bytes of each probed function.
+fn text_of(target: &Process) -> [[u8; 16]; 4] {
+    SYMBOLS.map(|symbol| target.bytes(target.address_of(symbol)))
+}
+
+fn busy_demo(scene: &Scene, scenario: &str) -> Process {
+    // More rounds than it will ever play: it is told to end.
+    let target = scene.demo(&[scenario, "--entries", "200000", "--rounds", "1000000", "--maps", "8"]);
+    std::thread::sleep(Duration::from_millis(50));
+    target
+}
+
+/// It ends well only when each read found what was put there, and each header agrees with its truth.
+fn end_well(target: Process) {
+    target.end_by(Signal::SIGTERM).well();
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn an_audit_that_ends_restores_every_byte_of_the_text() {
+    for flags in LINKS {
+        for signal in [None, Some(Signal::SIGINT), Some(Signal::SIGTERM), Some(Signal::SIGHUP)] {
+            let scene = Scene::new();
+            let target = busy_demo(&scene, "churn");
+            let before = text_of(&target);
+            assert!(before.iter().all(|text| text[0] == NOP), "{before:02x?}");
+            let auditor =
+                scene.attach(&target, &[&["--evacuation", "probe", "--duration", "300ms"], flags].concat());
+            let during = text_of(&target);
+            assert!(during.iter().all(|text| text[0] == BREAKPOINT), "{during:02x?}");
+            let rest = |texts: [[u8; 16]; 4]| texts.map(|text| text[1..].to_vec());
+            assert_eq!(rest(during), rest(before), "more than the site changed");
+            if let Some(signal) = signal {
+                auditor.signal(signal);
+            }
+            auditor.end_by_itself().well();
+            assert_eq!(text_of(&target), before, "{flags:?} {signal:?}");
+            end_well(target);
+        }
+    }
+}
+
+/// Kills the agent at a random moment, in its start or long after, and looks whether the target was
+/// left as it was.
+fn kill_the_agent(scene: &Scene, target: &Process, chance: &mut Chance, flags: &[&str]) {
+    let before: [u8; 16] = target.bytes(target.address_of("demo_map_allocate"));
+    let pid = target.pid().to_string();
+    let agent = scene.auditor(["attach", "-q", "-p", &pid, "--evacuation", "probe"].iter().chain(flags));
+    std::thread::sleep(Duration::from_micros(chance.below(200_000)));
+    agent.end_by(Signal::SIGKILL);
+    wait_until("the text is restored", PATIENCE, || {
+        target.bytes::<16>(target.address_of("demo_map_allocate")) == before
+    });
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_hundred_kills_of_the_agent_under_load_leave_the_target_whole() {
+    let mut chance = Chance::new(2026);
+    for (scenario, flags) in [
+        ("churn", LINKS[0]),
+        ("many_threads", LINKS[0]),
+        ("sliding_window", LINKS[1]),
+        ("many_threads", LINKS[1]),
+    ] {
+        let scene = Scene::new();
+        let mut target = busy_demo(&scene, scenario);
+        let before = text_of(&target);
+        for _ in 0..25 {
+            if target.has_ended() {
+                target = busy_demo(&scene, scenario);
+            }
+            kill_the_agent(&scene, &target, &mut chance, flags);
+        }
+        wait_until("all text is restored", PATIENCE, || text_of(&target) == before);
+        end_well(target);
+    }
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn fast_attaching_and_detaching_under_many_threads_computes_nothing_wrong() {
+    for flags in LINKS {
+        let scene = Scene::new();
+        let target = busy_demo(&scene, "many_threads");
+        let before = text_of(&target);
+        for _ in 0..2 {
+            scene
+                .attach(&target, &[&["--evacuation", "probe", "--duration", "50ms"], flags].concat())
+                .end_by_itself()
+                .well();
+            assert_eq!(text_of(&target), before);
+        }
+        end_well(target);
+    }
+}
+
+fn herd(scene: &Scene, program: &Path, arguments: &[&str]) -> Process {
+    let mut command = Command::new(program);
+    let mut herd = scene.start("herd", command.args(arguments).stdin(Stdio::null()));
+    herd.wait_to_say("generation");
+    herd
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_target_that_forks_execs_starts_threads_and_exits_under_probes_computes_nothing_wrong() {
+    for flags in LINKS {
+        let scene = Scene::new();
+        let program = scene.fixture("herd", &["-pthread"]);
+        for arguments in [&["1", "forks", "2"][..], &["1", "threads", "2"], &["0.5", "exit"]] {
+            let target = herd(&scene, &program, arguments);
+            let auditor = scene.attach(
+                &target,
+                &[&["--evacuation", "probe", "--budget", "100%", "-f", "json"], flags].concat(),
+            );
+            target.end_by_itself().well();
+            let report = json(&auditor.end_by_itself().well().stdout);
+            assert!(
+                probe(&report, "demo_map_grow")["hits"].as_u64().unwrap() > 100,
+                "{arguments:?}: nothing was probed"
+            );
+        }
+    }
+}
+
+/// Where a kernel turns probes on 5-byte nops into calls, forked children die of them: no hook may be
+/// placed on one.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_target_whose_functions_begin_with_a_5_byte_nop_forks_without_harm() {
+    for flags in LINKS {
+        let scene = Scene::new();
+        let program = scene.fixture("herd", &["-pthread", "-DFIRST=\".byte 0x0f, 0x1f, 0x44, 0, 0\""]);
+        let target = herd(&scene, &program, &["0.7", "forks"]);
+        let auditor =
+            scene.auditor(["attach", "-p", &target.pid().to_string(), "-f", "json"].iter().chain(flags));
+        target.end_by_itself().well();
+        auditor.end_by_itself().well();
+    }
+}

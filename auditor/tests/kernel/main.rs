@@ -1,0 +1,22 @@
+//! The kernel tier: the released programs from outside, with real probes in this kernel, held against
+//! what the targets say of themselves and what other observers (strace, /proc) see. Needs root, and
+//! gcc, strace and tmux for some tests. `cargo xtask test` runs it, one test at a time.
+//!
+//! `harness/` starts programs and ends them again and compares reports with truths; `fixtures/` are
+//! small C programs with the symbols of docs/demo-map.md that do what target-demo never does. Every
+//! other file is one subject.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod bad_input;
+mod exact;
+mod exit;
+mod fallback;
+mod generic;
+mod governor;
+mod harmless;
+mod harness;
+mod midrun;
+mod replay;
+mod rss;
+mod screen;
+mod syscalls;

@@ -1,0 +1,148 @@
+//! The live screen in a real terminal, by tmux: what it shows, and that it leaves the terminal as it was.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::harness::{PATIENCE, Process, Scene, auditor, wait_until};
+
+/// A tmux server of its own with one terminal; ends with its socket.
+struct Terminal<'a> {
+    scene: &'a Scene,
+}
+
+impl<'a> Terminal<'a> {
+    /// A shell in a terminal of that size.
+    fn new(scene: &'a Scene, columns: u16, lines: u16) -> Self {
+        let terminal = Self { scene };
+        let (columns, lines) = (columns.to_string(), lines.to_string());
+        terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &lines, "PS1='$ ' sh"]);
+        wait_until("the shell is there", PATIENCE, || terminal.shown().contains('$'));
+        terminal
+    }
+
+    fn tmux(&self, args: &[&str]) -> String {
+        let output = Command::new("tmux")
+            .arg("-S")
+            .arg(self.scene.path("socket"))
+            .args(args)
+            .env_remove("TMUX")
+            .output();
+        let output = output.expect("the kernel tier needs tmux");
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn shown(&self) -> String {
+        self.tmux(&["capture-pane", "-p"])
+    }
+
+    fn press(&self, keys: &[&str]) {
+        self.tmux(&[&["send-keys"], keys].concat());
+    }
+
+    fn run(&self, line: &str) {
+        self.press(&[line, "Enter"]);
+    }
+
+    fn wait_to_show(&self, words: &str) {
+        let mut last = String::new();
+        let deadline = std::time::Instant::now() + Duration::from_secs(15);
+        while std::time::Instant::now() < deadline {
+            last = self.shown();
+            if last.contains(words) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("never shown: {words:?} in\n{last}");
+    }
+
+    /// Whether the program there has the terminal for itself.
+    fn is_taken(&self) -> bool {
+        self.tmux(&["display-message", "-p", "#{alternate_on}"]).trim() == "1"
+    }
+
+    /// Echo, line by line, cursor: as a shell needs it.
+    fn assert_restored(&self) {
+        wait_until("the screen is given back", PATIENCE, || !self.is_taken());
+        assert_eq!(self.tmux(&["display-message", "-p", "#{cursor_flag}"]).trim(), "1", "the cursor is gone");
+        self.run("clear; stty -a | tr ';' '\\n' | grep -c -e '-icanon' -e '-echo '; echo over");
+        self.wait_to_show("over\n");
+        assert!(self.shown().lines().any(|line| line == "0"), "{}", self.shown());
+    }
+}
+
+impl Drop for Terminal<'_> {
+    fn drop(&mut self) {
+        Command::new("tmux").arg("-S").arg(self.scene.path("socket")).arg("kill-server").status().unwrap();
+    }
+}
+
+fn command(target: &Process) -> String {
+    let program = auditor().get_program().to_str().unwrap().to_owned();
+    format!("clear; {program} attach -p {} --min-bytes 0; echo status $?", target.pid())
+}
+
+/// A target with a map of a known name, long enough.
+fn target(scene: &Scene) -> Process {
+    let mut target = scene.demo(&["grow", "--entries", "50000", "--hold", "60"]);
+    target.wait_to_say("holds");
+    target
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn the_screen_shows_the_map_and_q_gives_the_terminal_back() {
+    let scene = Scene::new();
+    let target = target(&scene);
+    let terminal = Terminal::new(&scene, 80, 24);
+    terminal.run(&command(&target));
+    terminal.wait_to_show("orders");
+    assert!(terminal.is_taken());
+    assert!(terminal.shown().contains("target-demo"), "{}", terminal.shown());
+    terminal.press(&["q"]);
+    terminal.wait_to_show("status 0");
+    terminal.assert_restored();
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_terminal_of_20_by_5_is_no_reason_to_fall_over() {
+    let scene = Scene::new();
+    let target = target(&scene);
+    let terminal = Terminal::new(&scene, 20, 5);
+    terminal.run(&command(&target));
+    wait_until("the screen is up", PATIENCE, || terminal.is_taken());
+    std::thread::sleep(Duration::from_millis(300));
+    let shown = terminal.shown();
+    assert!(shown.contains("20x5") || shown.contains("orders") || shown.contains("target"), "{shown}");
+    terminal.press(&["q"]);
+    terminal.wait_to_show("status 0");
+    terminal.assert_restored();
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn sigterm_and_the_end_of_the_target_give_the_terminal_back_too() {
+    for kill_the_agent in [true, false] {
+        let scene = Scene::new();
+        let target = target(&scene);
+        let terminal = Terminal::new(&scene, 80, 24);
+        let program = auditor().get_program().to_str().unwrap().to_owned();
+        terminal.run(&format!(
+            "clear; {program} attach -p {} & echo $! > {}; fg; echo status $?",
+            target.pid(),
+            scene.name("pid")
+        ));
+        terminal.wait_to_show("orders");
+        if kill_the_agent {
+            let pid = std::fs::read_to_string(scene.path("pid")).unwrap();
+            let pid = nix::unistd::Pid::from_raw(pid.trim().parse().unwrap());
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        } else {
+            drop(target);
+        }
+        terminal.wait_to_show("status 0");
+        terminal.assert_restored();
+    }
+}
