@@ -20,7 +20,7 @@ fn workspace() -> PathBuf {
 }
 
 fn document(name: &str) -> String {
-    fs::read_to_string(workspace().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    fs::read_to_string(workspace().join(name)).expect("the document is there")
 }
 
 /// Every field of a report, and whether it was ever `null`: objects by their fields, lists as `name[]`.

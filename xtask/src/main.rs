@@ -1,5 +1,4 @@
 //! Everything that is done to this repository, one verb a file. Nothing of the program lives here.
-
 mod agreement;
 mod bench;
 mod build;
@@ -13,9 +12,8 @@ mod tiers;
 mod toolchain;
 mod workspace;
 
-use std::process::ExitCode;
-
 use clap::Parser;
+use std::process::ExitCode;
 
 /// What is done to this repository.
 #[derive(Debug, Parser)]
