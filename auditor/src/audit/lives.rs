@@ -7,7 +7,7 @@
 //! | a look at a map without a table, not at attach, no map lives there | a birth too: nothing was missed |
 //! | any other look or event, no map lives there | it was there before: origin `before-attach` |
 //! | the last table of a map that says it is dropped is let go | a death, if all its tables were seen |
-//! | another such table is let go, or the target no longer lists the map | it is leaving: dead in reports, and buried [`GRACE`] later, so that what is still told of it finds it |
+//! | another such table is let go, or the target no longer lists the map | it is leaving: dead in reports, and buried `GRACE` later, so that what is still told of it finds it |
 //! | a bucket array asked for where a map is leaving or dropped, or counters that twice went back | the death of that map, and the birth of another |
 //! | a poll's look where a map has died lately | nothing: it may have been read before (`deaths.rs`) |
 
