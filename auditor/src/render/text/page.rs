@@ -28,6 +28,11 @@ impl Page {
         self.text.as_bytes()
     }
 
+    /// Columns of a line below a heading.
+    pub(super) const fn room(&self) -> usize {
+        self.paper.columns() - INDENT
+    }
+
     /// An empty line, then the name of what follows.
     pub(super) fn heading(&mut self, title: &str) {
         self.text.push('\n');
@@ -41,18 +46,18 @@ impl Page {
 
     /// Sentences below a heading.
     pub(super) fn indented(&mut self, tone: Tone, text: &str) {
-        wrap(text, self.paper.columns() - INDENT).iter().for_each(|line| self.line(INDENT, tone, line));
+        wrap(text, self.room()).iter().for_each(|line| self.line(INDENT, tone, line));
     }
 
     /// One line below a heading whose spaces mean something.
     pub(super) fn aligned(&mut self, tone: Tone, text: &str) {
-        self.line(INDENT, tone, escape::clip(text, self.paper.columns() - INDENT).trim_end());
+        self.line(INDENT, tone, escape::clip(text, self.room()).trim_end());
     }
 
     /// `label     text`, the text in a column of its own.
     pub(super) fn labelled(&mut self, label: &str, tone: Tone, text: &str) {
         let mut label = format!("{label:<LABEL$}");
-        for line in wrap(text, self.paper.columns() - INDENT - LABEL) {
+        for line in wrap(text, self.room() - LABEL) {
             let line = self.paper.style.paint(tone, &line).into_owned();
             self.line(INDENT, Tone::Normal, &(label + &line));
             label = " ".repeat(LABEL);
@@ -66,7 +71,7 @@ impl Page {
         rows: impl Iterator<Item = &'a Row>,
         report: &Report,
     ) {
-        let placed = fit(columns, self.paper.columns() - INDENT, Bars::Left);
+        let placed = fit(columns, self.room(), Bars::Left);
         let titles: Vec<String> = placed.iter().map(|placed| placed.title()).collect();
         self.line(INDENT, Tone::Quiet, titles.join(&" ".repeat(GAP)).trim_end());
         for row in rows {

@@ -23,8 +23,10 @@ const RUNTIMES: usize = 4;
 const NAME: usize = 60;
 /// Cells of one sentence of the report before it is cut.
 const SENTENCE: usize = 300;
-/// Cells of a longest bar.
-const BAR: u64 = 40;
+/// Cells of a rung before its bar: name, size, share.
+const RUNG: usize = 51;
+/// Most cells of a bar.
+const BAR: usize = 40;
 
 /// Every part, in order.
 pub(super) const SECTIONS: &[fn(&Report, &mut Page)] = &[
@@ -116,11 +118,11 @@ fn ladder(report: &Report, page: &mut Page) {
         memory.rss.last.unwrap_or_else(|| memory.ladder.iter().fold(Bytes(0), |sum, rung| sum + rung.bytes));
     for rung in memory.ladder.iter().take(2 * ROWS) {
         let tone = if rung.name == "unexplained" { Tone::Warn } else { Tone::Normal };
-        page.aligned(tone, &rung_line(rung, total));
+        page.aligned(tone, &rung_line(rung, total, page.room()));
     }
     let rss = Rung { name: "= RSS".to_owned(), bytes: total };
     match memory.rss.last {
-        Some(_) => page.aligned(Tone::Heading, rung_line(&rss, total).trim_end_matches(['#', ' '])),
+        Some(_) => page.aligned(Tone::Heading, rung_line(&rss, total, 0).trim_end_matches(['#', ' '])),
         None => page.indented(Tone::Normal, "RSS -"),
     }
     if let Some(maps) = headline::all_maps(report).filter(|_| !maps_are_in(memory)) {
@@ -143,9 +145,10 @@ fn maps_are_in(memory: &Memory) -> bool {
 }
 
 /// `maps              63.0 MiB   71 %  ############`.
-fn rung_line(rung: &Rung, total: Bytes) -> String {
+fn rung_line(rung: &Rung, total: Bytes, room: usize) -> String {
+    let longest = BAR.min(room.saturating_sub(RUNG)) as u64;
     let share = human::share(rung.bytes.0, total.0);
-    let filled = human::permille(rung.bytes.0, total.0).unwrap_or(0).min(1000) * BAR / 1000;
+    let filled = human::permille(rung.bytes.0, total.0).unwrap_or(0).min(1000) * longest / 1000;
     let bar = (0..filled).map(|_| '#').collect::<String>();
     let name = escape::visible(&rung.name, 30);
     let room = " ".repeat(30_usize.saturating_sub(escape::width(&name)));
