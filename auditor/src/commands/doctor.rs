@@ -10,6 +10,7 @@ use crate::probes::events::EVENTS;
 use crate::probes::host::{Host, Nop5, capability};
 use crate::probes::kernel::{Kernel, LinkKind, Multi};
 use crate::probes::object::{Log, Settings};
+use crate::probes::plan;
 use crate::render::escape;
 use crate::session::inspect::{self, Options};
 use crate::session::shell;
@@ -65,13 +66,9 @@ fn rights(host: &Host) -> Vec<Row> {
         let detail = if have { "yes".to_owned() } else { format!("no: {detail}") };
         Row { about, state, detail }
     };
+    let (place, remedy) = plan::rights_to_place(host);
     vec![
-        need(
-            "right to load BPF",
-            &[capability::BPF, capability::PERFMON],
-            "run as root, or give the auditor CAP_BPF and CAP_PERFMON",
-            State::Missing,
-        ),
+        need("right to place probes", place, remedy, State::Missing),
         need(
             "right to read targets",
             &[capability::SYS_PTRACE],
@@ -130,7 +127,8 @@ fn load(host: &Host) -> Row {
     let about = "loading the programs";
     let settings =
         Settings { rss_step: 1 << 20, types: host.types.clone().ok(), page_shift: 12, log: Log::Off };
-    let loaded = shell::run(async { Kernel::load(&settings, Multi::Allowed) })
+    let multi = if host.has_sound_multi_links() { Multi::Allowed } else { Multi::Forbidden };
+    let loaded = shell::run(async { Kernel::load(&settings, multi) })
         .map_err(|error| error.to_string())
         .and_then(|kernel| kernel.map_err(|error| error.to_string()));
     match loaded {
@@ -146,7 +144,7 @@ fn loaded_detail(kind: LinkKind, memory: Bytes) -> String {
     match kind {
         LinkKind::Multi => format!("yes, with uprobe_multi links; the maps take {memory} MiB"),
         LinkKind::Perf => format!(
-            "yes, with perf links (uprobe_multi needs Linux 6.6): taking hooks out takes 110 ms each; the maps take {memory} MiB"
+            "yes, with perf links (uprobe_multi needs Linux 6.10): taking hooks out takes 110 ms each; the maps take {memory} MiB"
         ),
     }
 }

@@ -91,6 +91,14 @@ impl Host {
         }
     }
 
+    /// Whether `uprobe_multi` links see every thread of the process they are for. Linux has them from
+    /// 6.6 on, but compared the pid filter with the thread and not with the process until "bpf: fix
+    /// multi-uprobe PID filtering logic", which is in 6.10.
+    #[must_use]
+    pub const fn has_sound_multi_links(&self) -> bool {
+        self.release.0 > 6 || (self.release.0 == 6 && self.release.1 >= 10)
+    }
+
     /// Whether a capability is effective.
     #[must_use]
     pub const fn can(&self, capability: u32) -> bool {
@@ -166,6 +174,13 @@ mod tests {
     fn capabilities_are_read_from_the_status_file() {
         assert_eq!(parse_capabilities("Name:\tx\nCapEff:\t000001fffeffffff\n"), 0x1ff_feff_ffff);
         assert_eq!(parse_capabilities(""), 0);
+    }
+
+    #[test]
+    fn multi_links_are_used_from_the_release_on_that_filters_by_process() {
+        let host = |release| Host { release, ..Host::ask() };
+        assert!([(6, 10), (6, 18), (7, 0)].map(host).iter().all(Host::has_sound_multi_links));
+        assert!(![(5, 15), (6, 6), (6, 9)].map(host).iter().any(Host::has_sound_multi_links));
     }
 
     #[test]

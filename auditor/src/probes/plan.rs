@@ -151,7 +151,7 @@ fn decide(
     })?;
     let place = format!("{}:{}", function.shown, hook.symbol);
     if let Some(reason) = missing_rights(host) {
-        return Err(refuse(&place, reason.to_owned()));
+        return Err(refuse(&place, reason));
     }
     let code = site::Function { bytes: &function.bytes, size: function.size };
     let site = site::choose(&code, hook.when, &facts(host))
@@ -185,11 +185,22 @@ fn not_wanted(wanted: &Wanted, hook: &Hook) -> Option<&'static str> {
     }
 }
 
-/// Without these no uprobe can be placed in any form.
-fn missing_rights(host: &Host) -> Option<&'static str> {
-    let bpf = host.can(capability::BPF) && host.can(capability::PERFMON);
-    (!bpf && !host.can(capability::SYS_ADMIN))
-        .then_some("no right to place probes; run as root, or give the auditor CAP_BPF and CAP_PERFMON")
+/// The capabilities that probes ask for on this kernel, and how to get them: a perf link needs
+/// CAP_SYS_ADMIN since "perf: Revert to requiring CAP_SYS_ADMIN for uprobes" (2025, in all stable
+/// kernels). CAP_SYS_ADMIN stands for the others.
+#[must_use]
+pub const fn rights_to_place(host: &Host) -> (&'static [u32], &'static str) {
+    if host.has_sound_multi_links() {
+        (&[capability::BPF, capability::PERFMON], "run as root, or give the auditor CAP_BPF and CAP_PERFMON")
+    } else {
+        (&[capability::SYS_ADMIN], "run as root, or give the auditor CAP_SYS_ADMIN (before Linux 6.10)")
+    }
+}
+
+fn missing_rights(host: &Host) -> Option<String> {
+    let (needed, remedy) = rights_to_place(host);
+    let has = host.can(capability::SYS_ADMIN) || needed.iter().all(|one| host.can(*one));
+    (!has).then(|| format!("no right to place probes; {remedy}"))
 }
 
 fn facts(host: &Host) -> site::Host {

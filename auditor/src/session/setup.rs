@@ -14,7 +14,7 @@ use crate::audit::fact::{self, Began, HookState};
 use crate::audit::unit::{Address, Bytes, Nanos, Pid};
 use crate::probes::events::EVENTS;
 use crate::probes::host::Host;
-use crate::probes::kernel::Kernel;
+use crate::probes::kernel::{Kernel, Multi};
 use crate::probes::object::Settings;
 use crate::probes::plan;
 use crate::recording;
@@ -46,7 +46,8 @@ pub fn start(
     let memory = LiveMemory::of(&inspected.process);
     let runtime = check_layout(&inspected, &memory)?;
     laps.done("checking the layout");
-    let mut kernel = Kernel::load(&settings(&inspected.host, options), options.multi)?;
+    let multi = if inspected.host.has_sound_multi_links() { options.multi } else { Multi::Forbidden };
+    let mut kernel = Kernel::load(&settings(&inspected.host, options), multi)?;
     laps.done("loading the hook program");
     let mut hooks = attach_events(&mut kernel, &inspected.host);
     laps.done("attaching to kernel events");
