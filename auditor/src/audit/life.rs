@@ -51,6 +51,8 @@ pub(super) struct Life {
     heard: Nanos,
     /// Whether its counters were read at its very end.
     read_at_end: bool,
+    /// Whether it was read while its process exited.
+    read_at_exit: bool,
     /// Whether the last look seemed to be at another map.
     doubted: bool,
 }
@@ -115,6 +117,7 @@ impl Life {
             table: None,
             heard: Nanos(0),
             read_at_end: false,
+            read_at_exit: false,
             doubted: false,
         }
     }
@@ -218,6 +221,11 @@ impl Life {
         }
     }
 
+    /// Whether it was not read while its process exited.
+    pub(super) fn missed_the_last_look(&self) -> bool {
+        self.had_table && !self.read_at_exit
+    }
+
     /// Whether it has let all its tables go for good.
     pub(super) fn is_emptied(&self) -> bool {
         self.is_whole() && self.said_dropped() && self.holding.ledger.tables() == 0
@@ -232,6 +240,7 @@ impl Life {
             return;
         }
         self.had_table |= fact.shape.table.is_some();
+        self.read_at_exit = fact.occasion == Occasion::AtExit;
         if fact.shape.old_table.is_none() && fact.shape.evacuation.is_none() {
             self.look_without_old_table(at, &fact.shape, frees, around.episodes);
         }

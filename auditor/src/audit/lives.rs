@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::counters::Sum;
 use super::deaths::Deaths;
+use super::doubt::Doubt;
 use super::episodes::{Episodes, Moves};
 use super::fact::{Allocate, Evacuate, Free, Grow, Look, Occasion, Part};
 use super::ledger::Balance;
@@ -182,6 +183,15 @@ impl Lives {
     /// Those that live, by address.
     pub(super) fn living(&self) -> impl Iterator<Item = &Life> {
         self.here.values().map(Box::as_ref).filter(|life| life.gone.is_none())
+    }
+
+    /// What is not known of maps that lived to the target's exit and were not read then.
+    pub(super) fn unread_at_the_exit(&self) -> Option<Doubt> {
+        let unread = self.living().filter(|life| life.missed_the_last_look()).count();
+        let said = format!(
+            "{unread} maps were not read at the exit: what they held and counted is as of the last poll"
+        );
+        (unread > 0).then(|| Doubt::lowering(said))
     }
 
     /// Those to be listed one by one, in no order that means anything, and what the others come to.

@@ -130,7 +130,7 @@ impl Audit {
             target: self.head.target(&self.recognised),
             window: self.head.window(),
             memory: self.memory.report(),
-            syscalls: self.syscalls.report(),
+            syscalls: self.hooks.told(Event::Syscall).then(|| self.syscalls.report()),
             events: self.events.report(&self.hooks, counted),
             maps,
             populations,
@@ -241,6 +241,9 @@ impl Audit {
         }
         if !self.lives.are_balanced() {
             doubts.push(Doubt::lowering("the ledger does not balance".to_owned()));
+        }
+        if self.head.end() == Some(Ended::TargetExited) {
+            doubts.extend(self.lives.unread_at_the_exit());
         }
         if omitted_episodes > 0 {
             doubts.push(Doubt::remark(format!("{omitted_episodes} smaller episodes are left out")));

@@ -29,8 +29,8 @@ pub struct Report {
     pub window: Window,
     /// RSS and what it is made of.
     pub memory: Memory,
-    /// Memory syscalls.
-    pub syscalls: Syscalls,
+    /// Memory syscalls; `null`: nobody listened.
+    pub syscalls: Option<Syscalls>,
     /// How many of each event were seen, over all maps.
     pub events: Events,
     /// The maps, largest first.

@@ -40,7 +40,7 @@ fn pids(targets: &Targets) -> anyhow::Result<Vec<Pid>> {
 
 fn plans(pids: &[Pid], request: &cli::Audit) -> anyhow::Result<Exit> {
     let host = Host::ask();
-    let options = audit::options(request, Begin::Attached);
+    let options = audit::options(request, Begin::Attached)?;
     for pid in pids {
         let inspected = inspect::inspect(*pid, &options, &host).context(CannotAttach)?;
         output::print(&plan_text::plan(&inspected))?;

@@ -1,7 +1,7 @@
 //! What `attach` and `run` share: the request in the session's terms, the runtime, the signals, one
 //! target from start to last report.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use super::exit::{CannotAttach, Exit, is_incomplete};
 use super::faces::{self, Colour, Shows};
@@ -10,6 +10,7 @@ use crate::audit::report::Report;
 use crate::audit::unit::Pid;
 use crate::cli;
 use crate::output;
+use crate::probes::events::EVENTS;
 use crate::probes::host::Host;
 use crate::probes::kernel::Multi;
 use crate::probes::object::Log;
@@ -23,6 +24,9 @@ use crate::session::setup;
 use crate::session::shell::{self, Stop};
 use crate::session::{Timing, follow};
 
+/// What `--no-feature` calls multi links.
+const MULTI_LINKS: &str = "uprobe_multi";
+
 /// Whether the target was started by us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Begin {
@@ -33,9 +37,17 @@ pub(super) enum Begin {
 }
 
 /// The request in the session's terms.
-pub(super) fn options(request: &cli::Audit, begin: Begin) -> Options {
+///
+/// # Errors
+/// A feature that cannot be left out.
+pub(super) fn options(request: &cli::Audit, begin: Begin) -> anyhow::Result<Options> {
     let without = |feature: &str| request.without_features.iter().any(|name| name == feature);
-    Options {
+    let known = |name: &str| name == MULTI_LINKS || EVENTS.iter().any(|event| event.tracepoint == name);
+    if let Some(unknown) = request.without_features.iter().find(|name| !known(name)) {
+        let events: Vec<&str> = EVENTS.iter().map(|event| event.tracepoint).collect();
+        bail!("--no-feature {unknown:?}: there are {MULTI_LINKS}, {}", events.join(", "));
+    }
+    Ok(Options {
         runtime: match &request.runtime {
             cli::RuntimeChoice::Auto => None,
             cli::RuntimeChoice::Named(name) => Some(name.clone()),
@@ -49,9 +61,10 @@ pub(super) fn options(request: &cli::Audit, begin: Begin) -> Options {
         min_bytes: request.min_bytes,
         rss_step: request.rss_step,
         from_start: begin == Begin::Launched,
-        multi: if without("uprobe_multi") { Multi::Forbidden } else { Multi::Allowed },
+        multi: if without(MULTI_LINKS) { Multi::Forbidden } else { Multi::Allowed },
+        without: request.without_features.clone(),
         log: if log::log_enabled!(log::Level::Trace) { Log::Debug } else { Log::Off },
-    }
+    })
 }
 
 /// Ctrl-C, SIGTERM and SIGHUP.
@@ -79,7 +92,7 @@ pub(super) fn start(
     colour: Colour,
     host: &Host,
 ) -> anyhow::Result<Started> {
-    let options = options(request, begin);
+    let options = options(request, begin)?;
     let inspected = inspect::inspect(pid, &options, host).context(CannotAttach)?;
     let recording = recording(request, pid)?;
     let face = faces::prepare(request, pid, colour)?;

@@ -109,7 +109,7 @@ fn kernel(host: &Host) -> Vec<Row> {
     };
     let mut rows = vec![release, types, nop5];
     rows.extend(EVENTS.iter().map(|event| {
-        let offered = event.offered(host);
+        let offered = event.offered(host, &[]);
         Row {
             about: event.tracepoint,
             state: if offered.is_ok() { State::Good } else { State::Lacking },
@@ -167,8 +167,12 @@ mod tests {
     use super::*;
 
     fn host(capabilities: u64) -> Host {
+        of_release((6, 1), capabilities)
+    }
+
+    fn of_release(release: (u32, u32), capabilities: u64) -> Host {
         Host {
-            release: (6, 1),
+            release,
             release_name: "6.1.0".to_owned(),
             nop5: Nop5::Plain,
             types: Err("no BTF".to_owned()),
@@ -178,10 +182,19 @@ mod tests {
 
     #[test]
     fn a_missing_right_names_the_capability() {
-        let rows = rights(&host(0));
-        assert_eq!(rows[0].state, State::Missing);
-        assert!(rows[0].detail.contains("CAP_BPF and CAP_PERFMON"));
-        assert_eq!(rights(&host(1 << capability::SYS_ADMIN))[0].state, State::Good);
+        for (release, named) in [((6, 18), "CAP_BPF and CAP_PERFMON"), ((6, 1), "CAP_SYS_ADMIN")] {
+            let rows = rights(&of_release(release, 0));
+            assert_eq!(rows[0].state, State::Missing);
+            assert!(rows[0].detail.contains(named), "{}", rows[0].detail);
+            assert_eq!(rights(&of_release(release, 1 << capability::SYS_ADMIN))[0].state, State::Good);
+        }
+    }
+
+    #[test]
+    fn bpf_and_perfmon_do_where_links_need_no_more() {
+        let both = 1 << capability::BPF | 1 << capability::PERFMON;
+        assert_eq!(rights(&of_release((6, 18), both))[0].state, State::Good);
+        assert_eq!(rights(&of_release((6, 9), both))[0].state, State::Missing);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(super) fn plan(inspected: &Inspected) -> String {
         ));
     }
     for event in EVENTS {
-        text.push_str(&match event.offered(&inspected.host) {
+        text.push_str(&match event.offered(&inspected.host, &[]) {
             Ok(()) => format!("  place    {:<22} raw tracepoint, tells {}\n", event.tracepoint, event.tells),
             Err(reason) => format!("  refuse   {:<22} {reason}\n", event.tracepoint),
         });

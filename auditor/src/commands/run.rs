@@ -42,7 +42,7 @@ pub(super) fn run(request: &cli::Run, colour: Colour) -> anyhow::Result<Exit> {
 }
 
 fn plan(held: &Held, request: &cli::Audit) -> anyhow::Result<Exit> {
-    let options = audit::options(request, Begin::Launched);
+    let options = audit::options(request, Begin::Launched)?;
     let inspected = inspect::inspect(held.pid(), &options, &Host::ask()).context(CannotAttach)?;
     output::print(&plan_text::plan(&inspected))?;
     Ok(Exit::Clean)

@@ -63,11 +63,14 @@ pub const EVENTS: &[KernelEvent] = &[
 ];
 
 impl KernelEvent {
-    /// Whether this host has it.
+    /// Whether this host has it, and it is not among those to do without.
     ///
     /// # Errors
     /// Why not.
-    pub fn offered(&self, host: &Host) -> Result<(), String> {
+    pub fn offered(&self, host: &Host, without: &[String]) -> Result<(), String> {
+        if without.iter().any(|name| name == self.tracepoint) {
+            return Err("left out by --no-feature".to_owned());
+        }
         if self.program == program::SYSCALL {
             return Ok(());
         }

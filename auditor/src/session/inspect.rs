@@ -31,6 +31,8 @@ pub struct Options {
     pub from_start: bool,
     /// Whether multi links may be used.
     pub multi: Multi,
+    /// Kernel events to do without, by tracepoint.
+    pub without: Vec<String>,
     /// Whether the programs' own diagnostics are wanted.
     pub log: Log,
 }
@@ -46,6 +48,7 @@ impl Default for Options {
             rss_step: Bytes(1 << 20),
             from_start: false,
             multi: Multi::Allowed,
+            without: Vec::new(),
             log: Log::Off,
         }
     }

@@ -49,7 +49,7 @@ pub fn start(
     let multi = if inspected.host.has_sound_multi_links() { options.multi } else { Multi::Forbidden };
     let mut kernel = Kernel::load(&settings(&inspected.host, options), multi)?;
     laps.done("loading the hook program");
-    let mut hooks = attach_events(&mut kernel, &inspected.host);
+    let mut hooks = attach_events(&mut kernel, &inspected.host, &options.without);
     laps.done("attaching to kernel events");
     let mut governor = Governor::new(options.budget, now());
     for placement in &inspected.plan.placements {
@@ -134,11 +134,12 @@ fn same_bytes(memory: &LiveMemory, at: Address, expected: &[u8]) -> Result<(), S
     ))
 }
 
-fn attach_events(kernel: &mut Kernel, host: &Host) -> BTreeMap<u32, fact::Hook> {
+fn attach_events(kernel: &mut Kernel, host: &Host, without: &[String]) -> BTreeMap<u32, fact::Hook> {
     let mut hooks = BTreeMap::new();
     for (index, event) in EVENTS.iter().enumerate() {
-        let state =
-            event.offered(host).and_then(|()| kernel.attach_event(event).map_err(|error| error.to_string()));
+        let state = event
+            .offered(host, without)
+            .and_then(|()| kernel.attach_event(event).map_err(|error| error.to_string()));
         let id = plan::EVENT_IDS + index as u32;
         let hook = fact::Hook {
             id,

@@ -1,7 +1,9 @@
 //! What the report says of the target as a whole.
 
-use super::made::{allocate, anon, fact, hook, memory, only_map, runtime, told, under_way, with_hooks};
-use crate::audit::fact::{Cost, Ended, HookState, Lost, What};
+use super::made::{
+    allocate, anon, fact, hook, look, memory, only_map, runtime, shape, told, under_way, with_hooks,
+};
+use crate::audit::fact::{Cost, Ended, HookState, Lost, Occasion, What};
 use crate::audit::report::Confidence;
 use crate::audit::unit::{Bytes, Nanos};
 use crate::audit::{Audit, ladder};
@@ -84,4 +86,19 @@ fn an_audit_tells_why_it_ended() {
     assert_eq!(audit.ended(), None);
     audit.apply(&fact(3, What::Ended(Ended::Duration)));
     assert_eq!(audit.ended(), Some(Ended::Duration));
+}
+
+#[test]
+fn a_map_that_was_not_read_at_the_exit_has_the_figures_of_the_last_poll() {
+    for (occasion, confidence) in
+        [(Occasion::Poll, Confidence::AtLeast), (Occasion::AtExit, Confidence::Exact)]
+    {
+        let facts = [
+            (2, allocate(0x1000, 100)),
+            (3, look(occasion, shape(0x1000, 228, 7))),
+            (4, What::Ended(Ended::TargetExited)),
+        ];
+        let report = told(under_way(), facts);
+        assert_eq!(report.coverage.confidence, confidence, "{:?}", report.coverage.notes);
+    }
 }

@@ -245,11 +245,12 @@ fn collector(report: &Report, page: &mut Page) {
 }
 
 fn syscalls(report: &Report, page: &mut Page) {
+    let Some(syscalls) = &report.syscalls else { return };
     page.heading("Memory syscalls (the bytes are of those that succeeded)");
-    for (name, calls) in phrases::syscalls(&report.syscalls) {
+    for (name, calls) in phrases::syscalls(syscalls) {
         page.labelled(name, Tone::Normal, &phrases::calls(calls));
     }
-    for (advice, calls) in report.syscalls.madvise.by_advice.iter().take(ROWS) {
+    for (advice, calls) in syscalls.madvise.by_advice.iter().take(ROWS) {
         page.labelled("", Tone::Quiet, &advised(advice, *calls));
     }
 }

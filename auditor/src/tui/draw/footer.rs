@@ -26,7 +26,8 @@ pub(super) fn activity(report: &Report, state: &State, area: Rect, frame: &mut F
 
 /// Those that were called: `mmap 14 126.4 MiB`.
 fn syscalls(report: &Report) -> Vec<String> {
-    let called = phrases::syscalls(&report.syscalls).into_iter().filter(|(_, calls)| calls.calls > 0);
+    let Some(syscalls) = &report.syscalls else { return vec!["memory syscalls are not seen".to_owned()] };
+    let called = phrases::syscalls(syscalls).into_iter().filter(|(_, calls)| calls.calls > 0);
     let said: Vec<String> = called
         .map(|(name, calls)| format!("{name} {} {}", human::short(calls.calls), human::bytes(calls.bytes)))
         .collect();

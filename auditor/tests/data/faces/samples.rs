@@ -49,7 +49,7 @@ pub(crate) fn empty() -> Report {
             ended: None,
         },
         memory: Memory { rss: Rss::default(), limit: None, swap: None, ladder: vec![] },
-        syscalls: Syscalls::default(),
+        syscalls: Some(Syscalls::default()),
         events: Events::default(),
         maps: vec![],
         populations: vec![],
@@ -299,7 +299,7 @@ pub(crate) fn rich() -> Report {
             swap: Some(Bytes(0)),
             ladder: ladder(),
         },
-        syscalls: syscalls(),
+        syscalls: Some(syscalls()),
         events: Events {
             allocate: Some(32),
             grow: Some(31),
@@ -435,7 +435,7 @@ pub(crate) fn hostile() -> Report {
             swap: most,
             ladder: vec![Rung { name: endless.clone(), bytes: Bytes(u64::MAX) }; 50],
         },
-        syscalls: Syscalls {
+        syscalls: Some(Syscalls {
             mmap: calls,
             munmap: calls,
             mremap: calls,
@@ -445,7 +445,7 @@ pub(crate) fn hostile() -> Report {
                 bytes: Bytes(u64::MAX),
                 by_advice: BTreeMap::from([(endless.clone(), calls)]),
             },
-        },
+        }),
         maps: (0..30).map(|index| hostile_map(u64::MAX - index)).collect(),
         ..rich()
     };
