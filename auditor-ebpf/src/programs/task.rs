@@ -9,6 +9,7 @@ use aya_log_ebpf::debug;
 use super::look;
 use crate::config::{EXIT_BEFORE_MM, OOM_GIVES_TASK, TASK_TGID};
 use crate::emit;
+use crate::maps::TARGETS;
 
 /// match-proto:v2.6:include/trace/events/sched.h:sched_process_fork(struct task_struct *parent, struct task_struct *child)
 #[raw_tracepoint(tracepoint = "sched_process_fork")]
@@ -42,6 +43,8 @@ fn exit(context: RawTracePointContext) -> i32 {
         debug!(&context, "{} exits", pid);
         look::at_exit(pid);
         send(task::EXIT, pid, 0);
+        // The number may be given to another process before the agent has seen the end of this one.
+        let _: Option<()> = TARGETS.remove(pid).ok();
     }
     0
 }

@@ -1,5 +1,10 @@
 //! Moving the entries of one map from its old table to the new: how far it is, since when nothing
-//! moves. Moves are told by facts, or seen as progress from one look to the next.
+//! moves. Moves are told by facts, and seen as progress from one look to the next; of the two accounts
+//! of the same moves the further one counts, never their sum.
+//!
+//! Facts of moves may come long after them, many at once, when their evacuation has ended and others
+//! have begun. What is still to be told of the ended ones is their [`Evacuation::end`]'s to say, and
+//! their map's to keep, so that it is not taken for progress of the one under way.
 
 use super::fact::Progress;
 use super::report;
@@ -8,7 +13,12 @@ use super::unit::Nanos;
 /// An evacuation under way, or the last one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Evacuation {
-    moved: u64,
+    /// By the facts.
+    told: u64,
+    /// By the last look.
+    read: u64,
+    /// Moved before anybody told: no fact will come of these.
+    before: u64,
     /// 0: not known.
     total: u64,
     in_progress: bool,
@@ -30,37 +40,53 @@ pub(super) enum End {
 impl Evacuation {
     /// It begins, with so many old buckets; 0: not known.
     pub(super) const fn begin(at: Nanos, total: u64) -> Self {
-        Self { moved: 0, total, in_progress: true, last_move: at, longest_stall: Nanos(0), visible: false }
+        Self {
+            told: 0,
+            read: 0,
+            before: 0,
+            total,
+            in_progress: true,
+            last_move: at,
+            longest_stall: Nanos(0),
+            visible: false,
+        }
+    }
+
+    /// It had begun before anybody told of it, and is so far.
+    pub(super) fn found(at: Nanos, progress: Progress) -> Self {
+        Self { before: progress.moved, ..Self::begin(at, progress.total) }
     }
 
     /// Old buckets were moved.
     pub(super) fn moved(&mut self, at: Nanos, buckets: u64) {
-        self.moved = self.cap(self.moved.saturating_add(buckets));
+        self.told = self.told.saturating_add(buckets);
         self.touch(at);
     }
 
-    /// A look told how far it is. It knows better than facts that may stand for moves of an
-    /// evacuation before this one.
+    /// A look told how far it is.
     pub(super) fn read(&mut self, at: Nanos, progress: Progress) {
         self.total = progress.total;
         self.visible = true;
         self.in_progress = true;
-        if progress.moved > self.moved {
+        if progress.moved > self.count() {
             self.touch(at);
         }
-        self.moved = self.cap(progress.moved);
+        self.read = self.read.max(progress.moved);
     }
 
-    /// The old table has been let go.
-    pub(super) fn end(&mut self, at: Nanos, how: End) {
+    /// The old table has been let go. Returns how many of its moves are still to be told, if they are
+    /// told at all.
+    pub(super) fn end(&mut self, at: Nanos, how: End) -> u64 {
         if !self.in_progress {
-            return;
+            return 0;
         }
         self.longest_stall = self.longest_stall.max(at.since(self.last_move));
         self.in_progress = false;
+        let known = self.before.saturating_add(self.told);
         if how == End::Complete && self.total > 0 {
-            self.moved = self.total;
+            self.read = self.total;
         }
+        self.count().saturating_sub(known)
     }
 
     /// Whether the old table is still held.
@@ -69,8 +95,8 @@ impl Evacuation {
     }
 
     /// Old buckets moved.
-    pub(super) const fn count(&self) -> u64 {
-        self.moved
+    pub(super) fn count(&self) -> u64 {
+        self.cap(self.before.saturating_add(self.told).max(self.read))
     }
 
     /// The longest time without a move until `now`, where moves can be seen.
@@ -82,14 +108,14 @@ impl Evacuation {
     /// As the report has it at `now`.
     pub(super) fn report(&self, now: Nanos) -> report::Evacuation {
         report::Evacuation {
-            moved: self.moved,
+            moved: self.count(),
             total: self.total,
             in_progress: self.in_progress,
             stalled_for: self.in_progress.then(|| now.since(self.last_move)),
         }
     }
 
-    /// Facts may stand for moves of two evacuations; no more can be moved than there is.
+    /// No more can be moved than there is.
     fn cap(&self, moved: u64) -> u64 {
         if self.total > 0 { moved.min(self.total) } else { moved }
     }
@@ -131,6 +157,25 @@ mod tests {
         evacuation.read(Nanos(30), Progress { moved: 2, total: 8 });
         assert_eq!(evacuation.count(), 2);
         assert_eq!(evacuation.report(Nanos(40)).stalled_for, Some(Nanos(30)));
+    }
+
+    #[test]
+    fn moves_that_are_told_and_seen_are_the_same_moves() {
+        let mut evacuation = Evacuation::begin(Nanos(0), 1000);
+        evacuation.read(Nanos(10), Progress { moved: 500, total: 1000 });
+        evacuation.moved(Nanos(11), 501);
+        assert_eq!(evacuation.count(), 501);
+        evacuation.moved(Nanos(12), 9);
+        assert_eq!(evacuation.count(), 510);
+    }
+
+    #[test]
+    fn what_was_moved_before_anybody_told_is_never_told() {
+        let mut evacuation = Evacuation::found(Nanos(0), Progress { moved: 30, total: 100 });
+        evacuation.moved(Nanos(1), 20);
+        assert_eq!(evacuation.count(), 50);
+        assert_eq!(evacuation.end(Nanos(2), End::Complete), 50);
+        assert_eq!((evacuation.count(), evacuation.end(Nanos(3), End::Complete)), (100, 0));
     }
 
     #[test]

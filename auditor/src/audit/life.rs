@@ -14,6 +14,9 @@ use super::unit::{Address, Bytes, Nanos};
 
 /// Longest name that is kept, in bytes.
 const MOST_NAME: usize = 256;
+/// A look is dated when the reading of all headers begins, and names are read last. A map that dies so
+/// soon after it may have given its address to another by then, whose name it would be.
+const READING: Nanos = Nanos(100_000_000);
 
 /// One map. It takes 864 bytes, and its tables about 300 for up to eleven.
 #[derive(Clone, Debug)]
@@ -28,8 +31,8 @@ pub(super) struct Life {
     pub(super) gone: Option<Nanos>,
     /// Whose, once a look has told.
     pub(super) runtime: Option<RuntimeId>,
-    /// Its name in the target.
-    pub(super) name: Option<Box<str>>,
+    /// Its name in the target, and when it was read.
+    named: Option<(Nanos, Box<str>)>,
     /// What it looked like last, and when.
     pub(super) shape: Option<(Nanos, Shape)>,
     /// What it holds.
@@ -38,6 +41,8 @@ pub(super) struct Life {
     pub(super) growths: Growths,
     /// Moving entries, now or last.
     pub(super) evacuation: Option<Evacuation>,
+    /// Moves of evacuations that have ended, of which no fact has told yet.
+    moves_to_come: u64,
     /// The stack of the largest table so far.
     pub(super) site: Option<(Bytes, StackId)>,
     /// What it counts itself.
@@ -105,11 +110,12 @@ impl Life {
             born: None,
             gone: None,
             runtime: None,
-            name: None,
+            named: None,
             shape: None,
             holding: Holding::new(origin == Origin::Observed),
             growths: Growths::default(),
             evacuation: None,
+            moves_to_come: 0,
             site: None,
             counters: Counters::default(),
             growth: None,
@@ -120,6 +126,11 @@ impl Life {
             read_at_exit: false,
             doubted: false,
         }
+    }
+
+    /// Its name in the target.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.named.as_ref().map(|(_, name)| &**name)
     }
 
     /// Whether everything of it was seen.
@@ -195,7 +206,12 @@ impl Life {
 
     /// Old buckets were moved.
     pub(super) fn evacuate(&mut self, at: Nanos, buckets: u64) {
-        self.evacuation.get_or_insert_with(|| Evacuation::begin(at, 0)).moved(at, buckets);
+        let of_the_ended = buckets.min(self.moves_to_come);
+        self.moves_to_come -= of_the_ended;
+        if buckets > of_the_ended {
+            let evacuation = self.evacuation.get_or_insert_with(|| Evacuation::begin(at, 0));
+            evacuation.moved(at, buckets - of_the_ended);
+        }
     }
 
     /// A table was let go.
@@ -233,8 +249,8 @@ impl Life {
 
     /// It was read.
     pub(super) fn look(&mut self, at: Nanos, fact: &Look, frees: Frees, around: &mut Around<'_>) {
-        if self.name.is_none() {
-            self.name = fact.name.as_deref().map(shortened);
+        if self.named.is_none() {
+            self.named = fact.name.as_deref().map(|name| (at, shortened(name)));
         }
         if self.shape.as_ref().is_some_and(|(then, _)| at < *then) {
             return;
@@ -253,6 +269,9 @@ impl Life {
     /// It is over: whatever it still holds goes with it.
     pub(super) fn end(&mut self, at: Nanos, around: &mut Around<'_>) {
         let at = *self.gone.get_or_insert(at);
+        if self.named.as_ref().is_some_and(|(then, _)| at.since(*then) < READING) {
+            self.named = None;
+        }
         self.end_growth(at, End::BrokenOff, around.episodes);
         self.holding.ledger.write_off();
         // A map that never had a table never counted anything.
@@ -325,7 +344,8 @@ impl Life {
 
     fn end_growth(&mut self, at: Nanos, how: End, episodes: &mut Episodes) {
         if let Some(evacuation) = &mut self.evacuation {
-            evacuation.end(at, how);
+            let to_come = evacuation.end(at, how);
+            self.moves_to_come = self.moves_to_come.saturating_add(to_come);
         }
         if let Some(growth) = self.growth.take() {
             let moves = self.moves(at);
@@ -339,7 +359,7 @@ impl Life {
         }
         if let Some(progress) = seen.evacuation {
             let under_way = self.evacuation.take().filter(Evacuation::in_progress);
-            let mut evacuation = under_way.unwrap_or_else(|| Evacuation::begin(at, progress.total));
+            let mut evacuation = under_way.unwrap_or_else(|| Evacuation::found(at, progress));
             evacuation.read(at, progress);
             self.evacuation = Some(evacuation);
         }

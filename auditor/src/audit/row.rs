@@ -27,7 +27,7 @@ pub(super) fn row(life: &Life, context: Context<'_>) -> Map {
         address: life.address,
         runtime: context.recognised.name(life.runtime).to_owned(),
         type_name: None,
-        name: life.name.as_deref().map(str::to_owned),
+        name: life.name().map(str::to_owned),
         origin: life.origin,
         born: life.born,
         died: life.gone,

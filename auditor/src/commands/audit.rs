@@ -131,7 +131,12 @@ pub(super) async fn watch(started: Started, request: &cli::Audit, stop: Stop) ->
     face.begin()?;
     let ended = follow(&mut live, timing, &mut *face, stop).await;
     face.close();
-    let report = live.finish(*ended.as_ref().unwrap_or(&Ended::Stopped));
+    let why = *ended.as_ref().unwrap_or(&Ended::Stopped);
+    let report = live.finish(why, |interval| {
+        if let Err(error) = face.interval(interval) {
+            log::debug!("the last interval: {error}");
+        }
+    });
     ended.context("showing the report")?;
     face.last(&report)?;
     Ok(report)

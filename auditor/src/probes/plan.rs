@@ -7,7 +7,7 @@ use super::host::{Host, Nop5, capability};
 use super::site::{self, Site};
 use crate::audit::fact::{self, HookState};
 use crate::audit::unit::{Address, Nanos};
-use crate::runtimes::hook::{Heat, Hook};
+use crate::runtimes::hook::{Does, Heat, Hook, Stack};
 
 /// Numbers from here on are kernel events, not specs.
 pub const EVENT_IDS: u32 = 1 << 16;
@@ -169,9 +169,17 @@ fn placement(wanted: &Wanted, hook: &Hook, id: u32, function: Function, site: &S
         bytes: site.bytes.clone(),
         skip_if_below: site.skip_if_below,
         place: format!("{}:{}+{:#x} ({})", function.shown, hook.symbol, site.offset, site.instruction),
-        cost: site.cost,
+        cost: site.cost.plus(work(hook)),
         header_len: wanted.header_len,
     }
+}
+
+/// What the program does at a hit, on top of the trap; measured on 6.18 over an empty program: a count in
+/// a hash map 30 ns, a record in the ring 100 ns, a stack of 7 frames 1190 ns.
+fn work(hook: &Hook) -> Nanos {
+    let tells = if hook.does == Does::Count { 30 } else { 100 };
+    let walks = if hook.stack == Stack::Take { 1_190 } else { 0 };
+    Nanos(tells + walks)
 }
 
 fn not_wanted(wanted: &Wanted, hook: &Hook) -> Option<&'static str> {

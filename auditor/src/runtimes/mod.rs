@@ -89,7 +89,6 @@ pub enum LayoutError {
         /// What was looked at.
         what: &'static str,
         /// Why.
-        #[source]
         error: ReadError,
     },
 }

@@ -95,7 +95,6 @@ pub enum SetupError {
         /// Which runtime.
         runtime: String,
         /// Which check failed.
-        #[source]
         error: LayoutError,
     },
     /// The kernel side.

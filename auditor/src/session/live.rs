@@ -173,11 +173,11 @@ impl Live {
         Ok(())
     }
 
-    /// Reads the ring and applies what is old enough. Returns whether a tick was among it.
-    pub fn drain(&mut self) -> bool {
+    /// Reads the ring and applies what is old enough. Returns the report at each tick that was among
+    /// it: as it was then, and not with what came after, so that a replay gives the same.
+    pub fn drain(&mut self) -> Vec<Report> {
         let before = now();
         self.read_ring();
-        self.name_stacks();
         self.greet_the_newborn();
         self.apply_until(Nanos(before.0.saturating_sub(PATIENCE.0)))
     }
@@ -202,20 +202,24 @@ impl Live {
         links
     }
 
-    /// Polls and takes stock; an interval ends with it.
+    /// Polls and takes stock; an interval ends with it. Stacks are named here and not at each drain:
+    /// reading a program's debug information for the first frame takes longer than the governor may
+    /// be kept waiting.
     pub fn tick(&mut self) {
         self.poll();
+        self.name_stacks();
         self.take_stock();
         self.tell(What::Tick);
         if let Some(recording) = &mut self.recording
             && let Err(error) = recording.flush()
         {
-            log::error!("{error}; the audit goes on without the recording");
+            log::error!("{}; the audit goes on without the recording", whole(&error));
         }
     }
 
-    /// Ends the audit: takes the hooks out, reads what is left, and gives the last report.
-    pub fn finish(&mut self, ended: Ended) -> Report {
+    /// Ends the audit: takes the hooks out, reads what is left, and gives the last report. Before it
+    /// those of the ticks that were still waiting, to `tick`.
+    pub fn finish(&mut self, ended: Ended, tick: impl FnMut(&Report)) -> Report {
         if ended != Ended::TargetExited {
             self.poll();
         }
@@ -224,11 +228,11 @@ impl Live {
         self.name_stacks();
         self.take_stock();
         self.tell(What::Ended(ended));
-        self.apply_until(Nanos(u64::MAX));
+        self.apply_until(Nanos(u64::MAX)).iter().for_each(tick);
         if let Some(recording) = self.recording.take()
             && let Err(error) = recording.finish()
         {
-            log::error!("{error}; the recording is not whole");
+            log::error!("{}; the recording is not whole", whole(&error));
         }
         self.report()
     }
@@ -349,18 +353,26 @@ impl Live {
         }
     }
 
-    fn apply_until(&mut self, until: Nanos) -> bool {
-        let mut ticked = false;
+    fn apply_until(&mut self, until: Nanos) -> Vec<Report> {
+        let mut ticks = Vec::new();
         for fact in self.order.release(until) {
             if let Some(recording) = &mut self.recording
                 && let Err(error) = recording.append(&fact)
             {
-                log::error!("{error}; the audit goes on without the recording");
+                log::error!("{}; the audit goes on without the recording", whole(&error));
             }
-            ticked |= fact.what == What::Tick;
             self.replaced |= fact.what == What::Exec;
             self.audit.apply(&fact);
+            if fact.what == What::Tick {
+                ticks.push(self.audit.report());
+            }
         }
-        ticked
+        ticks
     }
+}
+
+/// An error with its causes, in one line.
+fn whole(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |story, cause| format!("{story}: {cause}"))
 }

@@ -101,8 +101,8 @@ pub async fn follow(
             _ = screen.tick() => face.refresh(&live.report())?,
             _ = ring.tick() => govern(live),
         }
-        if live.drain() {
-            face.interval(&live.report())?;
+        for report in live.drain() {
+            face.interval(&report)?;
         }
         if live.is_replaced() {
             return Ok(Ended::TargetReplaced);

@@ -26,7 +26,6 @@ pub enum LaunchError {
         /// As it was given.
         program: String,
         /// Why.
-        #[source]
         error: io::Error,
     },
     /// It did not stop where it should.

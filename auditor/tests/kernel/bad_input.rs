@@ -23,7 +23,7 @@ fn attach_to(scene: &Scene, pids: &str, flags: &[&str]) -> Ended {
 #[ignore = "needs root: cargo xtask test"]
 fn a_process_that_cannot_be_audited_is_refused_with_the_remedy() {
     let scene = Scene::new();
-    attach_to(&scene, "4194304", &[]).refused(3, &["4194304", "no such process"]);
+    attach_to(&scene, "4194304", &[]).refused(3, &["no process 4194304", "it has ended"]);
     scene.audit(["attach", "-n", "no-such-name"]).refused(3, &["no-such-name", "ps -e"]);
     let sleeper = sleeper(&scene);
     let pid = sleeper.pid().to_string();

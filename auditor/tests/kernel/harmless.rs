@@ -15,9 +15,18 @@ const WITHOUT_MULTI: &[&str] = &["--no-feature", "uprobe_multi"];
 /// Both kinds of link.
 const LINKS: [&[&str]; 2] = [&[], WITHOUT_MULTI];
 
-/// 16 bytes of each probed function.
-fn text_of(target: &Process) -> [[u8; 16]; 4] {
-    SYMBOLS.map(|symbol| target.bytes(target.address_of(symbol)))
+/// The text of all probed functions, which are neighbours, and where each begins in it.
+fn text_of(target: &Process) -> ([u8; 128], [usize; 4]) {
+    let addresses = SYMBOLS.map(|symbol| target.address_of(symbol));
+    let first = addresses.into_iter().min().unwrap();
+    (target.bytes(first), addresses.map(|address| (address - first) as usize))
+}
+
+/// Only the first byte of each function is another, and the same.
+fn with_probes((mut text, sites): ([u8; 128], [usize; 4])) -> ([u8; 128], [usize; 4]) {
+    assert!(sites.iter().all(|&site| text[site] == NOP), "{text:02x?} at {sites:?}");
+    sites.iter().for_each(|&site| text[site] = BREAKPOINT);
+    (text, sites)
 }
 
 fn busy_demo(scene: &Scene, scenario: &str) -> Process {
@@ -40,13 +49,9 @@ fn an_audit_that_ends_restores_every_byte_of_the_text() {
             let scene = Scene::new();
             let target = busy_demo(&scene, "churn");
             let before = text_of(&target);
-            assert!(before.iter().all(|text| text[0] == NOP), "{before:02x?}");
             let auditor =
                 scene.attach(&target, &[&["--evacuation", "probe", "--duration", "300ms"], flags].concat());
-            let during = text_of(&target);
-            assert!(during.iter().all(|text| text[0] == BREAKPOINT), "{during:02x?}");
-            let rest = |texts: [[u8; 16]; 4]| texts.map(|text| text[1..].to_vec());
-            assert_eq!(rest(during), rest(before), "more than the site changed");
+            assert_eq!(text_of(&target), with_probes(before), "more than the sites changed");
             if let Some(signal) = signal {
                 auditor.signal(signal);
             }
@@ -60,14 +65,13 @@ fn an_audit_that_ends_restores_every_byte_of_the_text() {
 /// Kills the agent at a random moment, in its start or long after, and looks whether the target was
 /// left as it was.
 fn kill_the_agent(scene: &Scene, target: &Process, chance: &mut Chance, flags: &[&str]) {
-    let before: [u8; 16] = target.bytes(target.address_of("demo_map_allocate"));
+    let site = target.address_of("demo_map_allocate");
+    let before: [u8; 6] = target.bytes(site);
     let pid = target.pid().to_string();
     let agent = scene.auditor(["attach", "-q", "-p", &pid, "--evacuation", "probe"].iter().chain(flags));
     std::thread::sleep(Duration::from_micros(chance.below(200_000)));
     agent.end_by(Signal::SIGKILL);
-    wait_until("the text is restored", PATIENCE, || {
-        target.bytes::<16>(target.address_of("demo_map_allocate")) == before
-    });
+    wait_until("the text is restored", PATIENCE, || target.bytes(site) == before);
 }
 
 #[test]
