@@ -12,6 +12,7 @@ use crate::cli::{self, Format, Targets};
 use crate::output;
 use crate::probes::host::Host;
 use crate::session::setup;
+use crate::session::timed::timed;
 use crate::target::process::find_by_name;
 
 /// Audits until they end, the user says so, or the time is over.
@@ -50,7 +51,7 @@ fn plans(pids: &[Pid], request: &cli::Audit) -> anyhow::Result<Exit> {
 
 fn watch(pids: &[Pid], request: &cli::Audit, colour: Colour) -> anyhow::Result<Exit> {
     let stop = audit::stop()?;
-    let host = Host::ask();
+    let host = timed("asking the kernel", Host::ask);
     let tasks = LocalSet::new();
     audit::runtime()?.block_on(tasks.run_until(async {
         let mut exit = Exit::Clean;

@@ -23,6 +23,7 @@ use crate::probes::plan::Evacuation;
 use crate::session::governor::Budget;
 use crate::session::live::Live;
 use crate::session::setup::{self, Options};
+use crate::session::timed::timed;
 use crate::session::{Timing, follow};
 
 /// Whether the target was started by us.
@@ -108,7 +109,8 @@ pub(super) fn record_path(request: &cli::Audit, pid: Pid) -> Option<PathBuf> {
 
 /// Inspects and starts a target, and says in one line what was placed.
 pub(super) fn start(pid: Pid, options: &Options, host: &Host) -> anyhow::Result<Live> {
-    let inspected = setup::inspect(pid, options, host).context(CannotAttach)?;
+    let inspected =
+        timed("looking at the target", || setup::inspect(pid, options, host)).context(CannotAttach)?;
     let live = setup::start(inspected, options).context(CannotAttach)?;
     log::info!("{}", live.summary());
     Ok(live)

@@ -12,6 +12,7 @@ use crate::cli::{self, Destination, Format};
 use crate::output;
 use crate::probes::host::Host;
 use crate::session::setup;
+use crate::session::timed::timed;
 use crate::target::launch::{self, Held, Running};
 
 /// Holds the command at its first instruction, attaches, and lets it run.
@@ -27,7 +28,7 @@ pub(super) fn run(request: &cli::Run, colour: Colour) -> anyhow::Result<Exit> {
     }
     audit::runtime()?.block_on(async {
         let options = audit::options(audit, Begin::Launched, audit::record_path(audit, held.pid()));
-        let live = match audit::start(held.pid(), &options, &Host::ask()) {
+        let live = match audit::start(held.pid(), &options, &timed("asking the kernel", Host::ask)) {
             Ok(live) => live,
             Err(error) => {
                 held.end();

@@ -9,6 +9,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::governor::{Budget, Governor};
 use super::live::{Live, Parts};
+use super::timed::timed;
 use super::translate::Translator;
 use crate::audit::fact;
 use crate::audit::fact::{Began, HookState, What};
@@ -181,12 +182,12 @@ pub fn start(inspected: Inspected, options: &Options) -> Result<Live, SetupError
         page_shift: page_size().0.trailing_zeros(),
         log: options.log,
     };
-    let mut kernel = Kernel::load(&settings, options.multi)?;
-    let mut hooks = attach_events(&mut kernel, &inspected.host);
+    let mut kernel = timed("loading the kernel side", || Kernel::load(&settings, options.multi))?;
+    let mut hooks = timed("attaching to kernel events", || attach_events(&mut kernel, &inspected.host));
     let mut governor = Governor::new(options.budget, super::live::now());
     let mut translator = Translator::new(inspected.instance);
     for placement in &inspected.plan.placements {
-        let state = place(&mut kernel, placement, &memory, pid);
+        let state = timed(placement.hook.name, || place(&mut kernel, placement, &memory, pid));
         if state.state == HookState::Attached && plan::is_governed(placement, options.evacuation) {
             governor.govern(placement.id, placement.cost);
         }
@@ -204,7 +205,7 @@ pub fn start(inspected: Inspected, options: &Options) -> Result<Live, SetupError
     for hook in live.hooks.values().cloned().collect::<Vec<_>>() {
         live.tell(What::Hook(hook));
     }
-    first_census(&mut live, pid)?;
+    timed("the first census", || first_census(&mut live, pid))?;
     Ok(live)
 }
 
