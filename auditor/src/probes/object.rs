@@ -107,7 +107,7 @@ pub(super) fn load(settings: &Settings) -> Result<Ebpf, LoadError> {
     let exit_before_mm = number(|types| u32::from(types.exit_before_mm));
     let oom_gives_task = number(|types| u32::from(types.oom_gives_task == Some(true)));
     let log: u8 = if settings.log == Log::Off { 0 } else { 4 };
-    EbpfLoader::new()
+    let loaded = EbpfLoader::new()
         .override_global(global::RSS_STEP, &settings.rss_step, true)
         .override_global(global::MM_RSS_STAT, &rss_stat, true)
         .override_global(global::RSS_STRIDE, &stride, true)
@@ -119,7 +119,19 @@ pub(super) fn load(settings: &Settings) -> Result<Ebpf, LoadError> {
         .override_global(global::OOM_GIVES_TASK, &oom_gives_task, true)
         .override_global(aya_log::LEVEL, &log, false)
         .load(OBJECT)
-        .map_err(|error| LoadError::Object(Box::new(error), remedy()))
+        .map_err(|error| LoadError::Object(Box::new(error), remedy()));
+    give_back_free_memory();
+    loaded
+}
+
+/// aya's loader reads all of the kernel's types, whether they are wanted or not. That memory is free
+/// again, but below what has been allocated since, so that malloc would keep it: half of what we hold.
+fn give_back_free_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it only tells the kernel of pages that hold nothing.
+    unsafe {
+        libc::malloc_trim(0)
+    };
 }
 
 fn remedy() -> &'static str {
