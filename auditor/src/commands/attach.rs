@@ -12,6 +12,7 @@ use crate::output;
 use crate::probes::host::Host;
 use crate::session::inspect;
 use crate::session::shell::{self, Task};
+use crate::session::timed::timed;
 use crate::target::process::find_by_name;
 
 /// Audits until they end, the user says so, or the time is over.
@@ -72,7 +73,7 @@ fn watch(pids: &[Pid], request: &cli::Audit, colour: Colour) -> anyhow::Result<E
 /// Those that can be audited are, whatever becomes of the others; the status tells that there were
 /// others.
 fn start_all(pids: &[Pid], request: &cli::Audit, colour: Colour) -> anyhow::Result<(Vec<Started>, Exit)> {
-    let host = Host::ask();
+    let host = timed("asking the kernel", Host::ask);
     let mut started = Vec::new();
     let mut last = None;
     for pid in pids {

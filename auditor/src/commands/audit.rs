@@ -22,6 +22,7 @@ use crate::session::inspect::{self, Options};
 use crate::session::live::Live;
 use crate::session::setup;
 use crate::session::shell::{self, Stop};
+use crate::session::timed::timed;
 use crate::session::{Timing, follow};
 
 /// What `--no-feature` calls multi links.
@@ -93,7 +94,8 @@ pub(super) fn start(
     host: &Host,
 ) -> anyhow::Result<Started> {
     let options = options(request, begin)?;
-    let inspected = inspect::inspect(pid, &options, host).context(CannotAttach)?;
+    let inspected =
+        timed("looking at the target", || inspect::inspect(pid, &options, host)).context(CannotAttach)?;
     let recording = recording(request, pid)?;
     let face = faces::prepare(request, pid, colour)?;
     let live = setup::start(inspected, &options, recording).context(CannotAttach)?;

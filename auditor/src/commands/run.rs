@@ -11,6 +11,7 @@ use super::plan_text;
 use crate::cli::{self, Destination, Format};
 use crate::output;
 use crate::probes::host::Host;
+use crate::session::timed::timed;
 use crate::session::{inspect, shell};
 use crate::target::launch::{self, Held, Running};
 
@@ -26,7 +27,13 @@ pub(super) fn run(request: &cli::Run, colour: Colour) -> anyhow::Result<Exit> {
         return planned;
     }
     shell::run(async {
-        let started = match audit::start(held.pid(), audit, Begin::Launched, colour, &Host::ask()) {
+        let started = match audit::start(
+            held.pid(),
+            audit,
+            Begin::Launched,
+            colour,
+            &timed("asking the kernel", Host::ask),
+        ) {
             Ok(started) => started,
             Err(error) => {
                 held.end();

@@ -12,6 +12,7 @@ pub mod sampler;
 pub mod setup;
 pub mod shell;
 pub mod stacks;
+pub mod timed;
 pub mod translate;
 
 use std::io;
@@ -82,10 +83,12 @@ pub async fn follow(
     let exit = Readiness::of(&*live.process.pidfd())?;
     let start = Instant::now();
     let end = start + timing.duration.unwrap_or(NEVER);
-    let mut ring = paced(start, PACE);
     let mut tick = paced(start, timing.interval);
     let mut screen = paced(start, face.pace().unwrap_or(NEVER));
     live.tick();
+    // From the tick on: the first report is there as soon as the tick is old enough to be applied,
+    // and not one reading later.
+    let mut ring = paced(Instant::now(), PACE);
     loop {
         tokio::select! {
             biased;

@@ -1,7 +1,6 @@
 //! From a plan to a target being audited: load, place, take the first census.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use nix::sys::utsname::uname;
 use nix::time::{ClockId, clock_gettime};
@@ -9,6 +8,7 @@ use nix::time::{ClockId, clock_gettime};
 use super::governor::Governor;
 use super::inspect::{Inspected, Options, SetupError};
 use super::live::{Live, Parts, now};
+use super::timed::timed;
 use super::translate::Translator;
 use crate::audit::fact::{self, Began, HookState};
 use crate::audit::unit::{Address, Bytes, Nanos, Pid};
@@ -21,16 +21,6 @@ use crate::recording;
 use crate::target::memory::{LiveMemory, Memory as _};
 use crate::target::process::Process;
 
-/// Says with `-v` where the time went.
-struct Laps(Instant);
-
-impl Laps {
-    fn done(&mut self, what: &str) {
-        log::debug!("{what} took {:.1} ms", self.0.elapsed().as_secs_f64() * 1e3);
-        self.0 = Instant::now();
-    }
-}
-
 /// Loads the kernel side, places the plan, and takes the first census. Facts are kept in `recording`,
 /// if any.
 ///
@@ -41,33 +31,29 @@ pub fn start(
     options: &Options,
     recording: Option<recording::Writer>,
 ) -> Result<Live, SetupError> {
-    let mut laps = Laps(Instant::now());
     let pid = inspected.process.pid();
     let memory = LiveMemory::of(&inspected.process);
     let runtime = check_layout(&inspected, &memory)?;
-    laps.done("checking the layout");
     let multi = if inspected.host.has_sound_multi_links() { options.multi } else { Multi::Forbidden };
-    let mut kernel = Kernel::load(&settings(&inspected.host, options), multi)?;
-    laps.done("loading the hook program");
-    let mut hooks = attach_events(&mut kernel, &inspected.host, &options.without);
-    laps.done("attaching to kernel events");
+    let settings = settings(&inspected.host, options);
+    let mut kernel = timed("loading the kernel side", || Kernel::load(&settings, multi))?;
+    let events = || attach_events(&mut kernel, &inspected.host, &options.without);
+    let mut hooks = timed("attaching to kernel events", events);
     let mut governor = Governor::new(options.budget, now());
     for placement in &inspected.plan.placements {
-        let state = place(&mut kernel, placement, &memory, pid);
+        let state = timed(placement.hook.name, || place(&mut kernel, placement, &memory, pid));
         if state.state == HookState::Attached && plan::is_governed(placement, options.evacuation) {
             governor.govern(placement.id, placement.cost);
         }
         hooks.insert(placement.id, state);
     }
-    laps.done("placing hooks");
     hooks.extend(inspected.plan.refusals.iter().map(|refusal| (refusal.id, refusal.as_hook())));
     let began = began(&inspected.process, inspected.build_id, options);
     let translator = Translator::new(inspected.instance, inspected.plan.placements);
     let process = inspected.process;
     let mut live = Live::new(Parts { process, memory, translator, kernel, governor, hooks, recording });
     live.introduce(began, runtime);
-    first_census(&mut live, pid)?;
-    laps.done("the first census");
+    timed("the first census", || first_census(&mut live, pid))?;
     Ok(live)
 }
 

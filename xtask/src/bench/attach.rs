@@ -2,6 +2,7 @@
 //! the start of bpftrace to its probes being in place, on one target that is idle meanwhile.
 
 use std::process::Command;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -19,6 +20,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 const RATIO_AIM: f64 = 1.0;
 /// A full pair takes two seconds: there is time for some more of them.
 const TIMES: u32 = 2;
+
+/// Between attaching and detaching, so that the one is over before the other begins.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Milliseconds to attach and to detach.
 type Took = (f64, f64);
@@ -75,6 +79,7 @@ fn time(attach: impl FnOnce() -> Result<Running>) -> Result<Took> {
     let began = Instant::now();
     let running = attach()?;
     let attached = began.elapsed();
+    sleep(PAUSE);
     let began = Instant::now();
     running.interrupt(LIMIT)?;
     let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;

@@ -14,6 +14,9 @@ use crate::process;
 /// How often a child is asked whether it has ended.
 const GLANCE: Duration = Duration::from_millis(1);
 
+/// After this time a signal that did not help is sent again.
+const AGAIN: Duration = Duration::from_secs(3);
+
 /// A running child.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -82,11 +85,16 @@ impl Running {
         Ok(())
     }
 
-    /// Sends it the signal of Ctrl-C and waits for its end.
+    /// Sends it the signal of Ctrl-C until it ends: bpftrace 0.17 now and then overlooks the first.
     pub(crate) fn interrupt(mut self, limit: Duration) -> Result<()> {
-        process::output(Command::new("kill").args(["-INT", &self.pid().to_string()]))?;
-        self.ended(limit)?;
-        Ok(())
+        let deadline = Instant::now() + limit;
+        loop {
+            process::output(Command::new("kill").args(["-INT", &self.pid().to_string()]))?;
+            let ended = self.ended(AGAIN);
+            if ended.is_ok() || Instant::now() >= deadline {
+                return ended.map(drop);
+            }
+        }
     }
 
     /// User and system time so far, in seconds (proc_pid_stat(5), fields 14 and 15).
