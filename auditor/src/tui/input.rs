@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
@@ -106,12 +106,21 @@ fn wait(closed: &AtomicBool, mut deliver: impl FnMut(Input) -> bool) {
     }
 }
 
+/// Waits until the thread has ended, but not for ever: from a terminal that has hung up, crossterm 0.29
+/// reads on and on (`event/source/unix/mio.rs`, `try_read`: neither the end of input nor EIO leaves its
+/// loop). The probes must be taken out all the same; the thread goes with the process.
+fn wait_for(thread: &JoinHandle<()>) {
+    let deadline = Instant::now() + 10 * PATIENCE;
+    while !thread.is_finished() && Instant::now() < deadline {
+        thread::sleep(PATIENCE / 10);
+    }
+}
+
 impl Drop for Keys {
     fn drop(&mut self) {
         self.closed.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
-            // It panicked or it ended: either way it takes no more keys.
-            drop(thread.join());
+            wait_for(&thread);
         }
     }
 }

@@ -1,7 +1,11 @@
 //! The live screen in a real terminal, by tmux: what it shows, and that it leaves the terminal as it was.
 
+use std::fs;
 use std::process::Command;
 use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd;
 
 use crate::harness::{PATIENCE, Process, Scene, auditor, wait_until};
 
@@ -57,6 +61,13 @@ impl<'a> Terminal<'a> {
         panic!("never shown: {words:?} in\n{last}");
     }
 
+    /// Whether there is a server.
+    fn is_open(&self) -> bool {
+        let mut tmux = Command::new("tmux");
+        tmux.arg("-S").arg(self.scene.path("socket")).arg("has-session");
+        tmux.output().is_ok_and(|output| output.status.success())
+    }
+
     /// Whether the program there has the terminal for itself.
     fn is_taken(&self) -> bool {
         self.tmux(&["display-message", "-p", "#{alternate_on}"]).trim() == "1"
@@ -73,9 +84,31 @@ impl<'a> Terminal<'a> {
     }
 }
 
+impl Terminal<'_> {
+    /// What the shell there has started and what still runs.
+    fn started(&self) -> Vec<unistd::Pid> {
+        let shell = self.tmux(&["display-message", "-p", "#{pane_pid}"]);
+        let shell = shell.trim();
+        let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap_or_default();
+        children.split_whitespace().map(|pid| unistd::Pid::from_raw(pid.parse().unwrap())).collect()
+    }
+
+    /// Closes it, as a connection that breaks does.
+    fn hang_up(&self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
 impl Drop for Terminal<'_> {
     fn drop(&mut self) {
-        Command::new("tmux").arg("-S").arg(self.scene.path("socket")).arg("kill-server").status().unwrap();
+        // What the shell started would outlive it if it did not end by the hang-up.
+        if self.scene.path("socket").exists() && self.is_open() {
+            for pid in self.started() {
+                // It may have ended just now.
+                kill(pid, Signal::SIGKILL).unwrap_or_default();
+            }
+        }
+        Command::new("tmux").arg("-S").arg(self.scene.path("socket")).arg("kill-server").output().unwrap();
     }
 }
 
@@ -137,13 +170,41 @@ fn sigterm_and_the_end_of_the_target_give_the_terminal_back_too() {
         ));
         terminal.wait_to_show("orders");
         if kill_the_agent {
-            let pid = std::fs::read_to_string(scene.path("pid")).unwrap();
-            let pid = nix::unistd::Pid::from_raw(pid.trim().parse().unwrap());
-            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+            let pid = fs::read_to_string(scene.path("pid")).unwrap();
+            kill(unistd::Pid::from_raw(pid.trim().parse().unwrap()), Signal::SIGTERM).unwrap();
         } else {
             drop(target);
         }
         terminal.wait_to_show("status 0");
         terminal.assert_restored();
     }
+}
+
+/// A connection breaks, a window is closed: nobody will press `q`. The agent must not stay behind, with its
+/// probes in the target and a thread that reads a dead terminal.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_terminal_that_is_closed_ends_the_agent_and_takes_the_probes_out() {
+    let scene = Scene::new();
+    let target = target(&scene);
+    let site = target.address_of("demo_map_grow");
+    let before: [u8; 1] = target.bytes(site);
+    let terminal = Terminal::new(&scene, 80, 24);
+    terminal.run(&command(&target));
+    terminal.wait_to_show("orders");
+    assert_ne!(target.bytes::<1>(site), before);
+    let agents = terminal.started();
+    assert_eq!(agents.len(), 1);
+    terminal.hang_up();
+    let gone = || !fs::exists(format!("/proc/{}", agents[0])).unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(5);
+    while !gone() && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let ended = gone();
+    if !ended {
+        kill(agents[0], Signal::SIGKILL).unwrap();
+    }
+    assert!(ended, "the agent outlives its terminal");
+    assert_eq!(target.bytes::<1>(site), before);
 }
