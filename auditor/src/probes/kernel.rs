@@ -7,12 +7,13 @@ use std::io;
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, StackTraceMap};
 use aya::programs::{RawTracePoint, UProbe};
+use aya_log::EbpfLogger;
 use rustc_hash::FxHashMap;
 
 use super::decode::Plain;
 use super::events::KernelEvent;
 use super::multi;
-use super::object::{self, LoadError, Settings};
+use super::object::{self, LoadError, Log, Settings};
 use super::place::Links;
 use super::ring::Ring;
 use crate::audit::unit::{Bytes, Pid};
@@ -34,6 +35,7 @@ pub struct Kernel {
     stacks: StackTraceMap<MapData>,
     watches: HashMap<MapData, Plain<WatchKey>, Plain<auditor_ebpf::Watch>>,
     memory: Bytes,
+    diagnostics: Option<EbpfLogger<&'static dyn log::Log>>,
     pub(super) ebpf: Ebpf,
 }
 
@@ -95,6 +97,7 @@ impl Kernel {
         let mut ebpf = object::load(settings)?;
         let hook = load_hook(&mut ebpf, multi)?;
         let memory = memory_of(&ebpf);
+        let diagnostics = if settings.log == Log::Debug { logger(&mut ebpf) } else { None };
         let mut take = |name: &'static str| ebpf.take_map(name).ok_or(LoadError::Missing(name));
         Ok(Self {
             links: BTreeMap::new(),
@@ -108,6 +111,7 @@ impl Kernel {
             stacks: open(map::STACKS, StackTraceMap::try_from(take(map::STACKS)?))?,
             watches: open(map::WATCHES, HashMap::try_from(take(map::WATCHES)?))?,
             memory,
+            diagnostics,
             ring: Ring::take(&mut ebpf)?,
             ebpf,
         })
@@ -212,12 +216,11 @@ impl Kernel {
         self.memory
     }
 
-    /// The programs' own diagnostics, for `-vv`.
-    ///
-    /// # Errors
-    /// What aya-log says.
-    pub fn logger(&mut self) -> Result<aya_log::EbpfLogger<&'static dyn log::Log>, aya_log::Error> {
-        aya_log::EbpfLogger::init(&mut self.ebpf)
+    /// Hands the programs' own diagnostics to the log, where they were asked for.
+    pub fn log_diagnostics(&mut self) {
+        if let Some(diagnostics) = &mut self.diagnostics {
+            diagnostics.flush();
+        }
     }
 }
 
@@ -241,6 +244,10 @@ fn load_hook(ebpf: &mut Ebpf, multi: Multi) -> Result<HookProgram, LoadError> {
     Ok(HookProgram::Perf)
 }
 
+fn logger(ebpf: &mut Ebpf) -> Option<EbpfLogger<&'static dyn log::Log>> {
+    EbpfLogger::init(ebpf).map_err(|error| log::warn!("no diagnostics of the BPF programs: {error}")).ok()
+}
+
 fn open<T>(name: &'static str, map: Result<T, aya::maps::MapError>) -> Result<T, LoadError> {
     map.map_err(|error| LoadError::Map { name, error: Box::new(error) })
 }
@@ -261,7 +268,6 @@ mod tests {
     use super::*;
     use crate::probes::events::EVENTS;
     use crate::probes::host::Host;
-    use crate::probes::object::Log;
 
     fn settings(log: Log) -> Settings {
         let types = Host::ask().types.ok();

@@ -299,6 +299,7 @@ impl Live {
     }
 
     fn read_ring(&mut self) -> usize {
+        self.kernel.log_diagnostics();
         let mut events = Vec::new();
         let read = self.kernel.ring.drain(BATCH, |event| events.push(event));
         for event in events {
