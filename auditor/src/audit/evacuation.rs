@@ -63,7 +63,8 @@ impl Evacuation {
         self.touch(at);
     }
 
-    /// A look told how far it is.
+    /// A look told how far it is. It knows better than facts: these may stand for moves of a map that
+    /// was at this address before.
     pub(super) fn read(&mut self, at: Nanos, progress: Progress) {
         self.total = progress.total;
         self.visible = true;
@@ -71,6 +72,8 @@ impl Evacuation {
         if progress.moved > self.count() {
             self.touch(at);
         }
+        let foreign = self.before.saturating_add(self.told).saturating_sub(progress.moved);
+        self.told = self.told.saturating_sub(foreign);
         self.read = self.read.max(progress.moved);
     }
 

@@ -89,7 +89,7 @@ fn start_all(pids: &[Pid], request: &cli::Audit, colour: Colour) -> anyhow::Resu
     match last {
         Some(error) if started.is_empty() => Err(error),
         Some(error) => {
-            log::error!("{}; the audit goes on without it", exit::story(&error));
+            log::error!("{}; the others are audited", exit::story(&error));
             Ok((started, Exit::CannotAttach))
         }
         None => Ok((started, Exit::Clean)),

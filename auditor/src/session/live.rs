@@ -48,6 +48,8 @@ pub struct Live {
     /// What was told last, so that only news become facts.
     told: Told,
     replaced: bool,
+    /// When the hooks began to see.
+    began: Nanos,
     /// Maps whose first table has just been seen: they are looked at while they live, for the name.
     newborn: Vec<Address>,
 }
@@ -108,6 +110,7 @@ impl Live {
             lost: BTreeMap::new(),
             told: Told::default(),
             replaced: false,
+            began: Nanos(0),
             newborn: Vec::new(),
         }
     }
@@ -171,6 +174,17 @@ impl Live {
             self.order.push(fact);
         }
         Ok(())
+    }
+
+    /// The hooks see from now on: what came before is all there.
+    pub(super) fn begins(&mut self) {
+        self.began = now();
+    }
+
+    /// The report at the first tick. It waits for nothing: before the hooks saw anything, there was
+    /// nothing that could still be on its way.
+    pub fn first(&mut self) -> Vec<Report> {
+        self.apply_until(self.began)
     }
 
     /// Reads the ring and applies what is old enough. Returns the report at each tick that was among

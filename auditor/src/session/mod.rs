@@ -85,10 +85,10 @@ pub async fn follow(
     let end = start + timing.duration.unwrap_or(NEVER);
     let mut tick = paced(start, timing.interval);
     let mut screen = paced(start, face.pace().unwrap_or(NEVER));
-    live.tick();
-    // From the tick on: the first report is there as soon as the tick is old enough to be applied,
-    // and not one reading later.
-    let mut ring = paced(Instant::now(), PACE);
+    let mut ring = paced(start, PACE);
+    for report in live.first() {
+        face.interval(&report)?;
+    }
     loop {
         tokio::select! {
             biased;

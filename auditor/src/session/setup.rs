@@ -66,13 +66,15 @@ fn settings(host: &Host, options: &Options) -> Settings {
     }
 }
 
-/// What was there, then the hooks' eyes open, then what came in between.
+/// What was there, a first tick of it, then the hooks' eyes open, then what came in between.
 fn first_census(live: &mut Live, pid: Pid) -> Result<(), SetupError> {
     let layout = |error| match error {
         _ if Process::open(pid).is_err() => SetupError::Ended { pid: pid.0 },
         error => SetupError::Layout { pid: pid.0, runtime: "map".to_owned(), error },
     };
     live.census().map_err(layout)?;
+    live.tick();
+    live.begins();
     live.kernel.follow(pid)?;
     live.census().map_err(layout)
 }
