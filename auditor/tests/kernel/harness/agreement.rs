@@ -50,10 +50,12 @@ pub(crate) fn differences(truth: &Value, report: &Value, seen: Seen) -> Vec<Stri
     differences.0
 }
 
-/// Maps by address, and by order of birth where one was born where another had died.
+/// Maps by address, and by order of birth where one was born where another had died: the youngest is
+/// 0, because in mid-run the older ones may have died before the attach.
 fn lives(maps: &[Value], born: impl Fn(&Value) -> u64) -> BTreeMap<(&str, usize), &Value> {
     let mut sorted: Vec<&Value> = maps.iter().collect();
     sorted.sort_by_key(|map| born(map));
+    sorted.reverse();
     let mut lives = BTreeMap::new();
     for map in sorted {
         let address = text(map, "/address");
