@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::Scope;
 use super::child::{Listen, Running};
 use super::figure::{Figure, Spread};
 use super::watcher;
+use super::{Scope, Show};
 use crate::{say, workspace};
 
 /// The name of this part.
@@ -29,22 +29,22 @@ const LOADS: [(&str, &[&str]); 2] = [
 const FORMATS: [&str; 2] = ["text", "ndjson"];
 
 /// Measures each load with each format.
-pub(crate) fn measure(scope: &Scope) -> Result<Vec<Figure>> {
+pub(crate) fn measure(scope: &Scope, show: Show<'_>) -> Result<()> {
     let time = Duration::from_secs(if scope.quick { 5 } else { 20 });
-    let mut figures = Vec::new();
     for (load, arguments) in LOADS {
         for format in FORMATS {
             let step = say::step(format!("the agent: {load}, {format}"));
             let (cpu, memory) = watch(arguments, format, time)?;
-            step.done(format!("{cpu:.2} % of a core, {memory:.1} MiB"));
-            let new = |unit, value| {
-                Some(Figure::new(PART, format!("{load}, {format}"), unit, Spread::of([value])?))
+            step.done(format!("over {} s", time.as_secs()));
+            let new = |unit, value, aim| {
+                Some(Figure::new(PART, format!("{load}, {format}"), unit, Spread::of([value])?).at_most(aim))
             };
-            figures.extend(new("% CPU", cpu).map(|figure| figure.at_most(CPU_AIM)));
-            figures.extend(new("MiB", memory).map(|figure| figure.at_most(MEMORY_AIM)));
+            show(
+                [new("% CPU", cpu, CPU_AIM), new("MiB", memory, MEMORY_AIM)].into_iter().flatten().collect(),
+            );
         }
     }
-    Ok(figures)
+    Ok(())
 }
 
 /// Percent of a core over the time, and the peak of its memory in MiB.

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::Scope;
 use super::child::{Listen, Running};
 use super::figure::{Figure, Spread};
 use super::watcher::{self, auditor_until_report, bpftrace_until_attached};
+use super::{Scope, Show};
 use crate::{say, workspace};
 
 /// The name of this part.
@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 type Took = (f64, f64);
 
 /// Measures in turns: who comes first changes with each pair.
-pub(crate) fn measure(scope: &Scope) -> Result<Vec<Figure>> {
+pub(crate) fn measure(scope: &Scope, show: Show<'_>) -> Result<()> {
     let pairs = scope.pairs * TIMES;
     let mut step = say::step("attach and detach");
     let target = idle_target()?;
@@ -46,7 +46,8 @@ pub(crate) fn measure(scope: &Scope) -> Result<Vec<Figure>> {
         }
     }
     step.done(format!("{pairs} pairs"));
-    Ok(draw(&ours, &theirs))
+    show(draw(&ours, &theirs));
+    Ok(())
 }
 
 fn draw(ours: &[Took], theirs: &[Took]) -> Vec<Figure> {

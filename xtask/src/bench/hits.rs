@@ -7,8 +7,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use super::Scope;
 use super::figure::{Figure, Spread};
+use super::{Scope, Show};
 use crate::{process, say, workspace};
 
 /// The names of the two parts.
@@ -41,11 +41,12 @@ pub(crate) fn build() -> Result<()> {
 }
 
 /// ns a hit, and for each program its ratio to the empty one of the same round.
-pub(crate) fn sites(scope: &Scope) -> Result<Vec<Figure>> {
+pub(crate) fn sites(scope: &Scope, show: Show<'_>) -> Result<()> {
     let step = say::step("ns per hit by site class");
     let text = example("sites", scope.pairs)?;
     step.done(format!("{} rounds", scope.pairs));
-    Ok(draw_sites(&serde_json::from_str::<Vec<Site>>(&text).context("what hit_cost prints")?))
+    show(draw_sites(&serde_json::from_str::<Vec<Site>>(&text).context("what hit_cost prints")?));
+    Ok(())
 }
 
 fn draw_sites(sites: &[Site]) -> Vec<Figure> {
@@ -64,12 +65,13 @@ fn draw_sites(sites: &[Site]) -> Vec<Figure> {
 }
 
 /// The highest rate that passed without loss, and what was lost where that began.
-pub(crate) fn ring(scope: &Scope) -> Result<Vec<Figure>> {
+pub(crate) fn ring(scope: &Scope, show: Show<'_>) -> Result<()> {
     let step = say::step("records through the ring");
     let milliseconds = if scope.quick { 500 } else { 1_500 };
     let text = example("ring", milliseconds)?;
     step.done("read as the live loop does");
-    Ok(draw_ring(&serde_json::from_str::<Vec<Flood>>(&text).context("what hit_cost prints")?))
+    show(draw_ring(&serde_json::from_str::<Vec<Flood>>(&text).context("what hit_cost prints")?));
+    Ok(())
 }
 
 fn draw_ring(floods: &[Flood]) -> Vec<Figure> {

@@ -51,8 +51,11 @@ struct Scope {
     quick: bool,
 }
 
+/// Takes figures as soon as they are there: a bench that is cut short has shown what it found.
+type Show<'a> = &'a mut dyn FnMut(Vec<Figure>);
+
 /// A part of the bench: its name, what its figures are, and what measures them.
-type Part = (&'static str, &'static str, fn(&Scope) -> Result<Vec<Figure>>);
+type Part = (&'static str, &'static str, fn(&Scope, Show<'_>) -> Result<()>);
 
 const PARTS: [Part; 5] = [
     (hits::SITES, "ns that a hit takes from the target, by instruction and program", hits::sites),
@@ -124,14 +127,16 @@ impl Bench {
     }
 }
 
-/// Measures part by part, and shows each as soon as it is there.
+/// Measures part by part.
 fn measure(parts: &[Part], scope: &Scope) -> Result<Vec<Figure>> {
     let mut all = Vec::new();
     for (name, about, measure) in parts {
-        let figures = measure(scope).with_context(|| format!("measuring {name}"))?;
         table::heading(name, about).iter().for_each(say::result);
-        figures.iter().map(table::line).for_each(say::result);
-        all.extend(figures);
+        let mut show = |figures: Vec<Figure>| {
+            figures.iter().map(table::line).for_each(say::result);
+            all.extend(figures);
+        };
+        measure(scope, &mut show).with_context(|| format!("measuring {name}"))?;
     }
     Ok(all)
 }

@@ -15,10 +15,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use super::Scope;
 use super::child::{Listen, Running};
 use super::figure::{Figure, Spread};
 use super::watcher::{self, Watcher};
+use super::{Scope, Show};
 use crate::{process, say, workspace};
 
 /// The name of this part.
@@ -63,12 +63,11 @@ fn listed(help: &str) -> Vec<String> {
 }
 
 /// Measures every scenario in scope.
-pub(crate) fn measure(scope: &Scope) -> Result<Vec<Figure>> {
+pub(crate) fn measure(scope: &Scope, show: Show<'_>) -> Result<()> {
     let watchers: Vec<Watcher> = ROUND
         .into_iter()
         .filter(|watcher| *watcher != Watcher::Bpftrace || watcher::has_bpftrace())
         .collect();
-    let mut figures = Vec::new();
     for scenario in &scope.scenarios {
         let mut step = say::step(format!("slowdown of {scenario}"));
         let mut runs = Vec::new();
@@ -82,11 +81,10 @@ pub(crate) fn measure(scope: &Scope) -> Result<Vec<Figure>> {
             }
         }
         runs.push((None, play(scenario, None)?));
-        let found = draw(scenario, &runs);
         step.done(format!("{} runs", runs.len()));
-        figures.extend(found);
+        show(draw(scenario, &runs));
     }
-    Ok(figures)
+    Ok(())
 }
 
 /// One run; the target waits until the watcher is in place.
