@@ -27,7 +27,7 @@ impl Program {
             Nothing => "empty",
             Count => "count",
             Send => "send",
-            SendStack => "send with stack",
+            SendStack => "send + stack",
         }
     }
 

@@ -13,12 +13,22 @@ pub(crate) struct Figure {
     pub(crate) unit: &'static str,
     /// The values.
     pub(crate) spread: Spread,
-    /// The same by wall time, where the figure is of CPU time.
-    pub(crate) wall: Option<Spread>,
+    /// The same seen otherwise, where there is a noise to see through.
+    pub(crate) beside: Option<Beside>,
     /// The most that the median may be; `None`: there is no aim.
     pub(crate) at_most: Option<f64>,
     /// Whether it is more.
     pub(crate) missed: bool,
+}
+
+/// A ratio of CPU times seen otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Beside {
+    /// The same ratio of wall times.
+    pub(crate) wall: Spread,
+    /// The fastest watched run over the fastest plain one: what disturbs a run only makes it slower,
+    /// so this is steadier than the median where the machine is not quiet.
+    pub(crate) best: f64,
 }
 
 /// Values, summed up.
@@ -34,7 +44,7 @@ pub(crate) struct Spread {
 impl Figure {
     /// One without an aim.
     pub(crate) fn new(part: &'static str, what: impl Into<String>, unit: &'static str, of: Spread) -> Self {
-        Self { part, what: what.into(), unit, spread: of, wall: None, at_most: None, missed: false }
+        Self { part, what: what.into(), unit, spread: of, beside: None, at_most: None, missed: false }
     }
 
     /// The same with an aim.
@@ -42,9 +52,9 @@ impl Figure {
         Self { missed: self.spread.median > aim, at_most: Some(aim), ..self }
     }
 
-    /// The same with wall time beside it.
-    pub(crate) fn beside(self, wall: Spread) -> Self {
-        Self { wall: Some(wall), ..self }
+    /// The same with another look beside it.
+    pub(crate) fn beside(self, beside: Beside) -> Self {
+        Self { beside: Some(beside), ..self }
     }
 }
 

@@ -131,7 +131,7 @@ impl Bench {
 fn measure(parts: &[Part], scope: &Scope) -> Result<Vec<Figure>> {
     let mut all = Vec::new();
     for (name, about, measure) in parts {
-        table::heading(name, about).iter().for_each(say::result);
+        table::heading(name, about, *name == slowdown::PART).iter().for_each(say::result);
         let mut show = |figures: Vec<Figure>| {
             figures.iter().map(table::line).for_each(say::result);
             all.extend(figures);
