@@ -113,6 +113,8 @@ impl Audit {
             What::Tick => self.lives.tick(at, &mut self.episodes),
             What::Ended(why) => self.head.ended(*why),
             What::Fork { .. } | What::Exit => {}
+            // Told, and kept in recordings; the report does not show them yet.
+            What::Described(_) | What::Crowds(_) | What::Heap(_) | What::Cycle(_) => {}
         }
     }
 

@@ -4,6 +4,7 @@
 //! `hooks.rs` (where to look, what is captured), `layout.rs` (bytes to [`Shape`]). A runtime adds
 //! rows to [`RUNTIMES`]; it never adds kernel code.
 
+pub mod census;
 pub mod demo;
 pub mod hook;
 
@@ -12,7 +13,8 @@ use std::fmt::Debug;
 use crate::audit::fact::{self, Shape, What};
 use crate::audit::unit::Address;
 use crate::target::memory::{Memory, ReadError};
-use crate::target::module::Module;
+use crate::target::module::{Module, Symbol};
+use census::{Census, Scope};
 use hook::{Hit, Hook};
 
 /// A kind of hash map that the auditor knows.
@@ -46,19 +48,26 @@ pub trait Instance: Debug + Send {
     ///
     /// # Errors
     /// [`LayoutError`] names the check that failed.
-    fn check(&self, memory: &dyn Memory) -> Result<(), LayoutError>;
+    fn check(&mut self, memory: &dyn Memory) -> Result<(), LayoutError>;
 
     /// Every map that exists now. Bounded in time and memory whatever the target holds.
     ///
     /// # Errors
-    /// [`LayoutError`] when the target's own list cannot be followed.
-    fn census(&self, memory: &dyn Memory) -> Result<Vec<Address>, LayoutError>;
+    /// [`LayoutError`] when the target's own lists cannot be followed.
+    fn census(&mut self, scope: &Scope, memory: &dyn Memory) -> Result<Census, LayoutError>;
 
-    /// What a map looks like, from the bytes at its address.
+    /// What a map looks like, from the bytes at its address and what they lead to. `memory` is `None`
+    /// when there are the bytes alone.
     ///
     /// # Errors
-    /// [`LayoutError`] when the bytes cannot be a map: nothing of it may be reported.
-    fn look(&self, map: Address, header: &[u8]) -> Result<Shape, LayoutError>;
+    /// [`LayoutError`] when the bytes cannot be a map, or do not suffice: nothing of it may be reported.
+    fn look(&self, map: Address, header: &[u8], memory: Option<&dyn Memory>) -> Result<Shape, LayoutError>;
+
+    /// Whether [`Instance::look`] can do with the bytes alone.
+    fn header_suffices(&self) -> bool;
+
+    /// Where a function is that the symbol table does not tell of.
+    fn function(&self, module: &Module, name: &str) -> Option<Symbol>;
 
     /// The name the map bears in the target.
     fn name_of(&self, header: &[u8], memory: &dyn Memory) -> Option<String>;

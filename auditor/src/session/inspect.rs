@@ -139,7 +139,7 @@ pub fn inspect(pid: Pid, options: &Options, host: &Host) -> Result<Inspected, Se
         evacuation_is_readable: instance.evacuation_is_readable(),
         evacuation: options.evacuation,
     };
-    let plan = plan::plan(&wanted, |symbol| function(module, symbol), host);
+    let plan = plan::plan(&wanted, |symbol| function(&*instance, module, symbol), host);
     let main = found.iter().find(|module| module.is_main());
     let build_id = main.and_then(|module| module.elf().ok()?.build_id().map(str::to_owned));
     Ok(Inspected { process, instance, plan, host: host.clone(), build_id })
@@ -182,8 +182,8 @@ fn recognise<'a>(
 /// Most bytes of a function that are decoded to find a site.
 const DECODED: u64 = 64;
 
-fn function(module: &Module, name: &str) -> Option<Function> {
-    let symbol = module.symbol(name)?;
+fn function(instance: &dyn Instance, module: &Module, name: &str) -> Option<Function> {
+    let symbol = module.symbol(name).or_else(|| instance.function(module, name))?;
     let offset = symbol.file_offset?;
     let len = if symbol.size == 0 { DECODED } else { symbol.size.min(DECODED) };
     Some(Function {

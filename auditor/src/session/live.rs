@@ -12,11 +12,10 @@ use crate::audit::Audit;
 use crate::audit::fact::{self, Ended, Fact, HookState, Occasion, What};
 use crate::audit::order::Order;
 use crate::audit::report::Report;
-use crate::audit::unit::{Address, Nanos, Pid};
+use crate::audit::unit::{Address, Bytes, Nanos, Pid};
 use crate::probes::decode::Event;
 use crate::probes::kernel::Kernel;
 use crate::recording;
-use crate::runtimes::LayoutError;
 use crate::target::memory::LiveMemory;
 use crate::target::own::Own;
 use crate::target::process::{Identity, Process};
@@ -38,11 +37,11 @@ pub struct Live {
     pub(super) governor: Governor,
     pub(super) hooks: BTreeMap<u32, fact::Hook>,
     pub(super) recording: Option<recording::Writer<std::fs::File>>,
-    sampler: Sampler,
+    pub(super) sampler: Sampler,
     stacks: Stacks,
     usage: Option<Usage>,
     own: Option<Own>,
-    order: Order<Fact>,
+    pub(super) order: Order<Fact>,
     audit: Audit,
     lost: BTreeMap<&'static str, u64>,
     /// What was told last, so that only news become facts.
@@ -52,6 +51,8 @@ pub struct Live {
     began: Nanos,
     /// Maps whose first table has just been seen: they are looked at while they live, for the name.
     newborn: Vec<Address>,
+    /// Maps below it may be folded.
+    pub(super) min_bytes: Bytes,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +79,8 @@ pub struct Parts {
     pub hooks: BTreeMap<u32, fact::Hook>,
     /// Where facts are kept.
     pub recording: Option<recording::Writer<std::fs::File>>,
+    /// Maps below it may be folded.
+    pub min_bytes: Bytes,
 }
 
 /// CLOCK_BOOTTIME now, the clock of all facts.
@@ -112,6 +115,7 @@ impl Live {
             replaced: false,
             began: Nanos(0),
             newborn: Vec::new(),
+            min_bytes: parts.min_bytes,
         }
     }
 
@@ -155,25 +159,6 @@ impl Live {
     /// A fact of this moment.
     pub(super) fn tell(&mut self, what: What) {
         self.order.push(Fact { at: now(), thread: None, what });
-    }
-
-    /// Looks at every map there is: before the hooks see anything (what was there), and once more
-    /// after that (what came in between).
-    ///
-    /// # Errors
-    /// [`LayoutError`] when the target's own list of maps cannot be followed.
-    pub(super) fn census(&mut self) -> Result<(), LayoutError> {
-        let maps = self.translator.instance().census(&self.memory)?;
-        let pid = self.pid();
-        let len = self.translator.instance().header_len() as u32;
-        for map in &maps {
-            self.kernel.watch(pid, map.0, 0, len);
-        }
-        let view = View { instance: self.translator.instance(), memory: &self.memory };
-        for fact in self.sampler.look(view, &maps, Occasion::AtAttach, now) {
-            self.order.push(fact);
-        }
-        Ok(())
     }
 
     /// The hooks see from now on: what came before is all there.

@@ -2,9 +2,10 @@
 //! Async lives here, in `probes/ring.rs` and in what starts it, nowhere else.
 //!
 //! `shell` is what the verbs need of the event loop. `inspect` makes a plan out of a
-//! pid, `setup` a [`Live`] target out of the plan; `live` is one round of it; `translate`, `governor`
+//! pid, `setup` a [`Live`] target out of the plan; `live` is one round of it, `census` a look over the whole process; `translate`, `governor`
 //! are pure, `sampler` and `stacks` read the target.
 
+mod census;
 pub mod governor;
 pub mod inspect;
 pub mod live;

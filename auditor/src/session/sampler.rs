@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
-use crate::audit::fact::{Fact, Look, Occasion, Shape, What};
+use crate::audit::fact::{Described, Fact, Look, Occasion, Shape, What};
 use crate::audit::unit::{Address, Bytes, Nanos};
 use crate::runtimes::Instance;
+use crate::runtimes::census::Census;
 use crate::target::memory::{Memory, Request};
 use auditor_ebpf::LOOK_BYTES;
 
@@ -33,6 +34,7 @@ struct Seen {
     shape: Shape,
     named: bool,
     strikes: u8,
+    described: Option<Box<Described>>,
 }
 
 /// The world that a poll looks at.
@@ -70,6 +72,32 @@ impl Sampler {
         maps.sort_unstable();
         let addresses: Vec<Address> = maps.iter().map(|(address, _)| *address).collect();
         self.look(view, &addresses, Occasion::Poll, clock)
+    }
+
+    /// What a census found, as facts of now; maps whose shape it did not tell are read.
+    pub fn count(
+        &mut self,
+        view: View<'_>,
+        census: Census,
+        occasion: Occasion,
+        clock: impl Fn() -> Nanos,
+    ) -> Vec<Fact> {
+        let at = clock();
+        let mut unread = Vec::new();
+        let mut told = Vec::new();
+        for found in census.maps {
+            match found.shape {
+                Some(shape) => told.extend(self.changed(view, found.map, shape, occasion, || None)),
+                None => unread.push(found.map),
+            }
+            told.extend(self.described(found.map, found.described));
+        }
+        told.extend(census.crowds.map(What::Crowds));
+        told.extend(census.heap.map(|heap| What::Heap(Box::new(heap))));
+        told.extend(census.notes.into_iter().map(What::Note));
+        let mut facts: Vec<Fact> = told.into_iter().map(|what| Fact { at, thread: None, what }).collect();
+        facts.extend(self.look(view, &unread, occasion, clock));
+        facts
     }
 
     /// Reads these maps now.
@@ -134,7 +162,7 @@ impl Sampler {
         header: Option<&[u8]>,
         occasion: Occasion,
     ) -> Option<What> {
-        let shape = header.and_then(|header| view.instance.look(map, header).ok());
+        let shape = header.and_then(|header| view.instance.look(map, header, Some(view.memory)).ok());
         let seen = self.seen.entry(map).or_default();
         let (Some(shape), Some(header)) = (shape, header) else {
             seen.strikes = seen.strikes.saturating_add(1);
@@ -145,13 +173,37 @@ impl Sampler {
             self.seen.remove(&map);
             return Some(What::Gone { map });
         };
+        self.changed(view, map, shape, occasion, || view.instance.name_of(header, view.memory))
+    }
+
+    /// The news of a shape, if it is any. The name is asked for once.
+    fn changed(
+        &mut self,
+        view: View<'_>,
+        map: Address,
+        shape: Shape,
+        occasion: Occasion,
+        name: impl FnOnce() -> Option<String>,
+    ) -> Option<What> {
+        let seen = self.seen.entry(map).or_default();
         seen.strikes = 0;
         if seen.named && seen.shape == shape {
             return None;
         }
-        let name = if seen.named { None } else { view.instance.name_of(header, view.memory) };
+        let name = if seen.named { None } else { name() };
         seen.named = true;
         seen.shape = shape.clone();
         Some(What::Look(Look { map, occasion, runtime: view.instance.found().name, shape, name }))
+    }
+
+    /// The news of who a map is, if there are any.
+    fn described(&mut self, map: Address, described: Option<Described>) -> Option<What> {
+        let described = described.map(Box::new);
+        let seen = self.seen.entry(map).or_default();
+        if described.is_none() || seen.described == described {
+            return None;
+        }
+        seen.described.clone_from(&described);
+        described.map(What::Described)
     }
 }

@@ -27,13 +27,13 @@ use crate::target::process::Process;
 /// # Errors
 /// [`SetupError`]; nothing is left behind then.
 pub fn start(
-    inspected: Inspected,
+    mut inspected: Inspected,
     options: &Options,
     recording: Option<recording::Writer>,
 ) -> Result<Live, SetupError> {
     let pid = inspected.process.pid();
     let memory = LiveMemory::of(&inspected.process);
-    let runtime = check_layout(&inspected, &memory)?;
+    let runtime = check_layout(&mut inspected, &memory)?;
     let multi = if inspected.host.has_sound_multi_links() { options.multi } else { Multi::Forbidden };
     let settings = settings(&inspected.host, options);
     let mut kernel = timed("loading the kernel side", || Kernel::load(&settings, multi))?;
@@ -51,7 +51,9 @@ pub fn start(
     let began = began(&inspected.process, inspected.build_id, options);
     let translator = Translator::new(inspected.instance, inspected.plan.placements);
     let process = inspected.process;
-    let mut live = Live::new(Parts { process, memory, translator, kernel, governor, hooks, recording });
+    let min_bytes = options.min_bytes;
+    let mut live =
+        Live::new(Parts { process, memory, translator, kernel, governor, hooks, recording, min_bytes });
     live.introduce(began, runtime);
     timed("the first census", || first_census(&mut live, pid))?;
     Ok(live)
@@ -79,7 +81,7 @@ fn first_census(live: &mut Live, pid: Pid) -> Result<(), SetupError> {
     live.census().map_err(layout)
 }
 
-fn check_layout(inspected: &Inspected, memory: &LiveMemory) -> Result<fact::Runtime, SetupError> {
+fn check_layout(inspected: &mut Inspected, memory: &LiveMemory) -> Result<fact::Runtime, SetupError> {
     let pid = inspected.process.pid().0;
     let mut found = inspected.instance.found();
     match inspected.instance.check(memory) {

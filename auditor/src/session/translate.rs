@@ -51,6 +51,11 @@ impl Translator {
         &*self.instance
     }
 
+    /// The runtime, to take a census.
+    pub fn instance_mut(&mut self) -> &mut dyn Instance {
+        &mut *self.instance
+    }
+
     /// Its name.
     #[must_use]
     pub fn runtime(&self) -> &str {
@@ -109,7 +114,7 @@ impl Translator {
     fn look(&self, record: &LookRecord) -> Translated {
         let bytes = record.bytes.get(..record.len as usize).unwrap_or_default();
         let map = Address(record.map);
-        match self.instance.look(map, bytes) {
+        match self.instance.look(map, bytes, None) {
             Ok(shape) => {
                 let runtime = self.runtime.clone();
                 fact(

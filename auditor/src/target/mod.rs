@@ -10,6 +10,7 @@
 
 pub mod cgroup;
 pub mod elf;
+pub mod go;
 pub mod launch;
 pub mod maps;
 pub mod memory;

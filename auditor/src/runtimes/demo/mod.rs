@@ -5,12 +5,13 @@ mod hooks;
 mod layout;
 mod registry;
 
+use super::census::{Census, Scope};
 use super::hook::{Hit, Hook};
 use super::{Instance, LayoutError, Runtime};
 use crate::audit::fact::{self, Evacuate, Shape, What};
 use crate::audit::unit::Address;
 use crate::target::memory::Memory;
-use crate::target::module::Module;
+use crate::target::module::{Module, Symbol};
 use detect::Found;
 
 /// Its name in reports.
@@ -59,16 +60,24 @@ impl Instance for DemoInstance {
         true
     }
 
-    fn check(&self, memory: &dyn Memory) -> Result<(), LayoutError> {
+    fn check(&mut self, memory: &dyn Memory) -> Result<(), LayoutError> {
         registry::check(self.found.registry, memory)
     }
 
-    fn census(&self, memory: &dyn Memory) -> Result<Vec<Address>, LayoutError> {
-        registry::census(self.found.registry, memory)
+    fn census(&mut self, _: &Scope, memory: &dyn Memory) -> Result<Census, LayoutError> {
+        registry::census(self.found.registry, memory).map(Census::of)
     }
 
-    fn look(&self, map: Address, header: &[u8]) -> Result<Shape, LayoutError> {
+    fn look(&self, map: Address, header: &[u8], _: Option<&dyn Memory>) -> Result<Shape, LayoutError> {
         layout::look(map, header)
+    }
+
+    fn header_suffices(&self) -> bool {
+        true
+    }
+
+    fn function(&self, _: &Module, _: &str) -> Option<Symbol> {
+        None
     }
 
     fn name_of(&self, header: &[u8], memory: &dyn Memory) -> Option<String> {

@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::unit::{Address, Bytes, Nanos, Pid, Tid};
 
+mod census;
+mod heap;
+
+pub use census::{Crowd, Described};
+pub use heap::{Cycle, Heap, SizeClass};
+
 /// One thing learnt about the target, with its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fact {
@@ -79,6 +85,14 @@ pub enum What {
     Tick,
     /// The audit ended. Always the last fact of a whole recording.
     Ended(Ended),
+    /// A census told who a map is.
+    Described(Box<Described>),
+    /// All small maps that a census found, by kind. Takes the place of those of the census before.
+    Crowds(Vec<Crowd>),
+    /// The managed heap's counters were read.
+    Heap(Box<Heap>),
+    /// A cycle of the collector ended, at the time of this fact.
+    Cycle(Cycle),
 }
 
 /// How the audit began.

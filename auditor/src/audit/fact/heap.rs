@@ -1,0 +1,64 @@
+//! What a managed heap and its collector say of themselves: the runtime's own counters, read from
+//! memory.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::unit::{Bytes, Nanos};
+
+/// The managed heap at one moment. What a runtime does not count is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heap {
+    /// Which runtime's.
+    pub runtime: String,
+    /// Memory in spans that hold objects, free slots among them included (Go: `HeapInuse`).
+    pub in_use: Option<Bytes>,
+    /// Objects: live ones, and dead ones that are not swept yet (Go: `HeapAlloc`).
+    pub allocated: Option<Bytes>,
+    /// Spans without objects whose pages the runtime keeps (Go: `HeapIdle - HeapReleased`).
+    pub free: Option<Bytes>,
+    /// Spans without objects whose pages were given back (Go: `HeapReleased`).
+    pub released: Option<Bytes>,
+    /// What the last cycle found alive.
+    pub live: Option<Bytes>,
+    /// Where the next cycle starts (Go: `NextGC`).
+    pub goal: Option<Bytes>,
+    /// Memory of stacks.
+    pub stacks: Option<Bytes>,
+    /// Growth of the heap over `live` that starts a cycle, in percent (Go: `GOGC`); `None`: off.
+    pub percent: Option<u32>,
+    /// The runtime's own memory limit (Go: `GOMEMLIMIT`); `None`: none.
+    pub limit: Option<Bytes>,
+    /// Cycles ended since the program began.
+    pub cycles: u64,
+    /// All pauses of the world since then.
+    pub pause_total: Nanos,
+    /// Whether pages are given back lazily (`MADV_FREE`), so that RSS stays up until the kernel wants
+    /// them (Go: `GODEBUG=madvdontneed=0`); `None`: not known.
+    pub gives_back_lazily: Option<bool>,
+    /// Objects by size class, largest total first.
+    pub classes: Vec<SizeClass>,
+}
+
+/// Objects of one size class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SizeClass {
+    /// Bytes of one object; 0: objects that have a span each, of any size.
+    pub object: Bytes,
+    /// Whether the objects hold no pointers.
+    pub pointer_free: bool,
+    /// Objects allocated.
+    pub objects: u64,
+    /// Their bytes.
+    pub used: Bytes,
+    /// Bytes of the spans that hold them.
+    pub spans: Bytes,
+}
+
+/// One cycle of the collector has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cycle {
+    /// Its number since the program began, from 1 on.
+    pub number: u64,
+    /// How long the world was stopped for it, all its pauses together.
+    pub pause: Nanos,
+}
