@@ -131,6 +131,9 @@ impl Episodes {
     /// A table was asked for within it.
     pub(super) fn asked(&mut self, serial: Serial, asked: Asked) {
         let Some(record) = self.records.get_mut(&serial) else { return };
+        if record.end.is_some() {
+            self.closed.remove(&(record.allocated, serial));
+        }
         record.allocated += asked.bytes;
         let Some(table) = asked.table else { return };
         let Some(given) = self.mmaps.give(record.start.at, asked.at, table, asked.bytes) else { return };

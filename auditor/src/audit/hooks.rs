@@ -1,6 +1,6 @@
 //! The hooks: where they sit, what they fed, how often they were hit and what that cost.
 //!
-//! By convention a hook's name ends in the event that it tells of: `..._allocate`, `..._grow`,
+//! By convention a hook's name ends in the event that it tells of: `..._allocate`, `..._grow` or `..._split`,
 //! `..._evacuate`, `..._free`, and `sys_exit` for memory syscalls. A hook with another name feeds
 //! no total.
 
@@ -32,6 +32,7 @@ pub(super) enum Event {
 const ENDINGS: &[(&str, Event)] = &[
     ("allocate", Event::Allocate),
     ("grow", Event::Grow),
+    ("split", Event::Grow),
     ("evacuate", Event::Evacuate),
     ("free", Event::Free),
     ("sys_exit", Event::Syscall),

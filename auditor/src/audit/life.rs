@@ -10,6 +10,7 @@ use super::ledger::{Age, Credit, Debit};
 use super::oddities::Oddities;
 use super::recognised::RuntimeId;
 use super::report::{Growths, Origin};
+use super::splits::Spell;
 use super::unit::{Address, Bytes, Nanos};
 
 /// Longest name that is kept, in bytes.
@@ -18,7 +19,7 @@ const MOST_NAME: usize = 256;
 /// soon after it may have given its address to another by then, whose name it would be.
 const READING: Nanos = Nanos(100_000_000);
 
-/// One map. It takes 896 bytes, and its tables about 300 for up to eleven.
+/// One map. It takes 928 bytes, and its tables about 300 for up to eleven.
 #[derive(Clone, Debug)]
 pub(super) struct Life {
     /// Its header's address.
@@ -48,12 +49,14 @@ pub(super) struct Life {
     /// What it counts itself.
     pub(super) counters: Counters,
     growth: Option<Growth>,
+    /// Splits of its tables that were close together.
+    pub(super) spell: Option<Box<Spell>>,
     /// Whether it is known to have had a table.
-    had_table: bool,
+    pub(super) had_table: bool,
     /// Its newest bucket array, where that is known.
     table: Option<Address>,
     /// Time of its youngest event.
-    heard: Nanos,
+    pub(super) heard: Nanos,
     /// Whether its counters were read at its very end.
     read_at_end: bool,
     /// Whether it was read while its process exited.
@@ -119,6 +122,7 @@ impl Life {
             site: None,
             counters: Counters::default(),
             growth: None,
+            spell: None,
             had_table: false,
             table: None,
             heard: Nanos(0),
@@ -193,6 +197,9 @@ impl Life {
 
     /// A growth started.
     pub(super) fn grow(&mut self, at: Nanos, fact: &Grow, around: &mut Around<'_>) {
+        if fact.kind == GrowthKind::Split {
+            return self.split(at, fact, around);
+        }
         self.heard = self.heard.max(at);
         self.had_table |= fact.kind != GrowthKind::First;
         self.end_growth(at, End::Complete, around.episodes);
@@ -201,6 +208,10 @@ impl Life {
         self.begin(start, fact.stack, around);
         if fact.kind != GrowthKind::First {
             self.evacuation = Some(Evacuation::begin(at, fact.from));
+        }
+        if let (Some(growth), Some(bytes)) = (self.growth, fact.bytes) {
+            around.episodes.asked(growth.serial, Asked { at, table: None, bytes });
+            self.remember_growth(fact);
         }
     }
 
@@ -392,7 +403,7 @@ mod tests {
     #[test]
     fn a_life_takes_no_more_than_the_limit_of_lives_counts_with() {
         let size = size_of::<Life>();
-        assert!(size <= 896, "a life takes {size} bytes");
+        assert!(size <= 928, "a life takes {size} bytes");
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod populations;
 mod recognised;
 pub mod report;
 mod row;
+mod splits;
 mod stacks;
 mod steps;
 mod syscalls;
@@ -114,7 +115,12 @@ impl Audit {
             What::Ended(why) => self.head.ended(*why),
             What::Fork { .. } | What::Exit => {}
             // Told, and kept in recordings; the report does not show them yet.
-            What::Described(_) | What::Crowds(_) | What::Heap(_) | What::Cycle(_) => {}
+            What::Described(_)
+            | What::Crowds(_)
+            | What::Heap(_)
+            | What::Cycle(_)
+            | What::Managed(_)
+            | What::Clear(_) => {}
         }
     }
 

@@ -70,7 +70,15 @@ pub(super) fn one_of_each() -> Vec<Fact> {
         stack: Some(stack),
         took: Some(Nanos(90)),
     };
-    let grow = Grow { map, kind: GrowthKind::Other, from: 128, to: 256, live: Some(833), stack: Some(stack) };
+    let grow = Grow {
+        map,
+        kind: GrowthKind::Other,
+        from: 128,
+        to: 256,
+        live: Some(833),
+        bytes: Some(Bytes(9)),
+        stack: Some(stack),
+    };
     let syscall = Syscall {
         call: Call::Madvise,
         address: table,
@@ -134,6 +142,7 @@ pub(super) fn busy(count: u64) -> impl Iterator<Item = Fact> {
                 from: buckets,
                 to: buckets * 2,
                 live: Some(buckets * 7),
+                bytes: None,
                 stack,
             }),
             1 | 2 => What::Allocate(Allocate {
@@ -217,6 +226,7 @@ fn any_what() -> impl Strategy<Value = What> {
                 from,
                 to,
                 live,
+                bytes: live.map(Bytes),
                 stack: stack.map(StackId)
             })),
         (address(), any::<u64>()).prop_map(|(map, moved)| What::Evacuate(Evacuate { map, moved })),

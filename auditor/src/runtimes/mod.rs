@@ -6,6 +6,7 @@
 
 pub mod census;
 pub mod demo;
+pub mod go;
 pub mod hook;
 
 use std::fmt::Debug;

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::unit::{Bytes, Nanos};
+use super::super::unit::{Address, Bytes, Nanos};
+use super::StackId;
 
 /// The managed heap at one moment. What a runtime does not count is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,4 +62,44 @@ pub struct Cycle {
     pub number: u64,
     /// How long the world was stopped for it, all its pauses together.
     pub pause: Nanos,
+}
+
+/// Something that the managed heap or its collector did, as a hook saw it begin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Managed {
+    /// What.
+    pub event: ManagedEvent,
+    /// How much, where it has a size.
+    pub bytes: Option<Bytes>,
+    /// From where.
+    pub stack: Option<StackId>,
+}
+
+/// What a managed heap or its collector does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ManagedEvent {
+    /// A cycle of the collector is wanted. A race that another thread wins is told, too.
+    CycleBegins,
+    /// Marking ends: what was not reached is free from here on.
+    CycleEnds,
+    /// The world is being stopped: by the collector, or by anybody who asks for its counters.
+    WorldStops,
+    /// The world goes on.
+    WorldGoesOn,
+    /// More memory is mapped for the heap.
+    HeapExtends,
+    /// An object that has pages of its own is allocated.
+    LargeObject,
+}
+
+/// All entries of a map are being removed at once. It keeps its tables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clear {
+    /// Whose.
+    pub map: Address,
+    /// Live entries at that moment, where they could be read.
+    pub live: Option<u64>,
+    /// From where.
+    pub stack: Option<StackId>,
 }

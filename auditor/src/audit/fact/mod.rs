@@ -12,7 +12,7 @@ mod census;
 mod heap;
 
 pub use census::{Crowd, Described};
-pub use heap::{Cycle, Heap, SizeClass};
+pub use heap::{Clear, Cycle, Heap, Managed, ManagedEvent, SizeClass};
 
 /// One thing learnt about the target, with its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,6 +93,10 @@ pub enum What {
     Heap(Box<Heap>),
     /// A cycle of the collector ended, at the time of this fact.
     Cycle(Cycle),
+    /// The managed heap or its collector did something.
+    Managed(Managed),
+    /// A map is emptied at once.
+    Clear(Clear),
 }
 
 /// How the audit began.
@@ -231,6 +235,8 @@ pub struct Grow {
     pub to: u64,
     /// Live entries at that moment, where they could be read.
     pub live: Option<u64>,
+    /// Bytes of the new tables, where no [`Allocate`] tells them and they are known all the same.
+    pub bytes: Option<Bytes>,
     /// From where.
     pub stack: Option<StackId>,
 }

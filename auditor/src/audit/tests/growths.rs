@@ -4,7 +4,9 @@ use super::made::{
     MAP, SECOND, allocate, anon, asked_for, evacuate, fact, free, grow, hook, last_free, look, memory, mmap,
     only_map, overflow, shape, told, under_way, with_hooks,
 };
-use crate::audit::fact::{Allocate, GrowthKind, HookState, Occasion, Progress, Shape, Stack, StackId, What};
+use crate::audit::fact::{
+    Allocate, Grow, GrowthKind, HookState, Occasion, Progress, Shape, Stack, StackId, What,
+};
 use crate::audit::report::{Confidence, Evacuation};
 use crate::audit::unit::{Address, Bytes, Nanos};
 
@@ -200,4 +202,42 @@ fn a_hook_taken_away_leaves_its_count_a_lower_bound() {
     let report = told(audit, [(SECOND, What::Hook(disabled))]);
     assert_eq!((report.events.evacuate, report.coverage.confidence), (Some(3), Confidence::AtLeast));
     assert_eq!(report.coverage.notes, ["demo_map_evacuate was taken away after 1.000 s: no reason given"]);
+}
+
+#[test]
+fn splits_close_together_are_one_episode_and_later_ones_another() {
+    let split = |at, bytes| {
+        let grow = Grow {
+            map: Address(MAP),
+            kind: GrowthKind::Split,
+            from: 128,
+            to: 256,
+            live: Some(900),
+            bytes: Some(Bytes(bytes)),
+            stack: Some(StackId(1)),
+        };
+        (at, What::Grow(grow))
+    };
+    let named = What::Stack(Stack { id: StackId(1), frames: vec!["main.fill".to_owned()] });
+    let facts = [split(10, 100), split(10 + SECOND, 100), (11 + SECOND, named), split(11 + 2 * SECOND, 100)];
+    let report = told(with_hooks(&["go_map_split"]), facts);
+    let spans: Vec<_> = report.episodes.iter().map(|row| (row.start, row.end, row.allocated)).collect();
+    let second = Nanos(11 + 2 * SECOND);
+    assert_eq!(
+        spans,
+        [(Nanos(10), Some(Nanos(10 + SECOND)), Bytes(200)), (second, Some(second), Bytes(100))]
+    );
+    assert_eq!((report.events.grow, only_map(&report).growths.split), (Some(3), 3));
+    assert_eq!(only_map(&report).site, ["main.fill"]);
+}
+
+#[test]
+fn a_growth_that_tells_its_bytes_needs_no_table_to_be_told() {
+    let What::Grow(grow) = grow(GrowthKind::Double, 256, 512) else { panic!() };
+    let grow = What::Grow(Grow { bytes: Some(Bytes(5000)), ..grow });
+    let moved = Shape { capacity: 4096, ..shape(0x20, 7000, 1700) };
+    let facts = [(10, grow), (90, look(Occasion::Poll, moved))];
+    let report = told(with_hooks(&["go_map_grow"]), facts);
+    let row = &report.episodes[0];
+    assert_eq!((row.allocated, row.end), (Bytes(5000), Some(Nanos(90))));
 }

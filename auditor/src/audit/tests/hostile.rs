@@ -70,8 +70,11 @@ fn map_event() -> BoxedStrategy<What> {
             What::Allocate(Allocate { map, table, bytes, part, stack, took })
         },
     );
-    let grow = (address(), kind(), number(), number(), prop::option::of(number()), stack())
-        .prop_map(|(map, kind, from, to, live, stack)| What::Grow(Grow { map, kind, from, to, live, stack }));
+    let grow = (address(), kind(), number(), number(), prop::option::of(number()), stack()).prop_map(
+        |(map, kind, from, to, live, stack)| {
+            What::Grow(Grow { map, kind, from, to, live, bytes: live.map(Bytes), stack })
+        },
+    );
     let evacuate = (address(), number()).prop_map(|(map, moved)| What::Evacuate(Evacuate { map, moved }));
     let free = (address(), address(), bytes(), prop::option::of(shape().prop_map(Box::new)))
         .prop_map(|(map, table, bytes, shape)| What::Free(Free { map, table, bytes, shape }));

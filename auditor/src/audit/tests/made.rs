@@ -97,7 +97,7 @@ pub(super) fn asked_for(table: u64, bytes: u64) -> Allocate {
 }
 
 pub(super) fn grow(kind: GrowthKind, from: u64, to: u64) -> What {
-    What::Grow(Grow { map: Address(MAP), kind, from, to, live: None, stack: None })
+    What::Grow(Grow { map: Address(MAP), kind, from, to, live: None, bytes: None, stack: None })
 }
 
 pub(super) fn evacuate(moved: u64) -> What {

@@ -297,7 +297,15 @@ impl World {
             _ => subject.growths.shrink += attached,
         }
         let (from, to) = (1 << subject.now.log2, 1 << log2);
-        self.tell(What::Grow(Grow { map: Address(map), kind, from, to, live: None, stack: None }));
+        self.tell(What::Grow(Grow {
+            map: Address(map),
+            kind,
+            from,
+            to,
+            live: None,
+            bytes: None,
+            stack: None,
+        }));
         let subject = self.subject(map);
         let old = std::mem::replace(&mut subject.now, Half { log2, ..Half::default() });
         subject.old = Some((old, 0));

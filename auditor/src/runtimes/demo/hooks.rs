@@ -83,6 +83,7 @@ fn grow(hit: &Hit) -> Option<Grow> {
         from: layout::buckets(low(hit.value(2)?))?,
         to: layout::buckets(low(hit.value(3)?))?,
         live: hit.value(4),
+        bytes: None,
         stack: hit.stack,
     })
 }

@@ -1,0 +1,13 @@
+//! Go's maps: the classic ones with buckets (to 1.23) and the Swiss ones (from 1.24), by what the
+//! runtime keeps in memory alone.
+
+pub mod hooks;
+
+/// Which maps a Go program has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Buckets with overflow chains (src/runtime/map.go, to 1.23).
+    Bucket,
+    /// Swiss tables (src/internal/runtime/maps, from 1.24).
+    Swiss,
+}
