@@ -11,8 +11,8 @@ pub mod hook;
 
 use std::fmt::Debug;
 
-use crate::audit::fact::{self, Shape, What};
-use crate::audit::unit::Address;
+use crate::audit::fact::{self, Fact, Shape, What};
+use crate::audit::unit::{Address, Nanos};
 use crate::target::memory::{Memory, ReadError};
 use crate::target::module::{Module, Symbol};
 use census::{Census, Scope};
@@ -78,6 +78,31 @@ pub trait Instance: Debug + Send {
 
     /// What `count` hits of a counting hook with that key mean.
     fn decode_count(&self, hook: &str, key: u64, count: u64) -> Option<What>;
+
+    /// Whether hooks tell of births and deaths. Where they do not, a census does, again and again.
+    fn births_are_told(&self) -> bool {
+        true
+    }
+
+    /// What else is to be told at each interval, such as a heap's counters.
+    fn pulse(&mut self, _now: Moment, _memory: &dyn Memory) -> Vec<Fact> {
+        Vec::new()
+    }
+
+    /// The functions at an address of code, innermost first, where the runtime knows them without a
+    /// symbol table.
+    fn frames(&self, _at: Address) -> Option<Vec<String>> {
+        None
+    }
+}
+
+/// A moment by both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// CLOCK_BOOTTIME, the clock of all facts.
+    pub at: Nanos,
+    /// Nanoseconds since the Unix epoch.
+    pub wall: u64,
 }
 
 /// Why bytes are not what a layout says.

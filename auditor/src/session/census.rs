@@ -2,9 +2,10 @@
 
 use super::live::{Live, now};
 use super::sampler::View;
+use super::setup::wall_clock;
 use crate::audit::fact::Occasion;
-use crate::runtimes::LayoutError;
 use crate::runtimes::census::{Census, Owners, Scope};
+use crate::runtimes::{LayoutError, Moment};
 
 impl Live {
     /// Looks at every map there is: before the hooks see anything (what was there), and once more
@@ -29,6 +30,14 @@ impl Live {
         if instance.header_suffices() {
             let (pid, len) = (self.process.pid(), instance.header_len() as u32);
             census.maps.iter().for_each(|found| self.kernel.watch(pid, found.map.0, 0, len));
+        }
+    }
+
+    /// What the runtime has to tell at each interval.
+    pub(super) fn pulse(&mut self) {
+        let moment = Moment { at: now(), wall: wall_clock() };
+        for fact in self.translator.instance_mut().pulse(moment, &self.memory) {
+            self.order.push(fact);
         }
     }
 }

@@ -248,6 +248,7 @@ impl Live {
             }
             self.order.push(fact);
         }
+        self.pulse();
     }
 
     /// Everything that is cumulative or read from /proc.
@@ -348,7 +349,8 @@ impl Live {
     }
 
     fn name_stacks(&mut self) {
-        for stack in self.stacks.named() {
+        let instance = self.translator.instance();
+        for stack in self.stacks.named(|at| instance.frames(at)) {
             self.tell(What::Stack(stack));
         }
     }

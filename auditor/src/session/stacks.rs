@@ -50,15 +50,15 @@ impl Stacks {
         Some(number)
     }
 
-    /// Names what is new.
-    pub fn named(&mut self) -> Vec<Stack> {
+    /// Names what is new: as `known` says, which is asked for the place of each call, else by symbol files.
+    pub fn named(&mut self, known: impl Fn(Address) -> Option<Vec<String>>) -> Vec<Stack> {
         let unnamed = std::mem::take(&mut self.unnamed);
         if unnamed.is_empty() {
             return Vec::new();
         }
         let frames = |(id, addresses): (StackId, Vec<Address>)| Stack {
             id,
-            frames: self.symboliser.frames(self.pid, &addresses),
+            frames: self.symboliser.frames(self.pid, &addresses, &known),
         };
         let named = unnamed.into_iter().map(frames).collect();
         // Debug information is unpacked to find a line of it.
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(stacks.number(5, 100, |_| panic!("asked again")), first);
         assert_ne!(stacks.number(5, 200, |_| Some(vec![1])), first);
         assert_eq!(stacks.number(-14, 100, |_| panic!("asked for a failed walk")), None);
-        assert_eq!(stacks.named().len(), 2);
-        assert_eq!(stacks.named().len(), 0);
+        assert_eq!(stacks.named(|_| None).len(), 2);
+        assert_eq!(stacks.named(|_| None).len(), 0);
     }
 }

@@ -47,14 +47,22 @@ impl Symboliser {
 
     /// The frames of a call stack, innermost first, as [`crate::audit::fact::Stack`] wants them.
     /// Addresses after the first are taken for return addresses: the call is just before them.
-    /// Inlined functions come as frames of their own, so there may be more frames than addresses.
+    /// Inlined functions come as frames of their own, so there may be more frames than addresses. What
+    /// `known` names needs no symbol file.
     #[must_use]
-    pub fn frames(&mut self, pid: Pid, stack: &[Address]) -> Vec<String> {
+    pub fn frames(
+        &mut self,
+        pid: Pid,
+        stack: &[Address],
+        known: &dyn Fn(Address) -> Option<Vec<String>>,
+    ) -> Vec<String> {
         let calls: Vec<Address> = stack.iter().enumerate().map(|(depth, &at)| call_site(depth, at)).collect();
         let mut missing: Vec<Address> =
             calls.iter().copied().filter(|&call| !self.kept.contains_key(&(pid, call))).collect();
         missing.sort_unstable();
         missing.dedup();
+        self.keep(missing.iter().filter_map(|&call| Some(((pid, call), known(call)?))).collect());
+        missing.retain(|&call| !self.kept.contains_key(&(pid, call)));
         if !missing.is_empty() {
             self.learn(pid, &missing);
         }
@@ -73,11 +81,16 @@ impl Symboliser {
             self.prepare(pid);
             names = self.names(pid, &numbers);
         }
+        let known = addresses.iter().zip(names).filter(|(_, frames)| !frames.is_empty());
+        self.keep(known.map(|(&address, frames)| ((pid, address), frames)).collect());
+    }
+
+    fn keep(&mut self, mut names: Vec<((Pid, Address), Vec<String>)>) {
         if self.kept.len() + names.len() > KEPT {
             self.kept.clear();
         }
-        let known = addresses.iter().zip(names).filter(|(_, frames)| !frames.is_empty()).take(KEPT);
-        self.kept.extend(known.map(|(&address, frames)| ((pid, address), frames)));
+        names.truncate(KEPT);
+        self.kept.extend(names);
     }
 
     /// Frames for each address, none where it is unknown.
@@ -177,9 +190,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_otherwise_is_asked_for_once_and_by_the_place_of_the_call() {
+        let mut symboliser = Symboliser::new();
+        let known =
+            |at: Address| (at.0 == 0x1f).then(|| vec!["main.inner".to_owned(), "main.outer".to_owned()]);
+        let stack = [Address(0x10), Address(0x20)];
+        assert_eq!(symboliser.frames(own(), &stack, &known), ["0x10", "main.inner", "main.outer"]);
+        assert_eq!(symboliser.frames(own(), &stack, &|_| None), ["0x10", "main.inner", "main.outer"]);
+    }
+
+    #[test]
     fn our_own_function_has_its_name_and_line() {
         let at = Address(landmark_of_the_symboliser as *const () as u64);
-        let frames = Symboliser::new().frames(own(), &[at]);
+        let frames = Symboliser::new().frames(own(), &[at], &|_| None);
         let last = frames.last().unwrap();
         assert!(last.contains("symbolise::tests::landmark_of_the_symboliser"), "{frames:?}");
         assert!(last.contains("(symbolise.rs:"), "{frames:?}");
@@ -188,22 +211,23 @@ mod tests {
 
     #[test]
     fn an_unknown_address_is_shown_as_it_is() {
-        let frames = Symboliser::new().frames(own(), &[Address(0x10), Address(0x20), Address(u64::MAX)]);
+        let frames =
+            Symboliser::new().frames(own(), &[Address(0x10), Address(0x20), Address(u64::MAX)], &|_| None);
         assert_eq!(frames, ["0x10", "0x20", "0xffffffffffffffff"]);
     }
 
     #[test]
     fn a_process_that_never_was_has_no_names() {
-        assert_eq!(Symboliser::new().frames(Pid(0x3fff_fff0), &[Address(0x1234)]), ["0x1234"]);
-        assert!(Symboliser::new().frames(own(), &[]).is_empty());
+        assert_eq!(Symboliser::new().frames(Pid(0x3fff_fff0), &[Address(0x1234)], &|_| None), ["0x1234"]);
+        assert!(Symboliser::new().frames(own(), &[], &|_| None).is_empty());
     }
 
     #[test]
     fn a_return_address_is_named_by_the_call_before_it() {
         let start = landmark_of_the_symboliser as *const () as u64;
-        let frames = Symboliser::new().frames(own(), &[Address(0x10), Address(start + 1)]);
+        let frames = Symboliser::new().frames(own(), &[Address(0x10), Address(start + 1)], &|_| None);
         assert!(frames[1].contains("landmark_of_the_symboliser"), "{frames:?}");
-        let frames = Symboliser::new().frames(own(), &[Address(0x10), Address(start)]);
+        let frames = Symboliser::new().frames(own(), &[Address(0x10), Address(start)], &|_| None);
         assert!(!frames[1].contains("landmark_of_the_symboliser"), "{frames:?}");
     }
 
@@ -244,7 +268,7 @@ mod tests {
         symboliser.prepare(Pid(child.id()));
         child.kill().unwrap();
         child.wait().unwrap();
-        let frames = symboliser.frames(Pid(child.id()), &[at]);
+        let frames = symboliser.frames(Pid(child.id()), &[at], &|_| None);
         assert!(frames.last().unwrap().contains("landmark_of_the_symboliser"), "{frames:?}");
     }
 
