@@ -26,9 +26,17 @@ pub trait Runtime: Debug + Sync {
     /// What it covers, in one line for `auditor profiles`.
     fn about(&self) -> &'static str;
 
-    /// Whether this mapped file holds it.
-    fn recognise(&self, module: &Module) -> Option<Box<dyn Instance>>;
+    /// Whether this mapped file holds it. `None`: it does not.
+    fn recognise(&self, module: &Module, memory: &dyn Memory) -> Option<Recognised>;
 }
+
+/// A runtime that is there, or why one that is there cannot be audited.
+pub type Recognised = Result<Box<dyn Instance>, Unusable>;
+
+/// Why a runtime that was recognised cannot be audited. The text says what would help, where anything does.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unusable(pub String);
 
 /// A runtime as found in one process.
 pub trait Instance: Debug + Send {

@@ -9,8 +9,9 @@ use crate::probes::host::Host;
 use crate::probes::kernel::Multi;
 use crate::probes::object::{LoadError, Log};
 use crate::probes::plan::{self, Evacuation, Function, Plan, Wanted};
-use crate::runtimes::{Instance, LayoutError, RUNTIMES};
+use crate::runtimes::{Instance, LayoutError, RUNTIMES, Unusable};
 use crate::target::maps::MapsError;
+use crate::target::memory::LiveMemory;
 use crate::target::module::{Module, modules};
 use crate::target::process::{Process, ProcessError};
 
@@ -76,6 +77,16 @@ pub enum SetupError {
         known: String,
         /// Files that could not be looked into, or empty.
         unreadable: String,
+    },
+    /// A runtime is there and cannot be audited.
+    #[error("the maps of {comm} ({pid}) cannot be audited: {reason}")]
+    Unusable {
+        /// Which process.
+        pid: u32,
+        /// Its name.
+        comm: String,
+        /// Why.
+        reason: Unusable,
     },
     /// There is no runtime of that name.
     #[error("there is no runtime {name:?}; there are: auto, {known}")]
@@ -158,12 +169,18 @@ fn recognise<'a>(
         return Err(SetupError::UnknownRuntime { name: name.to_owned(), known: known() });
     }
     let wanted = RUNTIMES.iter().filter(|runtime| only.is_none_or(|name| runtime.name() == name));
-    for runtime in wanted {
-        if let Some(found) = modules.iter().find_map(|module| Some((runtime.recognise(module)?, module))) {
-            return Ok(found);
-        }
-    }
+    let memory = LiveMemory::of(process);
     let identity = process.identity();
+    for runtime in wanted {
+        let found = modules.iter().find_map(|module| Some((runtime.recognise(module, &memory)?, module)));
+        let Some((recognised, module)) = found else { continue };
+        return match recognised {
+            Ok(instance) => Ok((instance, module)),
+            Err(reason) => {
+                Err(SetupError::Unusable { pid: identity.pid.0, comm: identity.comm.clone(), reason })
+            }
+        };
+    }
     let unreadable: Vec<String> =
         modules.iter().filter_map(|module| module.elf().err().map(ToString::to_string)).take(3).collect();
     Err(SetupError::NoRuntime {

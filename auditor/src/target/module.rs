@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use object::ReadCache;
 
@@ -75,6 +75,40 @@ pub struct Module {
     file: MappedFile,
     content: Content,
     elf: OnceLock<Result<Elf, ModuleError>>,
+}
+
+/// The bytes of a mapped file, for as long as somebody keeps this.
+#[derive(Clone, Debug)]
+pub struct FileBytes(Arc<Source>);
+
+#[derive(Debug)]
+enum Source {
+    File(File),
+    Captured(Vec<u8>),
+}
+
+impl FileBytes {
+    /// Bytes that are at hand.
+    #[must_use]
+    pub fn captured(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(Source::Captured(bytes)))
+    }
+
+    /// Fills `into` from `offset` on.
+    ///
+    /// # Errors
+    /// When the file has not that many bytes, or cannot be read.
+    pub fn read(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        match &*self.0 {
+            Source::File(file) => file.read_exact_at(into, offset),
+            Source::Captured(bytes) => {
+                let found =
+                    usize::try_from(offset).ok().and_then(|start| bytes.get(start..)?.get(..into.len()));
+                into.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -194,6 +228,18 @@ impl Module {
         let mut bytes = vec![0; len];
         self.open()?.read_exact_at(&mut bytes, offset).map_err(|_short| short())?;
         Ok(bytes)
+    }
+
+    /// Its bytes, to be read later, too.
+    ///
+    /// # Errors
+    /// [`ModuleError`] when it cannot be opened.
+    pub fn bytes(&self) -> Result<FileBytes, ModuleError> {
+        let source = match &self.content {
+            Content::OnDisk => Source::File(self.open()?),
+            Content::Bytes(bytes) => Source::Captured(bytes.clone()),
+        };
+        Ok(FileBytes(Arc::new(source)))
     }
 
     fn place(&self, elf: &Elf, symbol: &ElfSymbol<'_>) -> Option<Symbol> {

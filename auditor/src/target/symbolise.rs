@@ -157,12 +157,19 @@ fn call_site(depth: usize, at: Address) -> Address {
 fn frames_of(found: &Symbolized<'_>) -> Vec<String> {
     let Symbolized::Sym(symbol) = found else { return Vec::new() };
     let Sym { name, code_info, inlined, .. } = symbol;
-    let inner = inlined.iter().rev().map(|function| frame(&function.name, function.code_info.as_ref()));
-    inner.chain([frame(name, code_info.as_deref())]).collect()
+    let inner =
+        inlined.iter().rev().map(|function| frame(&function.name, line_of(function.code_info.as_ref())));
+    inner.chain([frame(name, line_of(code_info.as_deref()))]).collect()
 }
 
-fn frame(name: &str, line: Option<&CodeInfo<'_>>) -> String {
-    let place = line.and_then(|code| Some(format!(" ({}:{})", code.file.to_string_lossy(), code.line?)));
+fn line_of(code: Option<&CodeInfo<'_>>) -> Option<(String, u32)> {
+    let code = code?;
+    Some((code.file.to_string_lossy().into_owned(), code.line?))
+}
+
+/// `function` or `function (file:line)`, cut and printable.
+pub(super) fn frame(name: &str, line: Option<(String, u32)>) -> String {
+    let place = line.map(|(file, line)| format!(" ({file}:{line})"));
     let place: String = printable(&place.unwrap_or_default()).take(FRAME / 2).collect();
     let room = FRAME - place.chars().count();
     let cut = name.chars().count() > room;
@@ -240,12 +247,12 @@ mod tests {
             column: None,
             _non_exhaustive: (),
         };
-        let long = frame(&"x".repeat(5000), Some(&info("a.rs")));
+        let long = frame(&"x".repeat(5000), line_of(Some(&info("a.rs"))));
         assert_eq!(long.chars().count(), FRAME);
         assert!(long.ends_with("… (a.rs:7)"));
         assert_eq!(frame("a\u{1b}[2Jb\n", None), "a\u{fffd}[2Jb\u{fffd}");
-        assert!(frame("f", Some(&info(&"y".repeat(5000)))).chars().count() <= FRAME);
-        assert_eq!(frame("f", Some(&info("b.c"))), "f (b.c:7)");
+        assert!(frame("f", line_of(Some(&info(&"y".repeat(5000))))).chars().count() <= FRAME);
+        assert_eq!(frame("f", line_of(Some(&info("b.c")))), "f (b.c:7)");
     }
 
     #[test]

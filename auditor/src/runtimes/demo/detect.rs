@@ -34,6 +34,7 @@ mod tests {
     use super::*;
     use crate::audit::unit::Pid;
     use crate::runtimes::{Runtime as _, demo::Demo};
+    use crate::target::memory::CapturedMemory;
     use crate::target::module::modules;
 
     macro_rules! exported {
@@ -65,6 +66,6 @@ mod tests {
         assert_eq!(found.version.as_deref(), Some("1"));
         assert!(found.evidence.contains("demo_map_free"));
         assert!(!libraries.is_empty());
-        assert!(libraries.iter().all(|library| Demo.recognise(library).is_none()));
+        assert!(libraries.iter().all(|library| Demo.recognise(library, &CapturedMemory::new()).is_none()));
     }
 }

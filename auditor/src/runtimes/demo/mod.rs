@@ -7,7 +7,7 @@ mod registry;
 
 use super::census::{Census, Scope};
 use super::hook::{Hit, Hook};
-use super::{Instance, LayoutError, Runtime};
+use super::{Instance, LayoutError, Recognised, Runtime};
 use crate::audit::fact::{self, Evacuate, Shape, What};
 use crate::audit::unit::Address;
 use crate::target::memory::Memory;
@@ -30,9 +30,9 @@ impl Runtime for Demo {
         "the map of target-demo: 8 slots a bucket, overflow buckets, two tables while it grows"
     }
 
-    fn recognise(&self, module: &Module) -> Option<Box<dyn Instance>> {
+    fn recognise(&self, module: &Module, _: &dyn Memory) -> Option<Recognised> {
         let found = detect::recognise(module)?;
-        Some(Box::new(DemoInstance { found }))
+        Some(Ok(Box::new(DemoInstance { found })))
     }
 }
 

@@ -5,7 +5,9 @@
 mod symbols;
 mod usdt;
 
-use object::elf::{EM_X86_64, FileHeader64, NT_GNU_BUILD_ID, PF_X, PT_INTERP, PT_LOAD, SHT_NOTE};
+use object::elf::{
+    EM_X86_64, FileHeader64, NT_GNU_BUILD_ID, PF_W, PF_X, PT_INTERP, PT_LOAD, SHT_NOBITS, SHT_NOTE,
+};
 use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _, SectionTable};
 use object::{LittleEndian, ReadRef};
 
@@ -23,6 +25,8 @@ const TABLE: u64 = 512 << 20;
 const NOTES: u64 = 8 << 20;
 /// Most bytes of a build id: twice a SHA-256.
 const BUILD_ID: usize = 64;
+/// Most sections that are remembered by name: a linked program has some forty.
+const NAMED: usize = 1024;
 
 type Header = FileHeader64<LittleEndian>;
 type Sections<'data, R> = SectionTable<'data, Header, R>;
@@ -60,6 +64,21 @@ pub struct Segment {
     pub memory_size: u64,
     /// Whether it is code.
     pub executable: bool,
+    /// Whether it may be written.
+    pub writable: bool,
+}
+
+/// A named part of the file, as its section headers tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// What it is called.
+    pub name: String,
+    /// Where it goes, before the load bias is added; 0: it is not loaded.
+    pub address: u64,
+    /// Where it is in the file; `None`: it begins as zeros.
+    pub offset: Option<u64>,
+    /// Bytes.
+    pub size: u64,
 }
 
 impl Segment {
@@ -73,6 +92,7 @@ impl Segment {
 #[derive(Debug)]
 pub struct Elf {
     segments: Vec<Segment>,
+    sections: Vec<Section>,
     symbols: Symbols,
     build_id: Option<String>,
     probes: Vec<Usdt>,
@@ -102,6 +122,7 @@ impl Elf {
         });
         Ok(Self {
             segments,
+            sections: named(&sections),
             symbols: Symbols::parse(&sections, data),
             build_id: build_id(&sections, data),
             probes,
@@ -113,6 +134,12 @@ impl Elf {
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
         &self.segments
+    }
+
+    /// The first section whose name ends so.
+    #[must_use]
+    pub fn section(&self, ending: &str) -> Option<&Section> {
+        self.sections.iter().find(|section| section.name.ends_with(ending))
     }
 
     /// The GNU build id in hex.
@@ -188,6 +215,7 @@ fn segments<'data, R: ReadRef<'data>>(header: &Header, data: R) -> Result<(Vec<S
         address: header.p_vaddr(LE),
         memory_size: header.p_memsz(LE),
         executable: header.p_flags(LE) & PF_X != 0,
+        writable: header.p_flags(LE) & PF_W != 0,
     });
     Ok((loads.collect(), all.iter().any(|header| header.p_type(LE) == PT_INTERP)))
 }
@@ -195,6 +223,19 @@ fn segments<'data, R: ReadRef<'data>>(header: &Header, data: R) -> Result<(Vec<S
 fn sections<'data, R: ReadRef<'data>>(header: &'data Header, data: R) -> Option<Sections<'data, R>> {
     let count = header.shnum(LE, data).ok()?;
     (count <= HEADERS).then(|| header.sections(LE, data).ok())?
+}
+
+fn named<'data, R: ReadRef<'data>>(sections: &Sections<'data, R>) -> Vec<Section> {
+    let sections = sections.enumerate().take(NAMED).filter_map(|(_, section)| {
+        let name = sections.section_name(LE, section).ok()?;
+        Some(Section {
+            name: String::from_utf8_lossy(name).into_owned(),
+            address: section.sh_addr(LE),
+            offset: (section.sh_type(LE) != SHT_NOBITS).then(|| section.sh_offset(LE)),
+            size: section.sh_size(LE),
+        })
+    });
+    sections.collect()
 }
 
 fn build_id<'data, R: ReadRef<'data>>(sections: &Sections<'data, R>, data: R) -> Option<String> {

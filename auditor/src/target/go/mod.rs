@@ -1,9 +1,22 @@
 //! Go programs: what the Go linker and runtime wrote, read from the file and from memory. No opinion about
 //! maps.
+//!
+//! [`program`] is the way in. [`build_info`] says which Go, [`functions`] and `inline` where its code is
+//! and what it is called, [`module_data`] where its data are, [`types`] what they are made of; [`layouts`]
+//! has the offsets of each release.
 
+pub mod build_info;
+pub mod functions;
+mod inline;
 pub mod layouts;
+pub mod module_data;
+pub mod program;
+pub mod types;
+pub mod words;
 
 use std::fmt;
+
+use super::memory::ReadError;
 
 /// A release of Go; patch releases do not matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,4 +31,54 @@ impl fmt::Display for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "go{}.{}", self.major, self.minor)
     }
+}
+
+/// Why a Go program cannot be understood. The texts say what would help, where anything does.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GoError {
+    /// Before 1.18.
+    #[error("built with Go before 1.18, whose tables are laid out otherwise; build it with a later one")]
+    TooOld,
+    /// The version names no release.
+    #[error("built with Go {version:?}, which names no release")]
+    NoRelease {
+        /// What it says.
+        version: String,
+    },
+    /// Another compiler's program.
+    #[error(
+        "built with {compiler}, whose runtime keeps maps in its own way; only programs of the Go project's own compiler can be read"
+    )]
+    OtherCompiler {
+        /// Which one.
+        compiler: &'static str,
+    },
+    /// The file cannot be read.
+    #[error("cannot read {what} in the file: {error}")]
+    File {
+        /// Which part.
+        what: &'static str,
+        /// Why.
+        error: String,
+    },
+    /// Bytes that are not what they should be.
+    #[error("{what} is damaged, or laid out as no Go release does it")]
+    Corrupt {
+        /// Which part.
+        what: &'static str,
+    },
+    /// Something that is not where it has to be.
+    #[error("{what} was not found")]
+    Missing {
+        /// Which part.
+        what: &'static str,
+    },
+    /// The target's memory could not be read.
+    #[error("{what}: {error}")]
+    Memory {
+        /// Which part.
+        what: &'static str,
+        /// Why.
+        error: ReadError,
+    },
 }

@@ -1,0 +1,336 @@
+//! What a Go program's data are made of: the descriptions of types (`abi.Type`, src/internal/abi/type.go;
+//! the same from 1.18 to 1.27), which are there in stripped programs, too.
+//!
+//! | offset | field of a description |
+//! |---|---|
+//! | 0 | size, u64 |
+//! | 8 | bytes up to the last pointer, u64 |
+//! | 16 | hash, u32 |
+//! | 20 | flags, u8: 1 an uncommon part follows, 2 the name begins with a `*` that is not its own |
+//! | 21, 22 | alignment, u8, twice |
+//! | 23 | kind, u8, in the low five bits |
+//! | 40 | name, u32: counted from the beginning of all types |
+//! | 48 | what the kind has: the element, the fields, the length |
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::GoError;
+use super::layouts::Layout;
+use super::module_data::ModuleData;
+use super::words::Words;
+use crate::audit::unit::Address;
+
+/// Most bytes of types over all modules: a program of a gigabyte has some 100 MB.
+const BYTES: u64 = 256 << 20;
+/// Longest name, in bytes.
+const NAME: usize = 4096;
+/// Most fields of a struct that are looked at.
+const FIELDS: u64 = 4096;
+/// Most map types.
+const MAPS: usize = 1 << 18;
+/// Bytes of what all kinds have.
+const COMMON: usize = 48;
+/// The flag of names that begin with a star too many.
+const EXTRA_STAR: u8 = 2;
+
+/// Kinds (`abi.Kind`).
+mod kind {
+    pub(super) const ARRAY: u8 = 17;
+    pub(super) const CHAN: u8 = 18;
+    pub(super) const FUNC: u8 = 19;
+    pub(super) const INTERFACE: u8 = 20;
+    pub(super) const MAP: u8 = 21;
+    pub(super) const POINTER: u8 = 22;
+    pub(super) const SLICE: u8 = 23;
+    pub(super) const STRING: u8 = 24;
+    pub(super) const STRUCT: u8 = 25;
+    pub(super) const UNSAFE_POINTER: u8 = 26;
+    pub(super) const MASK: u8 = 31;
+}
+
+/// Which maps a program has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maps {
+    /// Buckets with overflow chains: up to 1.23, and 1.24 and 1.25 built without Swiss maps.
+    Buckets,
+    /// Swiss tables: from 1.24 on.
+    Swiss,
+}
+
+/// A type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Type {
+    /// Where its description is.
+    pub at: Address,
+    /// Bytes of a value.
+    pub size: u64,
+    /// Bytes up to the last pointer in a value; 0: it holds none.
+    pub pointer_bytes: u64,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What a type is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A number, a bool.
+    Plain,
+    /// A string: address and length.
+    String,
+    /// An unsafe pointer.
+    UnsafePointer,
+    /// A pointer to a value of that type.
+    Pointer(Address),
+    /// A slice of values of that type.
+    Slice(Address),
+    /// So many values of that type.
+    Array(Address, u64),
+    /// A channel of values of that type.
+    Chan(Address),
+    /// A function.
+    Func,
+    /// An interface; without methods it holds a type, else a table of methods that begins with one.
+    Interface {
+        /// Whether it has methods.
+        has_methods: bool,
+    },
+    /// A map.
+    Map,
+    /// A struct.
+    Struct,
+}
+
+/// A field of a struct.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Where its type is described.
+    pub type_at: Address,
+    /// Where it is in a value, in bytes.
+    pub offset: u64,
+}
+
+/// A map type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapType {
+    /// Where its description is.
+    pub at: Address,
+    /// Where the type of keys is described.
+    pub key: Address,
+    /// Where the type of elements is described.
+    pub element: Address,
+    /// Where the type of a bucket, or of a group, is described.
+    pub bucket: Address,
+    /// Bytes of a bucket or group.
+    pub bucket_size: u64,
+    /// Whether a bucket or group holds no pointers.
+    pub is_pointer_free: bool,
+    /// Bytes of each key that is stored behind a pointer; `None`: keys are in the bucket.
+    pub indirect_key: Option<u64>,
+    /// The same for elements.
+    pub indirect_element: Option<u64>,
+}
+
+/// The types of a program.
+#[derive(Clone, Debug, Default)]
+pub struct Types {
+    blocks: Vec<(u64, Vec<u8>)>,
+    /// By address.
+    maps: Vec<MapType>,
+    /// Numbers in `maps` by the type of their buckets.
+    by_bucket: BTreeMap<Address, u32>,
+}
+
+impl Types {
+    /// Takes the types of all modules; `read` reads them, from file or memory.
+    ///
+    /// # Errors
+    /// [`GoError`] when they are too large or cannot be read.
+    pub fn read(
+        modules: &[ModuleData],
+        layout: &Layout,
+        maps: Maps,
+        read: impl Fn(Address, &mut [u8]) -> Result<(), GoError>,
+    ) -> Result<Self, GoError> {
+        let len = |types: &Range<Address>| types.end.0.saturating_sub(types.start.0);
+        if modules.iter().map(|module| len(&module.types)).sum::<u64>() > BYTES {
+            return Err(GoError::Corrupt { what: "the range of type descriptions" });
+        }
+        let mut blocks = Vec::new();
+        for module in modules {
+            let mut bytes = vec![0; len(&module.types) as usize];
+            read(module.types.start, &mut bytes)?;
+            blocks.push((module.types.start.0, bytes));
+        }
+        blocks.sort_unstable_by_key(|block| block.0);
+        let mut types = Self { blocks, ..Self::default() };
+        types.find_maps(layout, maps);
+        Ok(types)
+    }
+
+    /// The type described at an address.
+    #[must_use]
+    pub fn get(&self, at: Address) -> Option<Type> {
+        let words = self.words(at)?;
+        let (size, pointer_bytes) = (words.u64(0)?, words.u64(8)?);
+        let element = words.u64(COMMON).map(Address);
+        let kind = match words.u8(23)? & kind::MASK {
+            kind::ARRAY => Kind::Array(element?, words.u64(64)?),
+            kind::CHAN => Kind::Chan(element?),
+            kind::FUNC => Kind::Func,
+            kind::INTERFACE => Kind::Interface { has_methods: words.u64(64)? > 0 },
+            kind::MAP => Kind::Map,
+            kind::POINTER => Kind::Pointer(element?),
+            kind::SLICE => Kind::Slice(element?),
+            kind::STRING => Kind::String,
+            kind::STRUCT => Kind::Struct,
+            kind::UNSAFE_POINTER => Kind::UnsafePointer,
+            1..=16 => Kind::Plain,
+            _ => return None,
+        };
+        (pointer_bytes <= size).then_some(Type { at, size, pointer_bytes, kind })
+    }
+
+    /// The name of a type as the program's own reflection writes it, such as `map[string]*main.User`.
+    #[must_use]
+    pub fn name(&self, at: Address) -> Option<String> {
+        let words = self.words(at)?;
+        let flags = words.u8(20)?;
+        let (start, _) = self.block(at)?;
+        let name = self.text(Address(start.checked_add(u64::from(words.u32(40)?))?))?;
+        Some(match name.strip_prefix('*') {
+            Some(rest) if flags & EXTRA_STAR != 0 => rest.to_owned(),
+            _ => name,
+        })
+    }
+
+    /// The fields of a struct, in their order.
+    #[must_use]
+    pub fn fields(&self, at: Address) -> Vec<Field> {
+        self.fields_of(at).unwrap_or_default()
+    }
+
+    /// All map types, by address.
+    #[must_use]
+    pub fn maps(&self) -> &[MapType] {
+        &self.maps
+    }
+
+    /// The map type described at an address.
+    #[must_use]
+    pub fn map(&self, at: Address) -> Option<&MapType> {
+        self.maps.binary_search_by_key(&at, |map| map.at).ok().and_then(|index| self.maps.get(index))
+    }
+
+    /// The map type whose buckets or groups are of the type described at an address.
+    #[must_use]
+    pub fn map_of_bucket(&self, bucket: Address) -> Option<&MapType> {
+        self.by_bucket.get(&bucket).and_then(|index| self.maps.get(*index as usize))
+    }
+
+    /// Where all struct types are described.
+    #[must_use]
+    pub fn structs(&self) -> Vec<Address> {
+        self.places().filter(|at| self.is_sound_struct(*at)).collect()
+    }
+
+    /// Whether an address may be that of a description.
+    #[must_use]
+    pub fn contain(&self, at: Address) -> bool {
+        self.block(at).is_some()
+    }
+
+    fn is_sound_struct(&self, at: Address) -> bool {
+        let Some(words) = self.words(at) else { return false };
+        let is_struct = words.u8(23).is_some_and(|kind| kind & kind::MASK == kind::STRUCT);
+        let Some((fields, count)) = words.u64(56).zip(words.u64(64)) else { return false };
+        is_struct
+            && words.u64(72) == Some(count)
+            && (1..=FIELDS).contains(&count)
+            && self.block(Address(fields)).is_some()
+            && self.get(at).is_some_and(|found| found.size > 0)
+            && self.name(at).is_some()
+    }
+
+    fn fields_of(&self, at: Address) -> Option<Vec<Field>> {
+        self.get(at).filter(|found| found.kind == Kind::Struct)?;
+        let words = self.words(at)?;
+        let (start, count) = (words.u64(56)?, words.u64(64)?);
+        let fields = (0..count.min(FIELDS)).map_while(|index| {
+            let words = self.words(Address(start.checked_add(24 * index)?))?;
+            let name = self.text(Address(words.u64(0)?))?;
+            Some(Field { name, type_at: Address(words.u64(8)?), offset: words.u64(16)? })
+        });
+        Some(fields.collect())
+    }
+
+    /// A name: flags u8, length as a varint, and so many bytes.
+    fn text(&self, at: Address) -> Option<String> {
+        let words = self.words(at)?;
+        let (len, width) = words.varint(1)?;
+        let len = usize::try_from(len).ok().filter(|len| *len <= NAME)?;
+        Some(String::from_utf8_lossy(words.slice(1 + width, len)?).into_owned())
+    }
+
+    /// The bytes from an address on to the end of its module's types.
+    fn words(&self, at: Address) -> Option<Words<'_>> {
+        let (start, bytes) = self.block(at)?;
+        Some(Words(bytes.get(usize::try_from(at.0 - start).ok()?..)?))
+    }
+
+    fn block(&self, at: Address) -> Option<(u64, &[u8])> {
+        let index = self.blocks.partition_point(|block| block.0 <= at.0).checked_sub(1)?;
+        let (start, bytes) = self.blocks.get(index)?;
+        (at.0 - start < bytes.len() as u64).then_some((*start, bytes))
+    }
+
+    /// Every place where a description may begin.
+    fn places(&self) -> impl Iterator<Item = Address> {
+        self.blocks.iter().flat_map(|(start, bytes)| {
+            let end = start.saturating_add(bytes.len() as u64);
+            (start.next_multiple_of(8)..end).step_by(8).map(Address)
+        })
+    }
+
+    /// There is no list of all map types, but little else looks like one: kind, size and alignment of a
+    /// pointer, and a bucket type whose size is that which the map says.
+    fn find_maps(&mut self, layout: &Layout, maps: Maps) {
+        let found = self.places().filter_map(|at| self.map_at(at, layout, maps)).take(MAPS);
+        let found: Vec<MapType> = found.collect();
+        self.by_bucket = found.iter().zip(0..).map(|(map, index)| (map.bucket, index)).collect();
+        self.maps = found;
+    }
+
+    fn map_at(&self, at: Address, layout: &Layout, maps: Maps) -> Option<MapType> {
+        let words = self.words(at)?;
+        let is_pointer = words.u64(0)? == 8 && words.u64(8)? == 8 && words.slice(21, 2)? == [8, 8];
+        if words.u8(23)? & kind::MASK != kind::MAP || !is_pointer {
+            return None;
+        }
+        let [key, element, bucket] = [48, 56, 64].map(|offset| words.u64(offset).map(Address));
+        let (key, element, bucket) = (key?, element?, bucket?);
+        let (size, flags, indirect) = match (maps, layout.swiss) {
+            // GroupSize and Flags (src/internal/abi/map_swiss.go).
+            (Maps::Swiss, Some(swiss)) => (
+                words.u64(swiss.group_size)?,
+                words.u32(swiss.flags)?,
+                (swiss.indirect_key as u32, swiss.indirect_element as u32),
+            ),
+            // BucketSize u16 and Flags u32 (src/runtime/type.go, src/internal/abi/type.go).
+            _ => (u64::from(words.u16(82)?), words.u32(84)?, (1, 2)),
+        };
+        let (of_key, of_element, of_bucket) = (self.get(key)?, self.get(element)?, self.get(bucket)?);
+        (of_bucket.size == size && size > 8).then_some(MapType {
+            at,
+            key,
+            element,
+            bucket,
+            bucket_size: size,
+            is_pointer_free: of_bucket.pointer_bytes == 0,
+            indirect_key: (flags & indirect.0 != 0).then_some(of_key.size),
+            indirect_element: (flags & indirect.1 != 0).then_some(of_element.size),
+        })
+    }
+}
