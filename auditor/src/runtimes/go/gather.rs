@@ -158,10 +158,10 @@ mod tests {
     use crate::target::memory::CapturedMemory;
     use proptest::prelude::*;
 
-    fn memory() -> CapturedMemory {
+    fn memory(len: usize) -> CapturedMemory {
         let mut memory = CapturedMemory::new();
         let bytes = |seed: usize, len| (0..len).map(|at| ((at * 7 + seed) % 251) as u8).collect::<Vec<_>>();
-        memory.insert(Address(0x1000), bytes(1, 0x3000)).insert(Address(0x8000), bytes(5, 3 * BLOCK));
+        memory.insert(Address(0x1000), bytes(1, 0x3000)).insert(Address(0x8000), bytes(5, len));
         memory
     }
 
@@ -180,15 +180,16 @@ mod tests {
     fn a_piece_longer_than_a_block_is_not_read_and_the_others_are() {
         let long = Piece { at: 0x8000, len: BLOCK as u32 + 1 };
         let pieces = [Piece { at: 0x1000, len: 8 }, long, Piece { at: 0x9000, len: BLOCK as u32 }];
-        let found = read(&pieces, &memory());
+        let found = read(&pieces, &memory(2 * BLOCK));
         assert!(found[0].is_some() && found[1].is_none() && found[2].is_some());
     }
 
     #[test]
     fn pieces_far_apart_are_counted_without_what_lies_between() {
-        let memory = memory();
+        let memory = memory(64);
         let mut gather = Gather::new(&memory);
-        let pieces = [Piece { at: 0x1000, len: 8 }, Piece { at: 0x1010, len: 8 }, Piece { at: 0x3000, len: 8 }];
+        let pieces =
+            [Piece { at: 0x1000, len: 8 }, Piece { at: 0x1010, len: 8 }, Piece { at: 0x3000, len: 8 }];
         gather.pieces(&pieces, &mut |_, bytes| assert!(bytes.is_some()));
         assert_eq!(gather.read, 24 + 8);
     }
@@ -198,7 +199,7 @@ mod tests {
         fn every_piece_is_read_as_if_it_were_alone(
             pieces in proptest::collection::vec((0x0f00_u64..0x9000, 0_u32..700), 0..80),
         ) {
-            let memory = memory();
+            let memory = memory(0x1000);
             let pieces: Vec<_> = pieces.into_iter().map(|(at, len)| Piece { at, len }).collect();
             for (piece, found) in pieces.iter().zip(read(&pieces, &memory)) {
                 let mut expected = vec![0; piece.len as usize];

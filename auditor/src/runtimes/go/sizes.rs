@@ -67,7 +67,9 @@ mod tests {
 
     #[test]
     fn sizes_are_rounded_up_to_their_class_or_to_pages() {
-        for (bytes, expected) in [(0, 0), (1, 8), (8, 8), (33, 48), (513, 576), (32_768, 32_768), (32_769, 40_960)] {
+        for (bytes, expected) in
+            [(0, 0), (1, 8), (8, 8), (33, 48), (513, 576), (32_768, 32_768), (32_769, 40_960)]
+        {
             assert_eq!(OLD.object(bytes, false), Some(expected), "{bytes}");
             assert_eq!(NEW.object(bytes, true), Some(expected), "{bytes}");
         }
