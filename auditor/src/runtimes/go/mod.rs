@@ -1,12 +1,14 @@
 //! Go's maps: the classic ones with buckets (to 1.23) and the Swiss ones (from 1.24), by what the
 //! runtime keeps in memory alone.
 
+pub mod cost;
 pub mod gather;
 pub mod heap;
 pub mod hooks;
 #[cfg(test)]
 pub(crate) mod made;
 pub mod sizes;
+pub mod types;
 
 /// Which maps a Go program has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

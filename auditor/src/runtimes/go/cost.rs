@@ -1,0 +1,187 @@
+//! What maps take by what they are made of: tables, and what a map would take had it just been rebuilt.
+
+use super::Kind;
+use super::hooks::LoadFactor;
+use super::sizes::Sizes;
+use super::types::Known;
+use crate::audit::unit::Bytes;
+use crate::target::go::Release;
+
+/// Slots of a bucket or group.
+pub const SLOTS: u64 = 8;
+/// Slots of a Swiss table that splits instead of doubling (`maxTableCapacity`,
+/// src/internal/runtime/maps/table.go).
+pub const FULL_TABLE: u64 = 1024;
+/// Bytes of `table` (src/internal/runtime/maps/table.go).
+pub const TABLE: u64 = 32;
+/// Bytes of `mapextra`, and of a slice (src/runtime/map.go).
+pub const EXTRA: u64 = 24;
+/// Arrays of 2^4 buckets and more come with spare ones for overflow (`makeBucketArray`).
+const SPARE_FROM: u32 = 4;
+/// Largest array that is believed, as a power of two.
+pub const LARGEST_SHIFT: u32 = 40;
+
+/// How a release makes its maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Costs {
+    /// Which maps.
+    pub kind: Kind,
+    /// How memory is handed out.
+    pub sizes: Sizes,
+    /// When a classic map doubles.
+    pub load: LoadFactor,
+    /// Bytes of a map's header: `hmap` or `Map`.
+    pub header: u64,
+}
+
+impl Costs {
+    /// Those of a release.
+    #[must_use]
+    pub fn of(release: Release, kind: Kind) -> Self {
+        let is_between = |from, to| (from..=to).contains(&release.minor);
+        // `clearSeq` made `hmap` longer in 1.24 and 1.25 (src/runtime/map_noswiss.go).
+        let header = if kind == Kind::Bucket && release.minor >= 24 { 56 } else { 48 };
+        Self {
+            kind,
+            sizes: Sizes { has_headers: release.minor >= 22 },
+            load: LoadFactor(if is_between(20, 21) { 12 } else { 13 }),
+            header,
+        }
+    }
+
+    /// Bytes of the object that a header is.
+    #[must_use]
+    pub fn header_object(&self) -> u64 {
+        self.sizes.object(self.header, false).unwrap_or(self.header)
+    }
+
+    /// Buckets of an array of 2^`shift` with its spare ones (`makeBucketArray`, src/runtime/map.go).
+    #[must_use]
+    pub fn buckets(&self, known: &Known, shift: u32) -> Option<u64> {
+        let base = 1_u64.checked_shl(shift).filter(|_| shift <= LARGEST_SHIFT)?;
+        let Some(spare) = shift.checked_sub(SPARE_FROM) else { return Some(base) };
+        let bytes = known.bucket_size.checked_mul(base + (1 << spare))?;
+        self.sizes.usable(bytes, known.is_pointer_free)?.checked_div(known.bucket_size)
+    }
+
+    /// Bytes of the object that holds such an array.
+    #[must_use]
+    pub fn bucket_array(&self, known: &Known, shift: u32) -> Option<u64> {
+        let bytes = self.buckets(known, shift)?.checked_mul(known.bucket_size)?;
+        self.sizes.object(bytes, known.is_pointer_free)
+    }
+
+    /// Bytes of the object that holds so many groups.
+    #[must_use]
+    pub fn groups(&self, known: &Known, groups: u64) -> Option<u64> {
+        self.sizes.object(groups.checked_mul(known.bucket_size)?, known.is_pointer_free)
+    }
+
+    /// Bytes of a table of so many buckets (2^n) or groups.
+    #[must_use]
+    pub fn table(&self, known: &Known, count: u64) -> Option<Bytes> {
+        let bytes = match self.kind {
+            Kind::Bucket if count.is_power_of_two() => self.bucket_array(known, count.trailing_zeros())?,
+            Kind::Bucket => return None,
+            Kind::Swiss => self.groups(known, count)?.checked_add(TABLE)?,
+        };
+        Some(Bytes(bytes))
+    }
+
+    /// Bytes of a map that is made for so many entries and holds them. `None`: more than there can be.
+    #[must_use]
+    pub fn needed(&self, known: &Known, live: u64) -> Option<Bytes> {
+        let tables = match self.kind {
+            _ if live == 0 => 0,
+            Kind::Bucket => self.classic(known, live)?,
+            Kind::Swiss => self.swiss(known, live)?,
+        };
+        let behind = live.checked_mul(known.behind)?;
+        Some(Bytes(self.header_object().checked_add(tables)?.checked_add(behind)?))
+    }
+
+    /// `makemap` (src/runtime/map.go).
+    fn classic(&self, known: &Known, live: u64) -> Option<u64> {
+        let shift = (0..=LARGEST_SHIFT).find(|shift| !self.load.is_exceeded_by(live, 1 << shift))?;
+        let extra = if shift >= SPARE_FROM { EXTRA } else { 0 };
+        self.bucket_array(known, shift)?.checked_add(extra)
+    }
+
+    /// `NewMap` (src/internal/runtime/maps/map.go): tables that are full to 7/8 on average, as many as a
+    /// power of two, all of one size that is a power of two.
+    fn swiss(&self, known: &Known, live: u64) -> Option<u64> {
+        if live <= SLOTS {
+            return self.groups(known, 1);
+        }
+        let slots = live.checked_mul(8)? / 7;
+        let tables = slots.div_ceil(FULL_TABLE).checked_next_power_of_two()?;
+        let capacity = (slots / tables).max(SLOTS).checked_next_power_of_two()?;
+        let table = self.groups(known, capacity / SLOTS)?.checked_add(TABLE)?;
+        let directory = self.sizes.object(tables.checked_mul(8)?, false)?;
+        tables.checked_mul(table)?.checked_add(directory)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn costs(minor: u32, kind: Kind) -> Costs {
+        Costs::of(Release { major: 1, minor }, kind)
+    }
+
+    /// `map[int]int`.
+    fn ints(kind: Kind) -> Known {
+        let bucket_size = match kind {
+            Kind::Bucket => 8 + 64 + 64 + 8,
+            Kind::Swiss => 8 + 128,
+        };
+        Known { bucket_size, is_pointer_free: true, ..Known::default() }
+    }
+
+    #[test]
+    fn a_swiss_table_of_numbers_takes_what_the_runtime_allocates() {
+        let costs = costs(27, Kind::Swiss);
+        assert_eq!(costs.table(&ints(Kind::Swiss), 128), Some(Bytes(18_432 + 32)));
+        let pointers = Known { bucket_size: 8 + 24 * 8, ..Known::default() };
+        assert_eq!(costs.table(&pointers, 8), Some(Bytes(1792 + 32)), "1600 and a header");
+    }
+
+    #[test]
+    fn a_classic_array_uses_the_rest_of_its_object_for_spare_buckets() {
+        let costs = costs(23, Kind::Bucket);
+        let known = ints(Kind::Bucket);
+        assert_eq!((costs.buckets(&known, 3), costs.bucket_array(&known, 3)), (Some(8), Some(1152)));
+        // 17 buckets of 144 bytes are 2448, for which there are 2688: room for 18.
+        assert_eq!((costs.buckets(&known, 4), costs.bucket_array(&known, 4)), (Some(18), Some(2688)));
+        assert_eq!(costs.table(&known, 1 << 17), Some(Bytes(20_054_016)));
+        assert_eq!((costs.table(&known, 3), costs.table(&known, 1 << 50)), (None, None));
+    }
+
+    #[test]
+    fn a_map_of_few_entries_needs_a_bucket_and_an_empty_one_its_header() {
+        for (minor, kind, header, bucket) in
+            [(19, Kind::Bucket, 48, 144), (24, Kind::Bucket, 64, 144), (24, Kind::Swiss, 48, 144)]
+        {
+            let (costs, known) = (costs(minor, kind), ints(kind));
+            assert_eq!(costs.needed(&known, 0), Some(Bytes(header)), "{minor}");
+            assert_eq!(costs.needed(&known, 8), Some(Bytes(header + bucket)), "{minor}");
+        }
+    }
+
+    #[test]
+    fn the_load_factor_of_1_21_is_smaller() {
+        let known = ints(Kind::Bucket);
+        let array = |minor| costs(minor, Kind::Bucket).needed(&known, 100_000);
+        assert!(array(21).unwrap().0 > array(19).unwrap().0 * 3 / 2);
+        assert_eq!(array(19), array(23));
+    }
+
+    #[test]
+    fn what_lies_behind_pointers_counts_for_each_entry() {
+        let known = Known { behind: 144, ..ints(Kind::Swiss) };
+        let needed = |known| costs(27, Kind::Swiss).needed(known, 5000).unwrap().0;
+        assert_eq!(needed(&known), needed(&ints(Kind::Swiss)) + 5000 * 144);
+        assert_eq!(costs(27, Kind::Swiss).needed(&known, u64::MAX), None);
+    }
+}

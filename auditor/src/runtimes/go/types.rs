@@ -1,0 +1,200 @@
+//! Which type a map is of: by what its table says, or by the sizes of its tables.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+
+use super::Kind;
+use super::cost::Costs;
+use crate::audit::unit::Address;
+use crate::target::go::types::{MapType, Types};
+
+/// Most types that are named where one cannot be told.
+pub const NAMED: usize = 8;
+/// How many map types all unnamed ones begin with.
+const UNNAMED: &str = "map[";
+
+/// What counts of a map type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Where it is described.
+    pub at: Address,
+    /// Where its buckets or groups are.
+    pub bucket: Address,
+    /// Bytes of a bucket or group.
+    pub bucket_size: u64,
+    /// Whether these hold no pointers.
+    pub is_pointer_free: bool,
+    /// Bytes of the objects that each entry has behind pointers: keys and elements too large for a slot.
+    pub behind: u64,
+}
+
+/// The types that a map may be of, by number. The same set has the same number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Guess(u32);
+
+/// A table as the heap shows it: bytes of its object, whether that holds no pointers, and how many groups, or
+/// buckets as a power of two, are in it.
+type Sized = (u64, bool, u64);
+
+/// The map types of a program.
+#[derive(Debug)]
+pub struct MapTypes {
+    types: Types,
+    costs: Costs,
+    known: Vec<Known>,
+    by_bucket: BTreeMap<Address, Guess>,
+    by_size: FxHashMap<Sized, Guess>,
+    numbers: BTreeMap<Vec<u32>, Guess>,
+    sets: Vec<Vec<u32>>,
+}
+
+impl MapTypes {
+    /// Those of a program.
+    #[must_use]
+    pub fn new(types: Types, costs: Costs) -> Self {
+        let known: Vec<Known> = types.maps().iter().map(|map| known(map, &types, &costs)).collect();
+        let mut all = Self {
+            types,
+            costs,
+            known,
+            by_bucket: BTreeMap::new(),
+            by_size: FxHashMap::default(),
+            numbers: BTreeMap::new(),
+            sets: Vec::new(),
+        };
+        // The empty set is the first one: nothing is known.
+        let nothing = all.number(Vec::new());
+        debug_assert_eq!(nothing, Guess::default());
+        let mut by_bucket = BTreeMap::<Address, Vec<u32>>::new();
+        for (number, known) in (0..).zip(&all.known) {
+            by_bucket.entry(known.bucket).or_default().push(number);
+        }
+        all.by_bucket = by_bucket.into_iter().map(|(bucket, set)| (bucket, all.number(set))).collect();
+        all
+    }
+
+    /// The types themselves.
+    #[must_use]
+    pub fn types(&self) -> &Types {
+        &self.types
+    }
+
+    /// How the release makes maps.
+    #[must_use]
+    pub fn costs(&self) -> &Costs {
+        &self.costs
+    }
+
+    /// Maps whose buckets or groups are of that type. A named type shares them with what it is made of.
+    #[must_use]
+    pub fn of_bucket(&self, bucket: Address) -> Option<Guess> {
+        self.by_bucket.get(&bucket).copied()
+    }
+
+    /// The map type described at an address.
+    #[must_use]
+    pub fn at(&self, at: Address) -> Option<&Known> {
+        let number = self.known.binary_search_by_key(&at, |known| known.at).ok()?;
+        self.known.get(number)
+    }
+
+    /// Maps that have a table of so many bytes for so many groups, or for 2^`count` buckets.
+    pub fn of_size(&mut self, bytes: u64, is_pointer_free: bool, count: u64) -> Guess {
+        let key = (bytes, is_pointer_free, count);
+        if let Some(guess) = self.by_size.get(&key) {
+            return *guess;
+        }
+        let table = |known: &Known| match self.costs.kind {
+            Kind::Swiss => self.costs.groups(known, count),
+            Kind::Bucket => self.costs.bucket_array(known, u32::try_from(count).ok()?),
+        };
+        let fits = |known: &Known| known.is_pointer_free == is_pointer_free && table(known) == Some(bytes);
+        let set = (0..).zip(&self.known).filter(|(_, known)| fits(known)).map(|(number, _)| number).collect();
+        let guess = self.number(set);
+        self.by_size.insert(key, guess);
+        guess
+    }
+
+    /// The types in both sets.
+    pub fn both(&mut self, one: Guess, other: Guess) -> Guess {
+        if one == other {
+            return one;
+        }
+        let set = self.set(one).iter().filter(|number| self.set(other).contains(number)).copied().collect();
+        self.number(set)
+    }
+
+    /// What all types of a set have in common; `None`: they differ in what counts, or there is none.
+    #[must_use]
+    pub fn common(&self, guess: Guess) -> Option<&Known> {
+        let mut all = self.set(guess).iter().filter_map(|number| self.known.get(*number as usize));
+        let first = all.next()?;
+        let same = |known: &Known| {
+            (known.bucket_size, known.is_pointer_free, known.behind)
+                == (first.bucket_size, first.is_pointer_free, first.behind)
+        };
+        all.all(same).then_some(first)
+    }
+
+    /// Whether there is any type in a set.
+    #[must_use]
+    pub fn is_possible(&self, guess: Guess) -> bool {
+        !self.set(guess).is_empty()
+    }
+
+    /// Where the types of a set are described.
+    pub fn places(&self, guess: Guess) -> impl Iterator<Item = Address> {
+        self.set(guess).iter().filter_map(|number| self.known.get(*number as usize)).map(|known| known.at)
+    }
+
+    /// The name of the type, or else the names of those it may be, sorted. Where all are made of the same
+    /// map type and that is among them, it is the name.
+    #[must_use]
+    pub fn names(&self, guess: Guess) -> (Option<String>, Vec<String>) {
+        let set: Vec<&Known> =
+            self.set(guess).iter().filter_map(|number| self.known.get(*number as usize)).collect();
+        let is_one = set.windows(2).all(|two| matches!(two, [one, other] if one.bucket == other.bucket));
+        let mut names: Vec<String> = set.iter().filter_map(|known| self.types.name(known.at)).collect();
+        names.sort();
+        names.dedup();
+        let unnamed = names.iter().position(|name| name.starts_with(UNNAMED)).filter(|_| is_one);
+        match (unnamed, names.len()) {
+            (Some(place), _) => (Some(names.swap_remove(place)), Vec::new()),
+            (None, 1) => (names.pop(), Vec::new()),
+            _ => {
+                names.truncate(NAMED);
+                (None, names)
+            }
+        }
+    }
+
+    fn set(&self, guess: Guess) -> &[u32] {
+        self.sets.get(guess.0 as usize).map_or(&[], Vec::as_slice)
+    }
+
+    fn number(&mut self, set: Vec<u32>) -> Guess {
+        if let Some(guess) = self.numbers.get(&set) {
+            return *guess;
+        }
+        let guess = Guess(u32::try_from(self.sets.len()).unwrap_or(0));
+        self.sets.push(set.clone());
+        self.numbers.insert(set, guess);
+        guess
+    }
+}
+
+fn known(map: &MapType, types: &Types, costs: &Costs) -> Known {
+    let behind = |at: Address, size: Option<u64>| {
+        let is_pointer_free = types.get(at).is_some_and(|found| found.pointer_bytes == 0);
+        size.and_then(|size| costs.sizes.object(size, is_pointer_free)).unwrap_or(0)
+    };
+    let behind = behind(map.key, map.indirect_key).saturating_add(behind(map.element, map.indirect_element));
+    Known {
+        at: map.at,
+        bucket: map.bucket,
+        bucket_size: map.bucket_size,
+        is_pointer_free: map.is_pointer_free,
+        behind,
+    }
+}
