@@ -107,18 +107,16 @@ impl Sampler {
         let at = clock();
         let found: BTreeSet<Address> = census.maps.iter().map(|found| found.map).collect();
         let mut gone: Vec<Address> = Vec::new();
-        for (map, seen) in &mut self.seen {
+        self.seen.retain(|map, seen| {
             seen.missed = if found.contains(map) { 0 } else { seen.missed.saturating_add(1) };
             if seen.missed >= STRIKES {
                 gone.push(*map);
             }
-        }
+            seen.missed < STRIKES
+        });
         gone.sort_unstable();
         let mut facts = Vec::new();
-        for map in gone {
-            self.seen.remove(&map);
-            facts.push(Fact { at, thread: None, what: What::Gone { map } });
-        }
+        facts.extend(gone.into_iter().map(|map| Fact { at, thread: None, what: What::Gone { map } }));
         facts.extend(self.count(view, census, Occasion::Poll, clock));
         facts
     }
