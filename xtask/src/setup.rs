@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
+use crate::toolchain::go::{self, Which};
 use crate::toolchain::packages::{self, Access};
 use crate::toolchain::{Survey, Toolchain, linker, llvm, survey};
 use crate::{process, say};
@@ -56,6 +57,9 @@ impl Setup {
     /// Does it.
     pub(crate) fn run(self) -> Result<()> {
         let toolchain = complete()?;
+        if let Err(error) = go::ensure(Which::Usual) {
+            say::warn(format_args!("the kernel tests build Go programs: {error:#}"));
+        }
         let extras = packages::missing(packages::COMPARED_WITH);
         if !extras.is_empty() {
             say::warn(format_args!(

@@ -1,11 +1,35 @@
-//! Looks over the whole process: every map there is, told as facts.
+//! Looks over the whole process: every map there is, told as facts. Where no hook tells of births and
+//! deaths, once at the beginning is not enough.
 
 use super::live::{Live, now};
 use super::sampler::View;
 use super::setup::wall_clock;
 use crate::audit::fact::Occasion;
+use crate::audit::unit::Nanos;
 use crate::runtimes::census::{Census, Owners, Scope};
 use crate::runtimes::{LayoutError, Moment};
+
+/// At least so long from the end of one census to the next.
+const PAUSE: Nanos = Nanos(5_000_000_000);
+/// The next one waits this many times as long as the last one took: censuses take 1 % of a core.
+const SHARE: u64 = 100;
+
+/// When the next census is due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Schedule {
+    due: Nanos,
+}
+
+impl Schedule {
+    fn is_due(self, now: Nanos) -> bool {
+        now >= self.due
+    }
+
+    fn took(&mut self, began: Nanos, ended: Nanos) {
+        let wait = Nanos(ended.since(began).0.saturating_mul(SHARE)).max(PAUSE);
+        self.due = ended.plus(wait);
+    }
+}
 
 impl Live {
     /// Looks at every map there is: before the hooks see anything (what was there), and once more
@@ -14,14 +38,38 @@ impl Live {
     /// # Errors
     /// [`LayoutError`] when the target's own list of maps cannot be followed.
     pub(super) fn census(&mut self) -> Result<(), LayoutError> {
-        let scope = Scope { fold_below: self.min_bytes, owners: Owners::Find };
-        let census = self.translator.instance_mut().census(&scope, &self.memory)?;
+        let census = self.count_all()?;
         self.watch(&census);
         let view = View { instance: self.translator.instance(), memory: &self.memory };
         for fact in self.sampler.count(view, census, Occasion::AtAttach, now) {
             self.order.push(fact);
         }
         Ok(())
+    }
+
+    /// Looks at every map there is once more, when it is time to and where nothing else tells which there
+    /// are. What fails now is tried again: the target may have moved its own lists meanwhile.
+    pub(super) fn recount(&mut self) {
+        if self.translator.instance().births_are_told() || !self.schedule.is_due(now()) {
+            return;
+        }
+        match self.count_all() {
+            Ok(census) => {
+                let view = View { instance: self.translator.instance(), memory: &self.memory };
+                for fact in self.sampler.recount(view, census, now) {
+                    self.order.push(fact);
+                }
+            }
+            Err(error) => log::debug!("census: {error}"),
+        }
+    }
+
+    fn count_all(&mut self) -> Result<Census, LayoutError> {
+        let scope = Scope { fold_below: self.min_bytes, owners: Owners::Find };
+        let began = now();
+        let census = self.translator.instance_mut().census(&scope, &self.memory);
+        self.schedule.took(began, now());
+        census
     }
 
     /// Has the kernel side look at these maps when the process exits.
@@ -39,5 +87,20 @@ impl Live {
         for fact in self.translator.instance_mut().pulse(moment, &self.memory) {
             self.order.push(fact);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn censuses_take_a_hundredth_of_the_time_and_never_follow_each_other_closely() {
+        let mut schedule = Schedule::default();
+        assert!(schedule.is_due(Nanos(0)));
+        schedule.took(Nanos(1_000), Nanos(1_000_000));
+        assert!(!schedule.is_due(PAUSE) && schedule.is_due(Nanos(1_000_000).plus(PAUSE)));
+        schedule.took(Nanos(0), Nanos(400_000_000));
+        assert!(!schedule.is_due(Nanos(40_300_000_000)) && schedule.is_due(Nanos(40_400_000_000)));
     }
 }

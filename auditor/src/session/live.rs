@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use nix::time::{ClockId, clock_gettime};
 
+use super::census::Schedule;
 use super::governor::Governor;
 use super::sampler::{Sampler, View};
 use super::stacks::Stacks;
@@ -53,6 +54,7 @@ pub struct Live {
     newborn: Vec<Address>,
     /// Maps below it may be folded.
     pub(super) min_bytes: Bytes,
+    pub(super) schedule: Schedule,
 }
 
 #[derive(Debug, Default)]
@@ -116,6 +118,7 @@ impl Live {
             began: Nanos(0),
             newborn: Vec::new(),
             min_bytes: parts.min_bytes,
+            schedule: Schedule::default(),
         }
     }
 
@@ -248,6 +251,7 @@ impl Live {
             }
             self.order.push(fact);
         }
+        self.recount();
         self.pulse();
     }
 

@@ -34,6 +34,7 @@ struct Seen {
     shape: Shape,
     named: bool,
     strikes: u8,
+    missed: u8,
     described: Option<Box<Described>>,
 }
 
@@ -97,6 +98,26 @@ impl Sampler {
         told.extend(census.notes.into_iter().map(What::Note));
         let mut facts: Vec<Fact> = told.into_iter().map(|what| Fact { at, thread: None, what }).collect();
         facts.extend(self.look(view, &unread, occasion, clock));
+        facts
+    }
+
+    /// What a later census found, and what it did not find any more. One that is missed once may have been
+    /// overlooked while the target moved it; one that is missed twice is gone.
+    pub fn recount(&mut self, view: View<'_>, census: Census, clock: impl Fn() -> Nanos) -> Vec<Fact> {
+        let at = clock();
+        let found: BTreeSet<Address> = census.maps.iter().map(|found| found.map).collect();
+        let mut gone: Vec<Address> = Vec::new();
+        self.seen.retain(|map, seen| {
+            seen.missed = if found.contains(map) { 0 } else { seen.missed.saturating_add(1) };
+            if seen.missed >= STRIKES {
+                gone.push(*map);
+            }
+            seen.missed < STRIKES
+        });
+        gone.sort_unstable();
+        let mut facts = Vec::new();
+        facts.extend(gone.into_iter().map(|map| Fact { at, thread: None, what: What::Gone { map } }));
+        facts.extend(self.count(view, census, Occasion::Poll, clock));
         facts
     }
 

@@ -6,6 +6,7 @@
 //! its source and a compiler that accepts `-Z`: a nightly, or any other under `RUSTC_BOOTSTRAP=1`.
 
 pub(crate) mod compiler;
+pub(crate) mod go;
 pub(crate) mod linker;
 pub(crate) mod llvm;
 pub(crate) mod packages;

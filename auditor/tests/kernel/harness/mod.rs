@@ -3,6 +3,7 @@
 
 pub(crate) mod agreement;
 pub(crate) mod fixture;
+pub(crate) mod go;
 pub(crate) mod process;
 
 use std::ffi::OsStr;

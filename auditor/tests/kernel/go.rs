@@ -1,0 +1,206 @@
+//! Go programs of many releases, built in many ways: what a census says of their maps against what they
+//! know themselves, what hooks count against what they counted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::harness::go::{Go, Program, VARIANTS, Variant, toolchains};
+use crate::harness::{Chance, Scene, json, number, rows, text};
+
+/// HeapAlloc also grows by what the runtime itself takes meanwhile.
+const SLACK: u64 = 128;
+
+/// One look at a process, as JSON.
+fn census(scene: &Scene, pid: u32) -> Value {
+    let pid = pid.to_string();
+    json(&scene.audit(["census", "-p", &pid, "-f", "json", "--min-bytes", "4KiB"]).well().stdout)
+}
+
+fn by_address(report: &Value) -> BTreeMap<String, Value> {
+    rows(report, "/maps").iter().map(|map| (text(map, "/address").to_owned(), map.clone())).collect()
+}
+
+/// Every program built by every toolchain in every way.
+fn each_build(mut each: impl FnMut(&Go, Variant) -> Vec<String>) {
+    let mut found = Vec::new();
+    for go in toolchains() {
+        for variant in VARIANTS.into_iter().filter(|variant| go.offers(*variant)) {
+            let differences = each(&go, variant);
+            found.extend(differences.into_iter().map(|what| format!("{} {variant:?}: {what}", go.release)));
+        }
+    }
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+/// What differs between a map of the truth and the row of the report.
+fn differences(truth: &Value, report: &Value) -> Vec<String> {
+    let name = text(truth, "/name");
+    let mut found = Vec::new();
+    if report["live"] != truth["len"] {
+        found.push(format!("{name}: live {} and not {}", report["live"], truth["len"]));
+    }
+    let capacity = number(report, "/capacity");
+    if capacity < number(truth, "/len") || !capacity.is_multiple_of(8) {
+        found.push(format!("{name}: {capacity} slots for {} entries", truth["len"]));
+    }
+    let (allocated, heap) = (number(report, "/bytes/allocated"), number(truth, "/heap_bytes"));
+    if heap > 0 && allocated.abs_diff(heap) > SLACK {
+        found.push(format!("{name}: {allocated} bytes and HeapAlloc grew by {heap}"));
+    }
+    let may_be = |report: &Value| {
+        report["type"] == truth["type"]
+            || report["type"].is_null() && rows(report, "/candidates").contains(&truth["type"])
+    };
+    if !may_be(report) {
+        found.push(format!(
+            "{name}: type {} {} and not {}",
+            report["type"], report["candidates"], truth["type"]
+        ));
+    }
+    if report["reachable"] != truth["reachable"] {
+        found.push(format!("{name}: reachable {} and not {}", report["reachable"], truth["reachable"]));
+    }
+    found
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_census_finds_every_map_and_says_what_the_program_says() {
+    each_build(|go, variant| {
+        let scene = Scene::new();
+        let program = Program::start(&scene, &go.build(variant), &["shapes"]);
+        let report = census(&scene, program.pid());
+        let maps = by_address(&report);
+        let mut found = Vec::new();
+        for truth in rows(&program.truth, "/maps") {
+            match maps.get(text(truth, "/address")) {
+                Some(map) => found.extend(differences(truth, map)),
+                None => found.push(format!("{} was not found", text(truth, "/name"))),
+            }
+        }
+        let on_a_stack = number(&program.truth, "/numbers/on_a_stack_len");
+        if !maps.values().any(|map| map["live"] == on_a_stack) {
+            found.push("the map on a stack was not found".to_owned());
+        }
+        found
+    });
+}
+
+/// Follows a program while it does something, and gives its answers and the last report.
+fn followed(scene: &Scene, program: &mut Program, args: &[&str], asks: &[&str]) -> (Vec<Value>, Value) {
+    let pid = program.pid().to_string();
+    let mut auditor = scene.auditor(["attach", "-p", &pid, "-f", "json"].iter().chain(args));
+    auditor.wait_to_say("attached to");
+    let answers = asks.iter().map(|ask| program.ask(ask)).collect();
+    (answers, json(&auditor.end_by(Signal::SIGINT).well().stdout))
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn growths_are_counted_as_the_program_counts_them_and_by_call_site() {
+    each_build(|go, variant| {
+        let scene = Scene::new();
+        let mut program = Program::start(&scene, &go.build(variant), &["grow"]);
+        let asks = ["ints 1000000", "strings 200000"];
+        let (answers, report) = followed(&scene, &mut program, &["--budget", "50%"], &asks);
+        let counts: Vec<u64> = answers.iter().map(|answer| number(answer, "/growths")).collect();
+        let mut found = Vec::new();
+        if report["events"]["grow"] != counts.iter().sum::<u64>() {
+            found.push(format!("{} growths and not {counts:?}", report["events"]["grow"]));
+        }
+        let maps = by_address(&report);
+        let kind = if go.is_swiss() { "/growths/split" } else { "/growths/double" };
+        for (name, count, site) in
+            [("ints", counts[0], "main.fillInts"), ("strings", counts[1], "main.fillStrings")]
+        {
+            let Some(map) = maps.get(text(&answers[1], &format!("/{name}"))) else {
+                found.push(format!("{name} is not listed"));
+                continue;
+            };
+            if number(map, kind) != count {
+                found.push(format!("{name}: {} growths and not {count}", number(map, kind)));
+            }
+            if !rows(map, "/site").iter().any(|frame| frame.as_str().unwrap().starts_with(site)) {
+                found.push(format!("{name}: grown by {}", map["site"]));
+            }
+        }
+        if number(&report, "/coverage/lost") > 0 {
+            found.push(format!("{} events lost", report["coverage"]["lost"]));
+        }
+        found
+    });
+}
+
+/// When a stack has to grow, a function starts again from its first instruction.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_growth_is_counted_once_where_the_stack_has_to_grow_too() {
+    each_build(|go, variant| {
+        let scene = Scene::new();
+        let mut program = Program::start(&scene, &go.build(variant), &["grow"]);
+        let asks = ["goroutines 50000"];
+        let (answers, report) = followed(&scene, &mut program, &["--budget", "100%"], &asks);
+        let count = number(&answers[0], "/growths");
+        assert!(count >= 50_000, "{count} goroutines grew their map");
+        let seen = number(&report, "/events/grow");
+        if seen == count { Vec::new() } else { vec![format!("{seen} growths and not {count}")] }
+    });
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn an_agent_that_is_killed_leaves_a_go_program_as_it_was() {
+    let mut chance = Chance::new(27);
+    for go in toolchains() {
+        let scene = Scene::new();
+        let mut program = Program::start(&scene, &go.build(Variant::Stripped), &["grow"]);
+        for _ in 0..10 {
+            let pid = program.pid().to_string();
+            let auditor = scene.auditor(["attach", "-p", &pid, "-f", "json"]);
+            program.tell("ints 100000");
+            std::thread::sleep(Duration::from_millis(chance.below(400)));
+            auditor.end_by(Signal::SIGKILL);
+            assert!(number(&program.answer(), "/growths") > 0, "{}", go.release);
+        }
+        let before = number(&program.ask("ints 1000000"), "/growths");
+        assert_eq!(number(&program.ask("ints 1000000"), "/growths"), before, "{}", go.release);
+    }
+}
+
+/// What the collector and the heap say of themselves, read from memory, against `runtime.MemStats`.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn the_heap_is_as_the_runtime_says() {
+    each_build(|go, variant| {
+        let scene = Scene::new();
+        let program = go.build(variant);
+        let mut command = std::process::Command::new(program);
+        command.arg("shapes").env("GOGC", "150").env("GOMEMLIMIT", "3GiB");
+        let mut program = Program::start_with(&scene, &mut command);
+        program.ask("gc");
+        let told = program.ask("stats");
+        let report = census(&scene, program.pid());
+        let near = |pointer: &str, expected: u64| {
+            let seen = number(&report, pointer);
+            let near = seen.abs_diff(expected) <= 64 << 10;
+            (!near).then(|| format!("{pointer} is {seen} and not {expected}"))
+        };
+        let idle = number(&told, "/HeapIdle") - number(&told, "/HeapReleased");
+        let mut found: Vec<String> = [
+            near("/gc/in_use", number(&told, "/HeapInuse")),
+            near("/gc/allocated", number(&told, "/HeapAlloc")),
+            near("/gc/free", idle),
+            near("/gc/released", number(&told, "/HeapReleased")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if report["gc"]["limit"] != 3_u64 << 30 {
+            found.push(format!("limit {}", report["gc"]["limit"]));
+        }
+        found
+    });
+}
