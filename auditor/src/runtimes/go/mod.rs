@@ -3,6 +3,7 @@
 
 pub mod cost;
 pub mod gather;
+pub mod gc;
 pub mod heap;
 pub mod hooks;
 #[cfg(test)]
