@@ -175,14 +175,23 @@ fn spec(placement: &Placement) -> Spec {
     }
 }
 
-const NOTHING: auditor_ebpf::Capture =
-    auditor_ebpf::Capture { source: source::NONE, steps: 0, width: 8, reserved: 0, offsets: [0; STEPS] };
+const NOTHING: auditor_ebpf::Capture = auditor_ebpf::Capture {
+    source: source::NONE,
+    steps: 0,
+    widths: [8; STEPS],
+    reserved: 0,
+    offsets: [0; STEPS],
+};
 
 fn wire_capture(capture: &Capture) -> auditor_ebpf::Capture {
     let mut offsets = [0; STEPS];
     for (slot, offset) in offsets.iter_mut().zip(capture.steps) {
         *slot = *offset;
     }
-    let steps = capture.steps.len().min(STEPS) as u32;
-    auditor_ebpf::Capture { source: capture.source, steps, width: capture.width, reserved: 0, offsets }
+    let steps = capture.steps.len().min(STEPS);
+    let mut widths = [8; STEPS];
+    if let Some(last) = steps.checked_sub(1) {
+        widths[last] = capture.width as u8;
+    }
+    auditor_ebpf::Capture { source: capture.source, steps: steps as u32, widths, reserved: 0, offsets }
 }
