@@ -8,6 +8,7 @@ pub mod btf;
 pub mod decode;
 pub mod events;
 pub mod host;
+mod image;
 pub mod kernel;
 mod multi;
 pub mod object;
