@@ -17,14 +17,15 @@ struct Found {
 }
 
 /// All captures of a spec. Returns bit n set where capture n could not be read.
+///
+/// Slots without a capture are followed too: they have no loads. To leave the loop at the first of
+/// them would give the verifier eight ways into all that comes after it: 17,909 instructions to walk
+/// instead of 7,505.
 #[inline(always)]
 pub(crate) fn all(spec: &Spec, regs: &Registers, values: &mut [u64; CAPTURES]) -> u32 {
     let mut failed = 0;
     let mut index = 0;
     while index < CAPTURES {
-        if (index as u32) >= spec.captures {
-            break;
-        }
         let found = one(&spec.capture[index], regs);
         values[index] = found.value;
         failed |= found.failed << index;
@@ -49,24 +50,24 @@ fn one(capture: &Capture, regs: &Registers) -> Found {
         if step as u32 >= capture.steps {
             break;
         }
-        let last = step as u32 + 1 == capture.steps;
-        let width = if last { capture.width } else { 8 };
-        found = load(found, capture.offsets[step], width);
+        found = load(found, capture.offsets[step], capture.widths[step]);
         step += 1;
     }
     found
 }
 
-/// Reads 1, 2, 4 or 8 bytes, zero-extended.
+/// Reads 1, 2, 4 or 8 bytes, zero-extended. A width for each load and room for whatever it says leave
+/// the verifier one way through: with a choice and a comparison it walks 5,956 instructions instead of
+/// 2,028.
 #[inline(always)]
-fn load(from: Found, offset: i64, width: u32) -> Found {
-    let mut value = 0_u64;
-    let width = if width > 8 { 8 } else { width };
+fn load(from: Found, offset: i64, width: u8) -> Found {
+    let mut room = [0_u64; 2];
     let at = from.value.wrapping_add(offset as u64);
-    // SAFETY: `value` has room for 8 bytes and the width is at most 8; the helper checks the source
-    // and leaves zeroes where it cannot read.
-    let status = unsafe { bpf_probe_read_user((&raw mut value).cast(), width, at as *const _) };
-    Found { value, failed: from.failed | (status as u64 >> 63) as u32 }
+    // SAFETY: `room` has 16 bytes and the width is at most 15; the helper checks the source and leaves
+    // zeroes where it cannot read.
+    let status =
+        unsafe { bpf_probe_read_user((&raw mut room).cast(), u32::from(width & 15), at as *const _) };
+    Found { value: room[0], failed: from.failed | (status as u64 >> 63) as u32 }
 }
 
 /// The general registers, by DWARF number. A copy, because the verifier allows a variable index into

@@ -355,15 +355,15 @@ wire! {
         pub bytes: [u8; LOOK_BYTES],
     }
 
-    /// Follows pointers: start at `source`, then `steps` times add an offset and load 8 bytes; the
-    /// last load is `width` bytes wide. Without steps the register itself is the value.
+    /// Follows pointers: start at `source`, then `steps` times add an offset and load that many bytes:
+    /// 8, but for the last load. Without steps the register itself is the value.
     pub struct Capture {
         /// One of [`source`].
         pub source: u32,
         /// How many loads, 0 to [`STEPS`].
         pub steps: u32,
-        /// Bytes of the last load: 1, 2, 4 or 8, zero-extended.
-        pub width: u32,
+        /// Bytes of each load: 1, 2, 4 or 8, zero-extended.
+        pub widths: [u8; STEPS],
         /// Keeps the offsets aligned; 0.
         pub reserved: u32,
         /// Added before each load.

@@ -57,6 +57,10 @@ impl Build {
     }
 }
 
+/// Else the linker tells LLVM to leave what fills memory to functions that go byte by byte: 80 turns of
+/// a loop for each hit that is sent, 208 with a header, and for the verifier 1,549 instructions more.
+const INLINE_MEMSET: &str = "link-arg=--disable-expand-memcpy-in-order";
+
 /// Builds everything for release.
 pub(crate) fn release() -> Result<()> {
     object(&setup::ensure()?)?;
@@ -109,7 +113,8 @@ fn command(toolchain: &Toolchain, folder: &Path) -> Command {
         command.env_remove(name);
     }
     let linker = format!("linker={}", linker.path.display());
-    let flags = ["-C", "debuginfo=2", "-C", "link-arg=--btf", "-C", &linker].join("\u{1f}");
+    let flags =
+        ["-C", "debuginfo=2", "-C", "link-arg=--btf", "-C", INLINE_MEMSET, "-C", &linker].join("\u{1f}");
     command
         .args(["build", "--release", "--locked", "-Z", "build-std=core", "--target", TARGET])
         .args(["-p", "auditor-ebpf", "--bins", "--features", "programs"])

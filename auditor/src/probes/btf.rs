@@ -9,6 +9,8 @@ const MAGIC: u16 = 0xeb9f;
 const TYPE_LEN: usize = 12;
 /// Nested anonymous structs and chains of typedefs deeper than this are not followed.
 const DEPTH: u32 = 16;
+/// A type is found by its id in at most this many steps.
+const STRIDE: usize = 64;
 
 /// Kinds of `include/uapi/linux/btf.h` with what follows the fixed part.
 mod kind {
@@ -43,18 +45,39 @@ pub enum BtfError {
     Kind(u32),
 }
 
-/// BTF that has been indexed.
+/// A type that is looked for by its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Name<'a> {
+    kind: u32,
+    name: &'a str,
+}
+
+impl<'a> Name<'a> {
+    /// A struct.
+    #[must_use]
+    pub const fn structure(name: &'a str) -> Self {
+        Self { kind: kind::STRUCT, name }
+    }
+
+    /// A typedef.
+    #[must_use]
+    pub const fn typedef(name: &'a str) -> Self {
+        Self { kind: kind::TYPEDEF, name }
+    }
+}
+
+/// BTF that has been walked once.
 #[derive(Debug)]
 pub struct Btf<'a> {
     bytes: &'a [u8],
     strings: Range<usize>,
-    /// Where each type starts; type ids start at 1, `types[0]` is `void`.
-    types: Vec<usize>,
+    /// Where the types 1, 1 + [`STRIDE`], 1 + 2 * [`STRIDE`]... start.
+    marks: Vec<usize>,
 }
 
 /// A type's fixed part.
 #[derive(Clone, Copy, Debug)]
-struct Type {
+pub struct Type {
     at: usize,
     name: u32,
     kind: u32,
@@ -64,11 +87,16 @@ struct Type {
 }
 
 impl<'a> Btf<'a> {
-    /// Indexes BTF.
+    /// Walks all types once and finds those of these names: the first of each, where there is one. A
+    /// kernel has some 150,000 types in 3 MB; an index of all would take longer to make than the
+    /// walk.
     ///
     /// # Errors
     /// [`BtfError`] when it is not BTF or cannot be walked to its end.
-    pub fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
+    pub fn find<const N: usize>(
+        bytes: &'a [u8],
+        names: [Name<'_>; N],
+    ) -> Result<(Self, [Option<Type>; N]), BtfError> {
         let word = |at| u32_at(bytes, at).map(|word| word as usize);
         if bytes.get(..2) != Some(&MAGIC.to_le_bytes()) {
             return Err(BtfError::Magic);
@@ -76,36 +104,51 @@ impl<'a> Btf<'a> {
         let base = word(4)?;
         let types = range(base, word(8)?, word(12)?, bytes.len())?;
         let strings = range(base, word(16)?, word(20)?, bytes.len())?;
-        let mut btf = Self { bytes, strings, types: vec![usize::MAX] };
-        let mut at = types.start;
+        let mut btf = Self { bytes, strings, marks: Vec::new() };
+        let mut found = [None; N];
+        let (mut at, mut count) = (types.start, 0_usize);
         while at < types.end {
-            btf.types.push(at);
-            at += btf.type_at(at)?.len()?;
+            if count.is_multiple_of(STRIDE) {
+                btf.marks.push(at);
+            }
+            let here = btf.type_at(at)?;
+            btf.compare(here, &names, &mut found);
+            at += here.len()?;
+            count += 1;
         }
-        Ok(btf)
+        Ok((btf, found))
+    }
+
+    /// Names are in another part of the file, so only those of the right kind are looked at.
+    fn compare(&self, here: Type, names: &[Name<'_>], found: &mut [Option<Type>]) {
+        if !matches!(here.kind, kind::STRUCT | kind::TYPEDEF) {
+            return;
+        }
+        for (wanted, found) in names.iter().zip(found) {
+            if found.is_none() && wanted.kind == here.kind && self.is_called(here.name, wanted.name) {
+                *found = Some(here);
+            }
+        }
     }
 
     /// Offset of a member in bytes, also through anonymous structs and unions. `None`: there is no
-    /// such struct or member, or it is a bit field.
+    /// such member, or it is a bit field.
     #[must_use]
-    pub fn member_offset(&self, structure: &str, member: &str) -> Option<u32> {
-        let found = self.find(structure, kind::STRUCT)?;
-        self.member(found, member, DEPTH).map(|(offset, _)| offset)
+    pub fn member_offset(&self, structure: Type, member: &str) -> Option<u32> {
+        self.member(structure, member, DEPTH).map(|(offset, _)| offset)
     }
 
     /// Size of the type of a member, arrays included.
     #[must_use]
-    pub fn member_size(&self, structure: &str, member: &str) -> Option<u32> {
-        let found = self.find(structure, kind::STRUCT)?;
-        let (_, id) = self.member(found, member, DEPTH)?;
+    pub fn member_size(&self, structure: Type, member: &str) -> Option<u32> {
+        let (_, id) = self.member(structure, member, DEPTH)?;
         self.size(id, DEPTH)
     }
 
-    /// The arguments of a raw tracepoint: for each whether it is a pointer. `None`: no such
-    /// tracepoint. The kernel describes it as `typedef void (*btf_trace_NAME)(void *, ...)`.
+    /// The arguments of a raw tracepoint, by its type: for each whether it is a pointer. The kernel
+    /// describes it as `typedef void (*btf_trace_NAME)(void *, ...)`. `None`: it is no such type.
     #[must_use]
-    pub fn tracepoint_arguments(&self, name: &str) -> Option<Vec<bool>> {
-        let typedef = self.find(&format!("btf_trace_{name}"), kind::TYPEDEF)?;
+    pub fn tracepoint_arguments(&self, typedef: Type) -> Option<Vec<bool>> {
         let pointer = self.by_id(typedef.size_or_type)?;
         let proto = self.by_id(pointer.size_or_type)?;
         if pointer.kind != kind::PTR || proto.kind != kind::FUNC_PROTO {
@@ -117,11 +160,6 @@ impl<'a> Btf<'a> {
                 Some(self.plain(id, DEPTH)?.kind == kind::PTR)
             })
             .collect()
-    }
-
-    fn find(&self, name: &str, kind: u32) -> Option<Type> {
-        let types = self.types.iter().skip(1).filter_map(|at| self.type_at(*at).ok());
-        types.filter(|found| found.kind == kind).find(|found| self.is_called(found.name, name))
     }
 
     fn member(&self, of: Type, name: &str, depth: u32) -> Option<(u32, u32)> {
@@ -171,8 +209,14 @@ impl<'a> Btf<'a> {
         }
     }
 
+    /// Goes to the mark before it and walks from there. Type 0 is `void`, which has no record.
     fn by_id(&self, id: u32) -> Option<Type> {
-        self.type_at(*self.types.get(id as usize)?).ok()
+        let index = (id as usize).checked_sub(1)?;
+        let mut found = self.type_at(*self.marks.get(index / STRIDE)?).ok()?;
+        for _ in 0..index % STRIDE {
+            found = self.type_at(found.at + found.len().ok()?).ok()?;
+        }
+        Some(found)
     }
 
     fn type_at(&self, at: usize) -> Result<Type, BtfError> {
@@ -232,21 +276,53 @@ mod tests {
     #[test]
     fn the_running_kernel_answers_what_the_programs_need() {
         let bytes = kernel();
-        let btf = Btf::parse(&bytes).unwrap();
-        assert!(btf.member_offset("mm_struct", "rss_stat").is_some_and(|offset| offset > 0));
-        assert!(btf.member_offset("task_struct", "mm").is_some());
-        assert!(btf.member_offset("task_struct", "tgid").is_some());
-        assert_eq!(btf.tracepoint_arguments("sys_exit"), Some(vec![true, false]));
-        assert_eq!(btf.tracepoint_arguments("no_such_tracepoint"), None);
-        assert_eq!(btf.member_offset("mm_struct", "no_such_member"), None);
-        assert_eq!(btf.member_offset("list_head", "prev"), Some(8));
-        assert_eq!(btf.member_size("list_head", "prev"), Some(8));
+        let names = [
+            Name::structure("mm_struct"),
+            Name::structure("list_head"),
+            Name::typedef("btf_trace_sys_exit"),
+            Name::typedef("btf_trace_no_such_tracepoint"),
+            Name::structure("btf_trace_sys_exit"),
+        ];
+        let (btf, [mm, list, exit, nothing, wrong_kind]) = Btf::find(&bytes, names).unwrap();
+        let (mm, list) = (mm.unwrap(), list.unwrap());
+        assert!(btf.member_offset(mm, "rss_stat").is_some_and(|offset| offset > 0));
+        assert_eq!(btf.member_offset(mm, "no_such_member"), None);
+        assert_eq!((btf.member_offset(list, "prev"), btf.member_size(list, "prev")), (Some(8), Some(8)));
+        assert_eq!(btf.tracepoint_arguments(exit.unwrap()), Some(vec![true, false]));
+        assert_eq!(btf.tracepoint_arguments(list), None);
+        assert!(nothing.is_none() && wrong_kind.is_none());
+    }
+
+    /// Type 1 is an int; then as many structs as are asked for, each with one member of the type
+    /// before it.
+    fn chain(structs: u32) -> Vec<u8> {
+        let mut types = vec![1, 1 << 24, 4, 32];
+        for id in 2..structs + 2 {
+            types.extend([1 + 2 * (id % 2), 4 << 24 | 1, 4, 5, id - 1, 8 * id]);
+        }
+        let strings = b"\0a\0b\0m\0";
+        let len = 4 * types.len() as u32;
+        let header = [0x1_eb9f, 24, 0, len, len, strings.len() as u32];
+        let words = header.iter().chain(&types).flat_map(|word| word.to_le_bytes());
+        words.chain(strings.iter().copied()).collect()
+    }
+
+    #[test]
+    fn a_type_is_found_by_its_id_on_either_side_of_a_mark() {
+        let structs = 2 * STRIDE as u32 + 3;
+        let bytes = chain(structs);
+        let (btf, [first]) = Btf::find(&bytes, [Name::structure("a")]).unwrap();
+        assert_eq!(btf.member_offset(first.unwrap(), "m"), Some(2));
+        for id in 2..structs + 2 {
+            assert_eq!(btf.member_offset(btf.by_id(id).unwrap(), "m"), Some(id), "{id}");
+        }
+        assert!(btf.by_id(0).is_none() && btf.by_id(structs + 2).is_none());
     }
 
     #[test]
     fn what_is_not_btf_is_refused() {
-        assert_eq!(Btf::parse(b"\x7fELF").unwrap_err(), BtfError::Magic);
-        assert_eq!(Btf::parse(&[0x9f, 0xeb, 1, 0]).unwrap_err(), BtfError::Corrupt(4));
+        assert_eq!(Btf::find(b"\x7fELF", []).unwrap_err(), BtfError::Magic);
+        assert_eq!(Btf::find(&[0x9f, 0xeb, 1, 0], []).unwrap_err(), BtfError::Corrupt(4));
     }
 
     proptest! {
@@ -254,10 +330,13 @@ mod tests {
         fn hostile_bytes_never_panic(mut tail in proptest::collection::vec(any::<u8>(), 0..400)) {
             let mut bytes = vec![0x9f, 0xeb, 1, 0];
             bytes.append(&mut tail);
-            if let Ok(btf) = Btf::parse(&bytes) {
-                let _offset = btf.member_offset("a", "b");
-                let _size = btf.member_size("a", "b");
-                let _arguments = btf.tracepoint_arguments("c");
+            let names = [Name::structure("a"), Name::typedef("c")];
+            if let Ok((btf, found)) = Btf::find(&bytes, names) {
+                for found in found.into_iter().flatten() {
+                    let _offset = btf.member_offset(found, "b");
+                    let _size = btf.member_size(found, "b");
+                    let _arguments = btf.tracepoint_arguments(found);
+                }
             }
         }
     }

@@ -3,7 +3,8 @@
 
 use std::io;
 
-use super::btf::Btf;
+use super::btf::{Btf, Name, Type};
+use super::image::Image;
 
 /// Where the kernel keeps its own types.
 const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -106,33 +107,41 @@ impl Host {
     }
 }
 
+/// Types that the programs need to know something of, and the types of raw tracepoints.
+const NAMES: [Name<'_>; 5] = [
+    Name::structure("mm_struct"),
+    Name::structure("task_struct"),
+    Name::structure("percpu_counter"),
+    Name::typedef("btf_trace_sched_process_exit"),
+    Name::typedef("btf_trace_mark_victim"),
+];
+
 fn ask_types() -> Result<KernelTypes, String> {
-    let bytes = std::fs::read(KERNEL_BTF)
+    let bytes = Image::open(KERNEL_BTF)
         .map_err(|error| format!("{KERNEL_BTF}: {error} (the kernel needs CONFIG_DEBUG_INFO_BTF)"))?;
-    let btf = Btf::parse(&bytes).map_err(|error| format!("{KERNEL_BTF}: {error}"))?;
-    read_types(&btf).map_err(|missing| format!("{KERNEL_BTF} does not describe {missing}"))
+    let (btf, found) = Btf::find(bytes.as_ref(), NAMES).map_err(|error| format!("{KERNEL_BTF}: {error}"))?;
+    read_types(&btf, found).map_err(|missing| format!("{KERNEL_BTF} does not describe {missing}"))
 }
 
 /// From 6.2 `rss_stat` is `struct percpu_counter[NR_MM_COUNTERS]`, before that
 /// `struct mm_rss_stat { atomic_long_t count[NR_MM_COUNTERS]; }`.
-fn read_types(btf: &Btf<'_>) -> Result<KernelTypes, &'static str> {
+fn read_types(btf: &Btf<'_>, found: [Option<Type>; 5]) -> Result<KernelTypes, &'static str> {
     const MEMBERS: u32 = 4;
-    let size = btf.member_size("mm_struct", "rss_stat").ok_or("mm_struct.rss_stat")?;
+    let [mm, task, counter, exit, victim] = found;
+    let offset = |of: Option<Type>, member| btf.member_offset(of?, member);
+    let size = mm.and_then(|mm| btf.member_size(mm, "rss_stat")).ok_or("mm_struct.rss_stat")?;
     let rss_stride = size / MEMBERS;
-    let rss_value = if rss_stride > 8 {
-        btf.member_offset("percpu_counter", "count").ok_or("percpu_counter.count")?
-    } else {
-        0
-    };
+    let rss_value = if rss_stride > 8 { offset(counter, "count").ok_or("percpu_counter.count")? } else { 0 };
+    let arguments = |of: Option<Type>| btf.tracepoint_arguments(of?);
     Ok(KernelTypes {
-        mm_rss_stat: btf.member_offset("mm_struct", "rss_stat").ok_or("mm_struct.rss_stat")?,
+        mm_rss_stat: offset(mm, "rss_stat").ok_or("mm_struct.rss_stat")?,
         rss_stride,
         rss_value,
-        task_mm: btf.member_offset("task_struct", "mm").ok_or("task_struct.mm")?,
-        task_tgid: btf.member_offset("task_struct", "tgid").ok_or("task_struct.tgid")?,
-        task_flags: btf.member_offset("task_struct", "flags").ok_or("task_struct.flags")?,
-        exit_before_mm: btf.tracepoint_arguments("sched_process_exit").is_some_and(|args| args.len() >= 2),
-        oom_gives_task: btf.tracepoint_arguments("mark_victim").and_then(|args| args.first().copied()),
+        task_mm: offset(task, "mm").ok_or("task_struct.mm")?,
+        task_tgid: offset(task, "tgid").ok_or("task_struct.tgid")?,
+        task_flags: offset(task, "flags").ok_or("task_struct.flags")?,
+        exit_before_mm: arguments(exit).is_some_and(|arguments| arguments.len() >= 2),
+        oom_gives_task: arguments(victim).and_then(|arguments| arguments.first().copied()),
     })
 }
 

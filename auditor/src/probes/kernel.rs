@@ -2,28 +2,25 @@
 //! what the programs have counted. `place.rs` puts hooks into a target with it.
 
 use std::collections::BTreeMap;
-use std::io;
 
-use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, StackTraceMap};
-use aya::programs::{RawTracePoint, UProbe};
-use aya_log::EbpfLogger;
 use rustc_hash::FxHashMap;
 
+use super::code::Maps;
 use super::decode::Plain;
 use super::events::KernelEvent;
-use super::multi;
-use super::object::{self, LoadError, Log, Settings};
+use super::object::{LoadError, Settings};
 use super::place::Links;
+use super::programs::{self, Diagnostics, Hook, Loaded, Programs};
 use super::ring::Ring;
 use crate::audit::unit::{Bytes, Pid};
-use auditor_ebpf::{Spec, Tally, TallyKey, WatchKey, counter, map, program};
+use auditor_ebpf::{Spec, Tally, TallyKey, WatchKey, counter, map};
 
 /// The loaded kernel side. Dropping it takes everything out of the target and the kernel.
 pub struct Kernel {
     /// Links first: nothing may fire into maps that are going.
     pub(super) links: BTreeMap<u32, Links>,
-    pub(super) hook: HookProgram,
+    pub(super) programs: Programs,
     /// Where records arrive.
     pub ring: Ring,
     pub(super) specs: Array<MapData, Plain<Spec>>,
@@ -35,24 +32,19 @@ pub struct Kernel {
     stacks: StackTraceMap<MapData>,
     watches: HashMap<MapData, Plain<WatchKey>, Plain<auditor_ebpf::Watch>>,
     memory: Bytes,
-    diagnostics: Option<EbpfLogger<&'static dyn log::Log>>,
-    pub(super) ebpf: Ebpf,
+    diagnostics: Option<Diagnostics>,
+    /// The maps of the programs alone: a program that is loaded later must find them open.
+    others: Maps,
 }
 
 /// By hand: aya's types have none.
 impl std::fmt::Debug for Kernel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kernel").field("hook", &self.hook).field("links", &self.links).finish_non_exhaustive()
+        f.debug_struct("Kernel")
+            .field("links", &self.links)
+            .field("others", &self.others)
+            .finish_non_exhaustive()
     }
-}
-
-/// The hook program, in the form that this kernel takes.
-#[derive(Debug)]
-pub(super) enum HookProgram {
-    /// For multi links: 6.6 and later.
-    Multi(multi::Programs),
-    /// For perf links.
-    Perf,
 }
 
 /// How hooks are linked.
@@ -94,14 +86,11 @@ impl Kernel {
     /// # Errors
     /// [`LoadError`] when the kernel refuses.
     pub fn load(settings: &Settings, multi: Multi) -> Result<Self, LoadError> {
-        let mut ebpf = object::load(settings)?;
-        let hook = load_hook(&mut ebpf, multi)?;
-        let memory = memory_of(&ebpf);
-        let diagnostics = if settings.log == Log::Debug { logger(&mut ebpf) } else { None };
-        let mut take = |name: &'static str| ebpf.take_map(name).ok_or(LoadError::Missing(name));
+        let Loaded { programs, mut maps, memory, diagnostics } = programs::load(settings, multi)?;
+        let mut take = |name: &'static str| maps.remove(name).ok_or(LoadError::Missing(name));
         Ok(Self {
             links: BTreeMap::new(),
-            hook,
+            programs,
             specs: open(map::SPECS, Array::try_from(take(map::SPECS)?))?,
             targets: open(map::TARGETS, HashMap::try_from(take(map::TARGETS)?))?,
             tallies: open(map::TALLIES, HashMap::try_from(take(map::TALLIES)?))?,
@@ -110,19 +99,19 @@ impl Kernel {
             counters: open(map::COUNTERS, PerCpuArray::try_from(take(map::COUNTERS)?))?,
             stacks: open(map::STACKS, StackTraceMap::try_from(take(map::STACKS)?))?,
             watches: open(map::WATCHES, HashMap::try_from(take(map::WATCHES)?))?,
+            ring: Ring::open(take(map::RING)?)?,
             memory,
             diagnostics,
-            ring: Ring::take(&mut ebpf)?,
-            ebpf,
+            others: maps,
         })
     }
 
     /// Which kind of link hooks get.
     #[must_use]
     pub const fn link_kind(&self) -> LinkKind {
-        match self.hook {
-            HookProgram::Multi(_) => LinkKind::Multi,
-            HookProgram::Perf => LinkKind::Perf,
+        match self.programs.hook {
+            Hook::Multi { .. } => LinkKind::Multi,
+            Hook::Perf => LinkKind::Perf,
         }
     }
 
@@ -139,14 +128,9 @@ impl Kernel {
     /// Loads and attaches the program of a kernel event.
     ///
     /// # Errors
-    /// [`LoadError::Program`] when the kernel refuses it.
+    /// [`LoadError`] when the kernel refuses it.
     pub fn attach_event(&mut self, event: &KernelEvent) -> Result<(), LoadError> {
-        let refused = |error| LoadError::Program { name: event.program, error: Box::new(error) };
-        let found = self.ebpf.program_mut(event.program).ok_or(LoadError::Missing(event.program))?;
-        let program: &mut RawTracePoint = found.try_into().map_err(refused)?;
-        program.load().map_err(refused)?;
-        program.attach(event.tracepoint).map_err(refused)?;
-        Ok(())
+        self.programs.attach(event)
     }
 
     /// Has a map's header copied when its process exits.
@@ -224,43 +208,8 @@ impl Kernel {
     }
 }
 
-/// Tries the form for multi links; a kernel before 6.6 refuses it with `EINVAL`.
-fn load_hook(ebpf: &mut Ebpf, multi: Multi) -> Result<HookProgram, LoadError> {
-    if multi == Multi::Allowed {
-        match multi::load(&object::map_fds(ebpf)) {
-            Ok(programs) => return Ok(HookProgram::Multi(programs)),
-            Err(LoadError::Bpf { error, .. }) if error.kind() == io::ErrorKind::InvalidInput => {
-                log::info!("no uprobe_multi links on this kernel, perf links instead");
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    for name in [program::HOOK, program::HOOK_RETURN] {
-        let found = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
-        let hook: &mut UProbe =
-            found.try_into().map_err(|error| LoadError::Program { name, error: Box::new(error) })?;
-        hook.load().map_err(|error| LoadError::Program { name, error: Box::new(error) })?;
-    }
-    Ok(HookProgram::Perf)
-}
-
-fn logger(ebpf: &mut Ebpf) -> Option<EbpfLogger<&'static dyn log::Log>> {
-    EbpfLogger::init(ebpf).map_err(|error| log::warn!("no diagnostics of the BPF programs: {error}")).ok()
-}
-
 fn open<T>(name: &'static str, map: Result<T, aya::maps::MapError>) -> Result<T, LoadError> {
     map.map_err(|error| LoadError::Map { name, error: Box::new(error) })
-}
-
-/// The sum of `memlock` over the maps' fdinfo.
-fn memory_of(ebpf: &Ebpf) -> Bytes {
-    let fds = object::map_fds(ebpf);
-    Bytes(fds.iter().filter_map(|(_, fd)| memlock(*fd)).sum())
-}
-
-fn memlock(fd: std::os::fd::RawFd) -> Option<u64> {
-    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
-    info.lines().find_map(|line| line.strip_prefix("memlock:"))?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -268,6 +217,7 @@ mod tests {
     use super::*;
     use crate::probes::events::EVENTS;
     use crate::probes::host::Host;
+    use crate::probes::object::Log;
 
     fn settings(log: Log) -> Settings {
         let types = Host::ask().types.ok();
@@ -276,8 +226,14 @@ mod tests {
 
     #[tokio::test]
     #[ignore = "needs root"]
-    async fn every_program_loads_in_both_forms() {
-        for (multi, log) in [(Multi::Allowed, Log::Off), (Multi::Forbidden, Log::Debug)] {
+    async fn every_program_loads_whoever_loads_it() {
+        let ways = [
+            (Multi::Allowed, Log::Off),
+            (Multi::Allowed, Log::Debug),
+            (Multi::Forbidden, Log::Off),
+            (Multi::Forbidden, Log::Debug),
+        ];
+        for (multi, log) in ways {
             let mut kernel = Kernel::load(&settings(log), multi).unwrap();
             for event in EVENTS {
                 kernel.attach_event(event).unwrap_or_else(|error| panic!("{error}\n{error:?}"));

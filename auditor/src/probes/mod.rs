@@ -4,15 +4,18 @@
 //! decides, `place` does. `kernel` is the loaded object, `events` the kernel events it listens to,
 //! `ring` and `decode` what comes back.
 
+mod bpf;
 pub mod btf;
+mod code;
 pub mod decode;
 pub mod events;
 pub mod host;
+mod image;
 pub mod kernel;
-mod multi;
 pub mod object;
 pub mod place;
 pub mod plan;
+mod programs;
 pub mod readiness;
 pub mod ring;
 pub mod site;

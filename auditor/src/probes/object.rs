@@ -1,6 +1,7 @@
-//! The BPF object, embedded at build time, and the loading of its maps and programs.
+//! The BPF object, embedded at build time, what its programs are told, and why it may be refused.
+//! `code.rs` loads it where the kernel has multi links, aya elsewhere.
 
-use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
+use std::os::fd::{AsFd as _, BorrowedFd};
 
 use aya::maps::Map;
 use aya::{Ebpf, EbpfLoader};
@@ -12,12 +13,15 @@ use auditor_ebpf::global;
 /// The object that `build.rs` put there.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/auditor.bpf.o"));
 
+const REMEDY: &str = "It needs CAP_BPF and CAP_PERFMON (or root), and a kernel of 5.15 or later with \
+    CONFIG_BPF_SYSCALL; `auditor doctor` tells which is missing";
+
 /// Why the kernel side could not be loaded. The texts name the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The object or one of its maps.
-    #[error("the kernel refuses the BPF object: {0}. {1}")]
-    Object(#[source] Box<aya::EbpfError>, &'static str),
+    #[error("the kernel refuses the BPF object: {0}. {REMEDY}")]
+    Object(#[source] Box<aya::EbpfError>),
     /// A program.
     #[error("the kernel refuses the BPF program `{name}`: {error}")]
     Program {
@@ -27,6 +31,9 @@ pub enum LoadError {
         #[source]
         error: Box<aya::programs::ProgramError>,
     },
+    /// One of its maps.
+    #[error("the kernel refuses a BPF map: {0}. {REMEDY}")]
+    Create(#[source] Box<aya::maps::MapError>),
     /// A map or program that the object should hold.
     #[error("the BPF object does not hold `{0}`: it was built from other sources, run `cargo xtask build`")]
     Missing(&'static str),
@@ -92,62 +99,55 @@ pub enum Log {
     Debug,
 }
 
-/// Creates the maps. Programs are loaded one by one later, so that one that the kernel refuses does
-/// not take the others with it.
+impl Settings {
+    /// The programs' read-only globals and their bytes.
+    pub(super) fn globals(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let number = |pick: fn(&KernelTypes) -> u32| self.types.as_ref().map_or(0, pick);
+        let numbers = [
+            (global::RSS_STEP, self.rss_step),
+            (global::MM_RSS_STAT, number(|types| types.mm_rss_stat)),
+            (global::RSS_STRIDE, number(|types| types.rss_stride)),
+            (global::RSS_VALUE, number(|types| types.rss_value)),
+            (global::TASK_MM, number(|types| types.task_mm)),
+            (global::TASK_TGID, number(|types| types.task_tgid)),
+            (global::TASK_FLAGS, number(|types| types.task_flags)),
+            (global::PAGE_SHIFT, self.page_shift),
+            (global::EXIT_BEFORE_MM, number(|types| u32::from(types.exit_before_mm))),
+            (global::OOM_GIVES_TASK, number(|types| u32::from(types.oom_gives_task == Some(true)))),
+        ];
+        let level: u8 = if self.log == Log::Off { 0 } else { 4 };
+        let numbers = numbers.map(|(name, value)| (name, value.to_ne_bytes().to_vec()));
+        numbers.into_iter().chain([(aya_log::LEVEL, vec![level])]).collect()
+    }
+}
+
+/// Creates the maps with aya's loader. Programs are loaded one by one later, so that one that the
+/// kernel refuses does not take the others with it.
 pub(super) fn load(settings: &Settings) -> Result<Ebpf, LoadError> {
     if OBJECT.is_empty() {
         return Err(LoadError::NoObject);
     }
-    let types = settings.types;
-    let number = |pick: fn(&KernelTypes) -> u32| types.as_ref().map_or(0, pick);
-    let rss_stat = number(|types| types.mm_rss_stat);
-    let stride = number(|types| types.rss_stride);
-    let value = number(|types| types.rss_value);
-    let task_mm = number(|types| types.task_mm);
-    let task_tgid = number(|types| types.task_tgid);
-    let task_flags = number(|types| types.task_flags);
-    let exit_before_mm = number(|types| u32::from(types.exit_before_mm));
-    let oom_gives_task = number(|types| u32::from(types.oom_gives_task == Some(true)));
-    let log: u8 = if settings.log == Log::Off { 0 } else { 4 };
-    let loaded = EbpfLoader::new()
-        .btf(None)
-        .override_global(global::RSS_STEP, &settings.rss_step, true)
-        .override_global(global::MM_RSS_STAT, &rss_stat, true)
-        .override_global(global::RSS_STRIDE, &stride, true)
-        .override_global(global::RSS_VALUE, &value, true)
-        .override_global(global::TASK_MM, &task_mm, true)
-        .override_global(global::TASK_TGID, &task_tgid, true)
-        .override_global(global::TASK_FLAGS, &task_flags, true)
-        .override_global(global::PAGE_SHIFT, &settings.page_shift, true)
-        .override_global(global::EXIT_BEFORE_MM, &exit_before_mm, true)
-        .override_global(global::OOM_GIVES_TASK, &oom_gives_task, true)
-        .override_global(aya_log::LEVEL, &log, false)
-        .load(OBJECT)
-        .map_err(|error| LoadError::Object(Box::new(error), remedy()));
+    let globals = settings.globals();
+    let mut loader = EbpfLoader::new();
+    for (name, value) in &globals {
+        loader.override_global(name, value.as_slice(), true);
+    }
+    let loaded = loader.btf(None).load(OBJECT).map_err(|error| LoadError::Object(Box::new(error)));
+    drop(loader);
     // aya's loader decodes the kernel's BTF whether it is asked to or not: 15 MB of small pieces.
     own::give_back();
     loaded
 }
 
-fn remedy() -> &'static str {
-    "It needs CAP_BPF and CAP_PERFMON (or root), and a kernel of 5.15 or later with CONFIG_BPF_SYSCALL; \
-     `auditor doctor` tells which is missing"
-}
-
-/// File descriptors of all maps, by name.
-pub(super) fn map_fds(ebpf: &Ebpf) -> Vec<(String, RawFd)> {
-    ebpf.maps().filter_map(|(name, map)| Some((name.to_owned(), fd_of(map)?))).collect()
-}
-
-/// The kinds of map that the object has.
-fn fd_of(map: &Map) -> Option<RawFd> {
+/// The descriptor of a map of one of the kinds that the object has.
+pub(super) fn fd_of(map: &Map) -> Option<BorrowedFd<'_>> {
     match map {
         Map::Array(data)
         | Map::HashMap(data)
         | Map::LruHashMap(data)
         | Map::PerCpuArray(data)
         | Map::RingBuf(data)
-        | Map::StackTraceMap(data) => Some(data.fd().as_fd().as_raw_fd()),
+        | Map::StackTraceMap(data) => Some(data.fd().as_fd()),
         _ => None,
     }
 }

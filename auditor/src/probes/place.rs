@@ -7,14 +7,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use aya::programs::UProbe;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope};
 
+use super::bpf::{self, Half, Site};
 use super::decode::Plain;
-use super::kernel::{HookProgram, Kernel};
-use super::multi::{Half, Programs, Site};
+use super::kernel::Kernel;
 use super::object::LoadError;
 use super::plan::Placement;
+use super::programs::Hook;
 use crate::audit::unit::Pid;
 use crate::runtimes::hook::{Capture, Does, Header, Stack, Watch, When};
 use auditor_ebpf::{CAPTURES, STEPS, Spec, flag, map, mode, program, source};
@@ -68,9 +68,12 @@ impl Kernel {
         self.specs
             .set(placement.id, Plain(spec(placement)), 0)
             .map_err(|error| LoadError::Map { name: map::SPECS, error: Box::new(error) })?;
-        let links = match &self.hook {
-            HookProgram::Multi(programs) => link_multi(programs, placement, pid)?,
-            HookProgram::Perf => self.link_perf(placement, pid)?,
+        let links = match &self.programs.hook {
+            Hook::Multi { entry, returns } => {
+                let program = |half| if half == Half::Entry { entry } else { returns };
+                link_multi(program, placement, pid)?
+            }
+            Hook::Perf => self.link_perf(placement, pid)?,
         };
         self.links.insert(placement.id, links);
         Ok(())
@@ -99,8 +102,7 @@ impl Kernel {
                 offset: placement.offset,
                 error: Box::new(error),
             };
-            let found = self.ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
-            let hook: &mut UProbe = found.try_into().map_err(refused)?;
+            let hook = self.programs.uprobe(name)?;
             let point = UProbeAttachPoint {
                 location: UProbeAttachLocation::AbsoluteOffset(placement.offset),
                 cookie: Some(u64::from(placement.id)),
@@ -119,7 +121,11 @@ impl Drop for Kernel {
     }
 }
 
-fn link_multi(programs: &Programs, placement: &Placement, pid: Pid) -> Result<Links, PlaceError> {
+fn link_multi<'a>(
+    program: impl Fn(Half) -> &'a OwnedFd,
+    placement: &Placement,
+    pid: Pid,
+) -> Result<Links, PlaceError> {
     let site = Site { offset: placement.offset, cookie: u64::from(placement.id) };
     let refused = |error| PlaceError::Link {
         path: placement.file.display().to_string(),
@@ -127,7 +133,7 @@ fn link_multi(programs: &Programs, placement: &Placement, pid: Pid) -> Result<Li
         error,
     };
     let path = c_path(&placement.file).map_err(refused)?;
-    let attach = |half: &Half| programs.attach(*half, &path, &[site], pid.0);
+    let attach = |half: &Half| bpf::link_multi(program(*half), *half, &path, &[site], pid.0);
     let links: Result<_, _> = halves(placement.hook.when).iter().map(attach).collect();
     Ok(Links::Multi(links.map_err(refused)?))
 }
@@ -175,14 +181,23 @@ fn spec(placement: &Placement) -> Spec {
     }
 }
 
-const NOTHING: auditor_ebpf::Capture =
-    auditor_ebpf::Capture { source: source::NONE, steps: 0, width: 8, reserved: 0, offsets: [0; STEPS] };
+const NOTHING: auditor_ebpf::Capture = auditor_ebpf::Capture {
+    source: source::NONE,
+    steps: 0,
+    widths: [8; STEPS],
+    reserved: 0,
+    offsets: [0; STEPS],
+};
 
 fn wire_capture(capture: &Capture) -> auditor_ebpf::Capture {
     let mut offsets = [0; STEPS];
     for (slot, offset) in offsets.iter_mut().zip(capture.steps) {
         *slot = *offset;
     }
-    let steps = capture.steps.len().min(STEPS) as u32;
-    auditor_ebpf::Capture { source: capture.source, steps, width: capture.width, reserved: 0, offsets }
+    let steps = capture.steps.len().min(STEPS);
+    let mut widths = [8; STEPS];
+    if let Some(last) = steps.checked_sub(1) {
+        widths[last] = capture.width as u8;
+    }
+    auditor_ebpf::Capture { source: capture.source, steps: steps as u32, widths, reserved: 0, offsets }
 }

@@ -1,8 +1,7 @@
 //! The ring buffer's reading end. The kernel side wakes us when an eighth of the ring waits;
 //! stragglers wait for the caller's timer.
 
-use aya::Ebpf;
-use aya::maps::{MapData, RingBuf};
+use aya::maps::{Map, MapData, RingBuf};
 
 use super::decode::{Event, decode};
 use super::object::LoadError;
@@ -22,10 +21,9 @@ impl std::fmt::Debug for Ring {
 }
 
 impl Ring {
-    /// Takes the ring out of the object. Must be called inside a tokio runtime.
-    pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, LoadError> {
-        let taken = ebpf.take_map(map::RING).ok_or(LoadError::Missing(map::RING))?;
-        let ring = RingBuf::try_from(taken)
+    /// Opens the ring's map. Must be called inside a tokio runtime.
+    pub(super) fn open(ring: Map) -> Result<Self, LoadError> {
+        let ring = RingBuf::try_from(ring)
             .map_err(|error| LoadError::Map { name: map::RING, error: Box::new(error) })?;
         let wait = Readiness::of(&ring).map_err(LoadError::Ring)?;
         Ok(Self { wait, ring })

@@ -16,8 +16,8 @@ use crate::{say, workspace};
 /// The name of this part.
 pub(crate) const PART: &str = "attach";
 const LIMIT: Duration = Duration::from_secs(30);
-/// Less time than bpftrace takes.
-const RATIO_AIM: f64 = 1.0;
+/// Less time than bpftrace takes, by more than this machine's noise.
+const RATIO_AIM: f64 = 0.8;
 /// A full pair takes two seconds: there is time for some more of them.
 const TIMES: u32 = 2;
 
@@ -92,10 +92,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ratio_is_of_pairs_and_must_be_less_than_one() {
-        let figures = draw(&[(50.0, 9.0), (300.0, 9.0), (90.0, 9.0)], &[(100.0, 1.0); 3]);
-        let ratio = figures.iter().find(|figure| figure.unit == "x").unwrap();
-        assert_eq!((ratio.spread.median, ratio.spread.max, ratio.missed), (0.9, 3.0, false));
+    fn the_ratio_is_of_pairs_and_must_be_clearly_less_than_one() {
+        let ratio = |third| {
+            let figures = draw(&[(50.0, 9.0), (300.0, 9.0), (third, 9.0)], &[(100.0, 1.0); 3]);
+            figures.into_iter().find(|figure| figure.unit == "x").unwrap()
+        };
+        let met = ratio(80.0);
+        assert_eq!((met.spread.median, met.spread.max, met.missed), (0.8, 3.0, false));
+        assert!(ratio(90.0).missed);
     }
 
     #[test]
