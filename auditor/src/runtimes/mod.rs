@@ -137,4 +137,4 @@ pub enum LayoutError {
 }
 
 /// Every runtime, in the order in which they are tried.
-pub const RUNTIMES: &[&dyn Runtime] = &[&demo::Demo];
+pub const RUNTIMES: &[&dyn Runtime] = &[&demo::Demo, &go::instance::GoBucket, &go::instance::GoSwiss];

@@ -53,6 +53,22 @@ const SWISS_CLEAR: &str = "internal/runtime/maps.(*Map).Clear";
 const HEAP_GROW: &str = "runtime.(*mheap).grow";
 const ALLOC_LARGE: &str = "runtime.(*mcache).allocLarge";
 
+/// Every function that is hooked, or may be.
+pub const SYMBOLS: [&str; 12] = [
+    HASH_GROW,
+    MAP_CLEAR,
+    TABLE_SPLIT,
+    INSTALL_SPLIT,
+    REHASH,
+    SWISS_CLEAR,
+    HEAP_GROW,
+    ALLOC_LARGE,
+    HAPPENINGS[0].1,
+    HAPPENINGS[1].1,
+    HAPPENINGS[2].1,
+    HAPPENINGS[3].1,
+];
+
 /// Which capture of a map's hook is the map, its live entries, its size (B, or tables in the directory),
 /// and its type. One behind it is there to filter by.
 const MAP: usize = 0;

@@ -1,14 +1,20 @@
 //! Go's maps: the classic ones with buckets (to 1.23) and the Swiss ones (from 1.24), by what the
 //! runtime keeps in memory alone.
 
+pub mod bucket;
+pub mod census;
 pub mod cost;
 pub mod gather;
 pub mod gc;
 pub mod heap;
 pub mod hooks;
+pub mod instance;
 #[cfg(test)]
 pub(crate) mod made;
+pub mod reader;
+pub mod scan;
 pub mod sizes;
+pub mod swiss;
 pub mod types;
 
 /// Which maps a Go program has.

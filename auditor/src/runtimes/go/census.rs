@@ -1,0 +1,200 @@
+//! All maps of a Go program at one moment: the heap's spans, the objects of a header's size among them, and
+//! which of these are maps. The large ones are told one by one, the others as crowds of one type.
+
+use std::collections::BTreeMap;
+
+use super::Kind;
+use super::gather::Gather;
+use super::heap::Heap;
+use super::reader::{Lookup, Reader, Seen};
+use super::scan::{self, Candidate, Form, HEADER_MOST};
+use super::types::{Guess, MapTypes};
+use super::{bucket, swiss};
+use crate::audit::fact::{Crowd, Described, Shape};
+use crate::audit::unit::{Address, Bytes};
+use crate::runtimes::census::Found;
+use crate::target::memory::Memory;
+
+/// How often a header that leads to nothing sensible is read again: the map was being changed.
+const TRIES: usize = 4;
+/// Most such headers that are read again.
+const AGAIN: usize = 1 << 16;
+/// Most bytes that are read to walk chains of overflow buckets.
+const WALK: u64 = 256 << 20;
+/// Most kinds of crowd that are told apart.
+const KINDS: usize = 4096;
+/// A map is nearly empty when its entries fill less than one part in so many of its slots.
+const NEARLY_EMPTY: u64 = 8;
+
+/// What was counted.
+#[derive(Debug, Default)]
+pub struct Counted {
+    /// Large maps, in no order.
+    pub listed: Vec<Seen>,
+    /// What the others come to, by the types they may be of.
+    crowds: BTreeMap<Guess, Crowd>,
+    /// Maps whose overflow is what they themselves believe.
+    pub estimates: u64,
+    /// Spans that could not be read.
+    pub unread: u64,
+    /// Headers that looked like a map's and led nowhere.
+    pub undecided: u64,
+    /// Bytes that were read.
+    pub read: u64,
+}
+
+/// Counts all maps. Those of `fold_below` bytes and more are listed.
+pub fn count(heap: &Heap, types: &mut MapTypes, fold_below: Bytes, memory: &dyn Memory) -> Counted {
+    let costs = *types.costs();
+    let form =
+        Form { object: costs.header_object(), len: usize::try_from(costs.header).unwrap_or(HEADER_MOST) };
+    let mut counted = Counted::default();
+    let mut reader =
+        Reader { heap, types, gather: Gather::new(memory), lookup: Lookup::Snapshot, walk: WALK };
+    let mut again = Vec::new();
+    let mut gather = Gather::new(memory);
+    let passes = |bytes: &[u8]| passes(costs.kind, bytes, costs.header);
+    let scanned = scan::scan(heap, form, passes, &mut gather, &mut |wave| {
+        recognise(costs.kind, wave, &mut reader, &mut |seen| counted.add(seen, fold_below), &mut again);
+    });
+    counted.unread = scanned.unread;
+    counted.undecided = look_again(again, form, &mut reader, &mut |seen| {
+        counted.listed.push(seen);
+    });
+    counted.read = gather.read.saturating_add(reader.gather.read);
+    counted
+}
+
+/// One map, from the bytes at its address; `None`: they are none's.
+pub fn look(
+    heap: &Heap,
+    types: &mut MapTypes,
+    at: Address,
+    header: &[u8],
+    memory: &dyn Memory,
+) -> Option<Shape> {
+    let costs = *types.costs();
+    let candidate = Candidate::new(at.0, header, usize::try_from(costs.header).ok()?)?;
+    let mut reader =
+        Reader { heap, types, gather: Gather::new(memory), lookup: Lookup::Snapshot, walk: WALK };
+    let mut found = None;
+    for lookup in [Lookup::Snapshot, Lookup::Live] {
+        reader.lookup = lookup;
+        let mut sink = |seen: Seen| found = Some(seen.shape);
+        recognise(costs.kind, &[candidate], &mut reader, &mut sink, &mut Vec::new());
+        if found.is_some() {
+            break;
+        }
+    }
+    found
+}
+
+fn passes(kind: Kind, bytes: &[u8], header: u64) -> bool {
+    match kind {
+        Kind::Bucket => bucket::passes(bytes, header),
+        Kind::Swiss => swiss::passes(bytes),
+    }
+}
+
+fn recognise(
+    kind: Kind,
+    wave: &[Candidate],
+    reader: &mut Reader<'_>,
+    sink: &mut dyn FnMut(Seen),
+    again: &mut Vec<u64>,
+) {
+    match kind {
+        Kind::Bucket => bucket::recognise(wave, reader, sink, again),
+        Kind::Swiss => swiss::recognise(wave, reader, sink, again),
+    }
+}
+
+/// Reads headers once more, with what they lead to looked up as it is now. Only those of large maps: there
+/// is little else that looks like one. Answers how many of them stay undecided.
+fn look_again(
+    mut undecided: Vec<u64>,
+    form: Form,
+    reader: &mut Reader<'_>,
+    sink: &mut dyn FnMut(Seen),
+) -> u64 {
+    reader.lookup = Lookup::Live;
+    undecided.truncate(AGAIN);
+    for _ in 0..TRIES {
+        let wave = headers(&undecided, form, reader);
+        undecided.clear();
+        if wave.is_empty() {
+            break;
+        }
+        recognise(reader.types.costs().kind, &wave, reader, sink, &mut undecided);
+    }
+    undecided.len() as u64
+}
+
+fn headers(at: &[u64], form: Form, reader: &mut Reader<'_>) -> Vec<Candidate> {
+    let costs = *reader.types.costs();
+    let piece = |at: &u64| super::gather::Piece { at: *at, len: form.len as u32 };
+    let pieces: Vec<_> = at.iter().map(piece).collect();
+    let mut wave = Vec::new();
+    reader.gather.pieces(&pieces, &mut |number, bytes| {
+        let Some((at, bytes)) = at.get(number).zip(bytes) else { return };
+        let is_large = match costs.kind {
+            Kind::Bucket => bucket::is_large(bytes, costs.header),
+            Kind::Swiss => swiss::is_large(bytes),
+        };
+        if is_large {
+            wave.extend(Candidate::new(*at, bytes, form.len));
+        }
+    });
+    wave
+}
+
+impl Counted {
+    fn add(&mut self, seen: Seen, fold_below: Bytes) {
+        self.estimates += u64::from(seen.is_estimate);
+        if seen.shape.allocated >= fold_below {
+            self.listed.push(seen);
+            return;
+        }
+        let kinds = self.crowds.len();
+        let guess = if kinds < KINDS || self.crowds.contains_key(&seen.guess) {
+            seen.guess
+        } else {
+            Guess::default()
+        };
+        let shape = &seen.shape;
+        let first = || Crowd { needed: Some(Bytes(0)), ..Crowd::default() };
+        let crowd = self.crowds.entry(guess).or_insert_with(first);
+        crowd.maps += 1;
+        crowd.live = crowd.live.saturating_add(shape.live);
+        crowd.capacity = crowd.capacity.saturating_add(shape.capacity);
+        crowd.allocated += shape.allocated;
+        crowd.needed = crowd.needed.zip(shape.needed).map(|(sum, needed)| sum + needed);
+        let is_nearly_empty = shape.live.saturating_mul(NEARLY_EMPTY) < shape.capacity;
+        crowd.near_empty += u64::from(shape.capacity > 0 && is_nearly_empty);
+    }
+
+    /// The crowds, by type.
+    #[must_use]
+    pub fn crowds(&self, runtime: &str, types: &MapTypes) -> Vec<Crowd> {
+        let crowds = self.crowds.iter().map(|(guess, crowd)| Crowd {
+            runtime: runtime.to_owned(),
+            type_name: types.names(*guess).0,
+            ..crowd.clone()
+        });
+        crowds.collect()
+    }
+
+    /// The large maps, by address.
+    #[must_use]
+    pub fn found(self, types: &MapTypes) -> Vec<Found> {
+        let mut listed = self.listed;
+        listed.sort_unstable_by_key(|seen| seen.at);
+        listed.dedup_by_key(|seen| seen.at);
+        let found = |seen: Seen| {
+            let (type_name, candidates) = types.names(seen.guess);
+            let described = Described { map: seen.at, type_name, candidates, owner: None, reachable: None };
+            Found { map: seen.at, shape: Some(seen.shape), described: Some(described) }
+        };
+        listed.into_iter().map(found).collect()
+    }
+}

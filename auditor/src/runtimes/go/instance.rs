@@ -1,0 +1,322 @@
+//! Go's maps as two runtimes: which of them a program has depends on its release.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use super::cost::Costs;
+use super::gc::{Counters, Known};
+use super::heap::{self, Heap, Place};
+use super::hooks::{self, Rules};
+use super::types::MapTypes;
+use super::{Kind, census};
+use crate::audit::fact::{self, Fact, Shape, What};
+use crate::audit::unit::{Address, Bytes};
+use crate::runtimes::census::{Census, Scope};
+use crate::runtimes::hook::{Hit, Hook};
+use crate::runtimes::{Instance, LayoutError, Moment, Recognised, Runtime, Unusable};
+use crate::target::go::layouts::{LAYOUTS, Layout};
+use crate::target::go::program::Program;
+use crate::target::go::types::Maps;
+use crate::target::memory::Memory;
+use crate::target::module::{Module, Symbol};
+
+/// Functions of these packages are looked through for others that a profile had inlined.
+const WITHIN: [&str; 2] = ["runtime.", "internal/runtime/maps."];
+
+/// Knows classic maps.
+#[derive(Debug)]
+pub struct GoBucket;
+
+/// Knows Swiss maps.
+#[derive(Debug)]
+pub struct GoSwiss;
+
+impl Runtime for GoBucket {
+    fn name(&self) -> &'static str {
+        "go_bucket"
+    }
+
+    fn about(&self) -> &'static str {
+        "Go's classic map, up to 1.23: 8 slots a bucket, overflow chains, two arrays while it grows"
+    }
+
+    fn recognise(&self, module: &Module, memory: &dyn Memory) -> Option<Recognised> {
+        Go::recognise(self.name(), Kind::Bucket, module, memory)
+    }
+}
+
+impl Runtime for GoSwiss {
+    fn name(&self) -> &'static str {
+        "go_swiss"
+    }
+
+    fn about(&self) -> &'static str {
+        "Go's Swiss map, from 1.24 on: a directory of tables of at most 1,024 slots that split"
+    }
+
+    fn recognise(&self, module: &Module, memory: &dyn Memory) -> Option<Recognised> {
+        Go::recognise(self.name(), Kind::Swiss, module, memory)
+    }
+}
+
+/// A Go program.
+#[derive(Debug)]
+struct Go {
+    name: &'static str,
+    kind: Kind,
+    program: Program,
+    symbols: Symbols,
+    /// What the check has found.
+    known: Option<Checked>,
+}
+
+/// Variables of the runtime, where they have names.
+#[derive(Clone, Copy, Debug, Default)]
+struct Symbols {
+    heap: Option<Address>,
+    collector: Option<Address>,
+    statistics: Option<Address>,
+}
+
+/// What is only known of a program whose layout has been checked.
+#[derive(Debug)]
+struct Checked {
+    types: RefCell<MapTypes>,
+    heap: Heap,
+    counters: Counters,
+}
+
+impl Go {
+    fn recognise(name: &'static str, kind: Kind, module: &Module, memory: &dyn Memory) -> Option<Recognised> {
+        let mut program = match Program::recognise(module, memory)? {
+            Ok(program) => program,
+            Err(error) => return Some(Err(Unusable(error.to_string()))),
+        };
+        let has = if program.maps() == Maps::Swiss { Kind::Swiss } else { Kind::Bucket };
+        if has != kind {
+            return None;
+        }
+        if let Err(error) = program.locate(&hooks::SYMBOLS, &WITHIN) {
+            return Some(Err(Unusable(error.to_string())));
+        }
+        let at = |name| module.symbol(name).map(|symbol| symbol.address);
+        let symbols = Symbols {
+            heap: at("runtime.mheap_"),
+            collector: at("runtime.gcController"),
+            statistics: at("runtime.memstats"),
+        };
+        Some(Ok(Box::new(Self { name, kind, program, symbols, known: None })))
+    }
+
+    /// Its own variables, those with pointers first.
+    fn variables(&self) -> Vec<Range<Address>> {
+        let Some(module) = self.program.modules().first() else { return Vec::new() };
+        let ranges = [&module.bss, &module.pointer_free_bss, &module.data, &module.pointer_free_data];
+        ranges.into_iter().cloned().collect()
+    }
+
+    /// The offsets to try: those of its release, or of the releases around it.
+    fn layouts(&self) -> Vec<&'static Layout> {
+        let nearest = self.program.layout();
+        if self.program.layout_is_exact() {
+            return vec![nearest];
+        }
+        let next = LAYOUTS.iter().find(|layout| layout.release > nearest.release);
+        [Some(nearest), next].into_iter().flatten().collect()
+    }
+
+    /// Whether spans of small objects hold their own mark bits (the collector called Green Tea).
+    fn has_inline_marks(&self, layout: &Layout) -> bool {
+        let build = self.program.build();
+        match layout.release.minor {
+            ..25 => false,
+            25 => build.has_experiment("greenteagc"),
+            _ => !build.has_experiment("nogreenteagc"),
+        }
+    }
+
+    fn heap(&self, layout: &'static Layout, memory: &dyn Memory) -> Result<Heap, LayoutError> {
+        let has_inline_marks = self.has_inline_marks(layout);
+        let place = match self.symbols.heap {
+            Some(at) => Place { at, layout, has_inline_marks },
+            None => heap::find(&self.variables(), layout, has_inline_marks, memory).ok_or_else(|| {
+                fails(
+                    "the heap",
+                    "no variable of the program leads to spans as this release has them".to_owned(),
+                )
+            })?,
+        };
+        Heap::read(place, memory)
+    }
+
+    fn known(&self) -> Result<&Checked, LayoutError> {
+        self.known.as_ref().ok_or_else(|| fails("the layout", "it has not been checked".to_owned()))
+    }
+
+    /// Whether every call of a function comes by its entry.
+    fn is_whole(&self, name: &str) -> bool {
+        self.program.function(name).is_some() && !self.program.is_inlined(name)
+    }
+}
+
+impl Instance for Go {
+    fn found(&self) -> fact::Runtime {
+        let build = self.program.build();
+        let named = if self.symbols.heap.is_some() { "with symbols" } else { "without symbols" };
+        let profile = if build.setting("-pgo").is_some() { ", optimised by a profile" } else { "" };
+        let evidence = format!("its build information; {named}{profile}");
+        fact::Runtime {
+            name: self.name.to_owned(),
+            version: Some(build.version.clone()),
+            evidence,
+            verified: None,
+        }
+    }
+
+    fn hooks(&self) -> Vec<Hook> {
+        hooks::all(self.kind, |name| self.is_whole(name))
+    }
+
+    fn header_len(&self) -> usize {
+        self.known.as_ref().map_or(48, |known| known.types.borrow().costs().header as usize)
+    }
+
+    fn evacuation_is_readable(&self) -> bool {
+        true
+    }
+
+    fn check(&mut self, memory: &dyn Memory) -> Result<(), LayoutError> {
+        let mut first = None;
+        for layout in self.layouts() {
+            match self.heap(layout, memory) {
+                Ok(heap) => {
+                    self.known = Some(self.checked(layout, heap, memory)?);
+                    return Ok(());
+                }
+                Err(error) => _ = first.get_or_insert(error),
+            }
+        }
+        Err(first.unwrap_or_else(|| fails("the heap", "there is no table of its offsets".to_owned())))
+    }
+
+    fn census(&mut self, scope: &Scope, memory: &dyn Memory) -> Result<Census, LayoutError> {
+        let name = self.name;
+        let Some(known) = &mut self.known else { return Err(self.known().err().unwrap_or_else(unchecked)) };
+        known.heap = Heap::read(*known.heap.place(), memory)?;
+        let types = known.types.get_mut();
+        let counted = census::count(&known.heap, types, scope.fold_below, memory);
+        known.counters.classes = known.heap.classes();
+        let notes = notes(&counted);
+        let read = Bytes(counted.read.saturating_add(known.heap.read));
+        let crowds = counted.crowds(name, types);
+        Ok(Census {
+            maps: counted.found(types),
+            crowds: Some(crowds),
+            heap: known.counters.heap(memory),
+            notes,
+            read,
+        })
+    }
+
+    fn look(&self, map: Address, header: &[u8], memory: Option<&dyn Memory>) -> Result<Shape, LayoutError> {
+        let what = "the map header";
+        let check = |check: &str| LayoutError::Check { what, at: map, check: check.to_owned() };
+        let known = self.known()?;
+        let memory = memory.ok_or_else(|| check("its tables are not at hand"))?;
+        let mut types = known.types.borrow_mut();
+        let shape = census::look(&known.heap, &mut types, map, header, memory);
+        shape.ok_or_else(|| check("what it leads to is no map's"))
+    }
+
+    fn header_suffices(&self) -> bool {
+        false
+    }
+
+    fn function(&self, _: &Module, name: &str) -> Option<Symbol> {
+        self.program.function(name)
+    }
+
+    fn name_of(&self, _: &[u8], _: &dyn Memory) -> Option<String> {
+        None
+    }
+
+    fn decode(&self, hook: &str, hit: &Hit) -> Option<What> {
+        let known = self.known.as_ref()?;
+        let types = known.types.borrow();
+        let table_bytes = |at: Address, count: u64| types.costs().table(types.at(at)?, count);
+        hooks::decode(hook, hit, &Rules { load: types.costs().load, table_bytes: &table_bytes })
+    }
+
+    fn decode_count(&self, _: &str, _: u64, _: u64) -> Option<What> {
+        None
+    }
+
+    fn births_are_told(&self) -> bool {
+        false
+    }
+
+    fn pulse(&mut self, now: Moment, memory: &dyn Memory) -> Vec<Fact> {
+        self.known.as_mut().map_or_else(Vec::new, |known| known.counters.news(now, memory))
+    }
+
+    fn frames(&self, at: Address) -> Option<Vec<String>> {
+        self.program.frames(at)
+    }
+}
+
+impl Go {
+    /// What follows once the heap is as it should be: the types must be, too.
+    fn checked(
+        &self,
+        layout: &'static Layout,
+        heap: Heap,
+        memory: &dyn Memory,
+    ) -> Result<Checked, LayoutError> {
+        let types = self.program.types(memory).map_err(|error| fails("the types", error.to_string()))?;
+        if types.maps().is_empty() {
+            return Err(fails("the types", "there is no map type among them".to_owned()));
+        }
+        let symbol = |name: &str| match name {
+            "runtime.gcController" => self.symbols.collector,
+            _ => self.symbols.statistics,
+        };
+        let variables = self.variables();
+        let place = *heap.place();
+        let known = Known { layout, heap: place.at, symbol: &symbol, variables: &variables };
+        let counters = Counters::find(self.name, &known, memory);
+        let types = RefCell::new(MapTypes::new(types, Costs::of(layout.release, self.kind)));
+        Ok(Checked { types, heap, counters })
+    }
+}
+
+fn fails(what: &'static str, check: String) -> LayoutError {
+    LayoutError::Check { what, at: Address(0), check }
+}
+
+fn unchecked() -> LayoutError {
+    fails("the layout", "it has not been checked".to_owned())
+}
+
+/// What the reader of a census should know.
+fn notes(counted: &census::Counted) -> Vec<String> {
+    let mut notes = Vec::new();
+    if counted.unread > 0 {
+        notes.push(format!(
+            "{} spans of the heap could not be read: maps in them are missing",
+            counted.unread
+        ));
+    }
+    if counted.undecided > 0 {
+        notes.push(format!(
+            "{} objects look like large maps that were being changed, and are missing",
+            counted.undecided
+        ));
+    }
+    if counted.estimates > 0 {
+        notes.push(format!(
+            "overflow buckets of {} maps are as the maps estimate them themselves",
+            counted.estimates
+        ));
+    }
+    notes
+}

@@ -1,0 +1,163 @@
+//! Goes through all objects of a map header's size and picks those that may be one, by cheap tests alone.
+
+use super::gather::{BLOCK, Gather, Piece};
+use super::heap::Heap;
+
+/// Bytes of the longest header.
+pub const HEADER_MOST: usize = 56;
+
+/// What may be a map's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Where.
+    pub at: u64,
+    /// Its bytes; beyond a shorter header there is anything.
+    pub bytes: [u8; HEADER_MOST],
+}
+
+impl Candidate {
+    /// From the bytes at an address; `None`: they are too few.
+    #[must_use]
+    #[inline]
+    pub fn new(at: u64, from: &[u8], len: usize) -> Option<Self> {
+        let mut bytes = [0; HEADER_MOST];
+        bytes.get_mut(..len)?.copy_from_slice(from.get(..len)?);
+        Some(Self { at, bytes })
+    }
+}
+
+/// What was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scanned {
+    /// Objects that passed.
+    pub candidates: u64,
+    /// Spans that could not be read.
+    pub unread: u64,
+}
+
+/// Which objects are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// Bytes of the object that a header is.
+    pub object: u64,
+    /// Bytes of a header: at most [`HEADER_MOST`].
+    pub len: usize,
+}
+
+/// Hands on the allocated objects of that size that hold pointers and pass the test, a few thousand at a
+/// time, by address.
+pub fn scan(
+    heap: &Heap,
+    form: Form,
+    passes: impl Fn(&[u8]) -> bool,
+    gather: &mut Gather<'_>,
+    each: &mut dyn FnMut(&[Candidate]),
+) -> Scanned {
+    let mut scanned = Scanned::default();
+    let mut pieces = Vec::new();
+    let mut numbers = Vec::new();
+    let mut wave = Vec::new();
+    let mut bytes = 0;
+    let mut spans = heap
+        .spans()
+        .iter()
+        .enumerate()
+        .filter(|(_, span)| span.element_size == form.object && !span.is_pointer_free && !span.is_large);
+    loop {
+        let next = spans.next();
+        if let Some((number, span)) = next {
+            let len = span.end().saturating_sub(span.start.0);
+            bytes += len as usize;
+            pieces.push(Piece { at: span.start.0, len: u32::try_from(len).unwrap_or(u32::MAX) });
+            numbers.push(number);
+        }
+        if bytes < BLOCK && next.is_some() {
+            continue;
+        }
+        gather.pieces(&pieces, &mut |piece, bytes| {
+            let (Some(bytes), Some(number)) = (bytes, numbers.get(piece)) else {
+                scanned.unread += 1;
+                return;
+            };
+            pick(heap, *number, form, bytes, &passes, &mut wave);
+        });
+        scanned.candidates += wave.len() as u64;
+        each(&wave);
+        (wave.clear(), pieces.clear(), numbers.clear());
+        bytes = 0;
+        if next.is_none() {
+            return scanned;
+        }
+    }
+}
+
+/// The objects of one span.
+fn pick(
+    heap: &Heap,
+    number: usize,
+    form: Form,
+    bytes: &[u8],
+    passes: &impl Fn(&[u8]) -> bool,
+    wave: &mut Vec<Candidate>,
+) {
+    let Some(start) = heap.spans().get(number).map(|span| span.start.0) else { return };
+    let objects = bytes.chunks_exact((form.object as usize).max(1));
+    for ((index, at), object) in (0..).zip((start..).step_by(form.object as usize)).zip(objects) {
+        if passes(object) && heap.is_allocated_at(number, index) {
+            wave.extend(Candidate::new(at, object, form.len));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtimes::go::made::Made;
+    use proptest::prelude::*;
+
+    const FORM: Form = Form { object: 48, len: 48 };
+
+    fn found(made: &Made) -> (Vec<u64>, Scanned) {
+        let memory = made.memory();
+        let heap = Heap::read(made.place(), &memory).unwrap();
+        let mut gather = Gather::new(&memory);
+        let mut all = Vec::new();
+        let passes = |bytes: &[u8]| bytes[0] == 7;
+        let scanned = scan(&heap, FORM, passes, &mut gather, &mut |wave| {
+            all.extend(wave.iter().map(|candidate| candidate.at));
+        });
+        (all, scanned)
+    }
+
+    #[test]
+    fn only_objects_that_pass_hold_pointers_and_are_allocated_come_through() {
+        let mut made = Made::new(27);
+        let objects: Vec<u64> = (0..400).map(|_| made.object(48, false, 0)).collect();
+        let others = [made.object(48, true, 0), made.object(64, false, 0)];
+        for at in objects.iter().step_by(3).chain(&others) {
+            made.write(*at, &[7]);
+        }
+        let last = made.spans.iter().rposition(|span| span.class == 10 && span.element == 48).unwrap();
+        let free = made.spans[last].allocated.len() - 1;
+        let at = made.spans[last].start + free as u64 * 48;
+        made.write(at, &[7]);
+        let (all, scanned) = found(&made);
+        assert_eq!(all, objects.iter().step_by(3).copied().collect::<Vec<_>>());
+        assert_eq!(scanned, Scanned { candidates: 134, unread: 0 });
+    }
+
+    #[test]
+    fn a_heap_without_such_objects_has_none() {
+        let mut made = Made::new(27);
+        made.object(64, false, 0);
+        assert_eq!(found(&made), (Vec::new(), Scanned::default()));
+    }
+
+    proptest! {
+        #[test]
+        fn a_candidate_needs_all_of_its_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..80), len in 0_usize..70) {
+            let candidate = Candidate::new(8, &bytes, len);
+            prop_assert_eq!(candidate.is_some(), len <= bytes.len() && len <= HEADER_MOST);
+        }
+    }
+}
