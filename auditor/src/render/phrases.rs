@@ -14,6 +14,7 @@ pub const fn ended(why: Option<Ended>) -> &'static str {
         Some(Ended::Stopped) => "stopped by the user",
         Some(Ended::TargetExited) => "ended by the target's exit",
         Some(Ended::TargetReplaced) => "ended because the target replaced its program",
+        Some(Ended::OneLook) => "in one look",
     }
 }
 
