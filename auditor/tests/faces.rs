@@ -11,7 +11,7 @@ use auditor::audit::report::{Confidence, Episode, Evacuation, Map, MapBytes, Rep
 use auditor::audit::unit::{Address, Bytes, Nanos};
 use auditor::render::columns::maps;
 use auditor::render::style::{Paper, Style};
-use auditor::render::{FORMATS, Format, escape, headline, render, render_on, text};
+use auditor::render::{FORMATS, Format, escape, headline, look, render, render_on, text};
 use auditor::tui::view::View;
 use auditor::tui::{Action, Input};
 use proptest::prelude::*;
@@ -468,6 +468,49 @@ fn when_every_map_is_dropped_the_headline_says_so_and_names_the_largest() {
     let dead = Map { died: Some(Nanos(9)), ..holding(1, peak) };
     let said = headline::holder(&with_maps(vec![dead]));
     assert_eq!(said, "No map is alive; the largest was cache, which held 24.0 MiB at most.");
+}
+
+/// One look at maps of these sizes in MiB.
+fn look_at(sizes: &[u64]) -> Report {
+    let sized = |(n, mib): (u64, &u64)| {
+        let bytes = MapBytes { allocated: Some(Bytes(mib << 20)), ..MapBytes::default() };
+        let [live, capacity] = [Some(1), Some(4)];
+        Map { name: Some(format!("m{n}")), live, capacity, ..holding(n, bytes) }
+    };
+    let mut report = with_maps((0..).zip(sizes).map(sized).collect());
+    report.populations.clear();
+    report.memory.rss.last = Some(Bytes(500 << 20));
+    report
+}
+
+#[test]
+fn one_look_names_who_holds_the_memory_and_nobody_where_it_is_spread() {
+    let said = |sizes: &[u64]| look::holders(&look_at(sizes));
+    assert_eq!(said(&[300, 2]), "m0, 25 % full, holds 300.0 MiB with RSS at 500.0 MiB.");
+    let three = "3 maps hold 120.0 MiB with RSS at 500.0 MiB; m0 alone 50.0 MiB, 25 % full.";
+    assert_eq!(said(&[50, 40, 30]), three);
+    let of_six = "3 of 6 maps hold 60.0 MiB with RSS at 500.0 MiB; m0 alone 20.0 MiB, 25 % full.";
+    assert_eq!(said(&[20, 20, 20, 9, 9, 9]), of_six);
+    let spread = "10 maps hold 100.0 MiB with RSS at 500.0 MiB; the largest, m0, 10.0 MiB, 25 % full.";
+    assert_eq!(said(&[10; 10]), spread);
+    let swapped = "m0, 25 % full, holds 600.0 MiB, more than RSS (500.0 MiB): not all of it is in RAM.";
+    assert_eq!(said(&[600]), swapped);
+}
+
+#[test]
+fn one_look_at_small_maps_only_says_what_they_come_to() {
+    let mut report = look_at(&[]);
+    report.populations = samples::rich().populations;
+    let small = "1,204 small maps hold 409.6 KiB with RSS at 500.0 MiB; none is large enough to be listed.";
+    assert_eq!(look::holders(&report), small);
+    assert_eq!(look::holders(&look_at(&[])), "No map was seen.");
+    report.populations.clear();
+    let garbage = Map { reachable: Some(false), ..look_at(&[9]).maps.remove(0) };
+    assert_eq!(look::holders(&with_maps_only(vec![garbage])), "No listed map is held by anything.");
+}
+
+fn with_maps_only(maps: Vec<Map>) -> Report {
+    Report { maps, ..look_at(&[]) }
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub fn lines(map: &Map, report: &Report, depth: Depth) -> Vec<Line> {
     lines.push(Line::new("bytes", sizes(&map.bytes, report)));
     lines.extend(tables(&map.tables).map(|tables| Line::new("tables", tables)));
     lines.extend(phrases::growths(&map.growths).map(|growths| Line::new("growths", growths)));
-    lines.extend(map.evacuation.map(|evacuation| evacuated(evacuation, map)));
+    lines.extend(map.evacuation.map(|evacuation| evacuated(evacuation, map, report)));
     lines.extend(map.next_growth.map(|next| Line::new("next growth", next_growth(next))));
     lines.extend(map.verdict.as_ref().map(|verdict| Line::new("verdict", said(verdict))));
     lines.extend(site(map, depth.frames));
@@ -136,13 +136,15 @@ fn tables(tables: &Tables) -> Option<String> {
 }
 
 /// How far the evacuation is and what it holds back.
-fn evacuated(evacuation: Evacuation, map: &Map) -> Line {
+fn evacuated(evacuation: Evacuation, map: &Map, report: &Report) -> Line {
     let Evacuation { moved, total, in_progress, stalled_for } = evacuation;
     let share = human::share(moved, total);
     let mut text = format!("{} of {} old buckets moved ({share})", human::count(moved), human::count(total));
     if in_progress {
         text += &format!(", old table of {} still held", human::known(map.bytes.old_table, human::bytes));
     }
+    // That nothing moved during one look says nothing.
+    let stalled_for = stalled_for.filter(|_| !phrases::is_one_look(report));
     if let Some(stalled) = stalled_for.filter(|stalled| *stalled > Nanos(0)) {
         text += &format!(", nothing moved for {}", human::span(stalled));
     }

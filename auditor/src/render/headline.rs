@@ -124,7 +124,9 @@ fn nothing_held(report: &Report) -> String {
             human::known(peak(map), human::bytes)
         ),
         None if report.maps.is_empty() && report.populations.is_empty() => no_map(report),
-        None if report.maps.iter().all(phrases::is_garbage) => "No large map is held by anything.".to_owned(),
+        None if report.maps.iter().any(phrases::is_garbage) => {
+            "No listed map is held by anything.".to_owned()
+        }
         None => "No single map is known to hold memory.".to_owned(),
     }
 }

@@ -11,27 +11,46 @@ use crate::audit::unit::Bytes;
 const NAME: usize = 48;
 /// Maps that are counted as those that hold most.
 const MOST: usize = 3;
-/// What they should hold together to be named alone, in thousandths of all maps.
-const MOST_OF_IT: u128 = 800;
+/// With so much of what all maps hold, in thousandths, no more need be counted.
+const NEARLY_ALL: u128 = 800;
+/// With less, it is not they that hold the memory.
+const HALF: u128 = 500;
 
 /// The maps that hold most, and the largest of them by name.
 #[must_use]
 pub fn holders(report: &Report) -> String {
-    let Some((largest, held)) = headline::largest(report) else { return headline::holder(report) };
-    let (maps, bytes) = holding_most(report);
+    let Some((largest, held)) = headline::largest(report) else { return nobody(report) };
     let (name, alone) = (label(largest, NAME), human::bytes(held.bytes()));
-    let rss = against_rss(bytes, &report.memory);
     let full = fullness(largest);
+    let (maps, bytes) = holding_most(report);
     if maps < 2 {
-        let full = full.map_or_else(String::new, |full| format!(" and is {full} full"));
-        return format!("{name} holds {alone}{rss}{full}.");
+        let full = full.map_or_else(String::new, |full| format!(", {full} full,"));
+        return format!("{name}{full} holds {alone}{}.", against_rss(bytes, &report.memory));
     }
     let full = full.map_or_else(String::new, |full| format!(", {full} full"));
-    let of_all = match living(report) {
-        all if all > maps => format!("{maps} of {} maps hold", human::count(all)),
-        _ => format!("{maps} maps hold"),
-    };
-    format!("{of_all} {}{rss}; {name} alone {alone}{full}.", human::bytes(bytes))
+    let (all, in_all) = (living(report), headline::all_maps(report).unwrap_or_default());
+    if thousandths(bytes, in_all) < HALF {
+        let rss = against_rss(in_all, &report.memory);
+        let held = human::bytes(in_all);
+        return format!("{} maps hold {held}{rss}; the largest, {name}, {alone}{full}.", human::count(all));
+    }
+    let of_all = if all > maps { format!("{maps} of {}", human::count(all)) } else { maps.to_string() };
+    let rss = against_rss(bytes, &report.memory);
+    format!("{of_all} maps hold {}{rss}; {name} alone {alone}{full}.", human::bytes(bytes))
+}
+
+/// Where no listed map holds anything, the small ones may.
+fn nobody(report: &Report) -> String {
+    let listed = report.maps.iter().filter(|map| phrases::is_held(map)).count() as u64;
+    match (living(report) - listed, headline::all_maps(report)) {
+        (1.., Some(bytes)) => format!(
+            "{} hold {}{}; none is large enough to be listed.",
+            human::plural(living(report), "small map"),
+            human::bytes(bytes),
+            against_rss(bytes, &report.memory)
+        ),
+        _ => headline::holder(report),
+    }
 }
 
 /// All maps together, and what they would need.
@@ -82,15 +101,19 @@ fn holding_most(report: &Report) -> (u64, Bytes) {
     let mut sizes: Vec<Bytes> =
         report.maps.iter().filter(|map| phrases::is_held(map)).filter_map(size).collect();
     sizes.sort_unstable();
-    let all = u128::from(headline::all_maps(report).unwrap_or_default().0);
+    let all = headline::all_maps(report).unwrap_or_default();
     let (mut maps, mut bytes) = (0, Bytes(0));
     for size in sizes.into_iter().rev().take(MOST) {
         (maps, bytes) = (maps + 1, bytes + size);
-        if u128::from(bytes.0) * 1000 >= all * MOST_OF_IT {
+        if thousandths(bytes, all) >= NEARLY_ALL {
             break;
         }
     }
     (maps, bytes)
+}
+
+fn thousandths(part: Bytes, whole: Bytes) -> u128 {
+    (u128::from(part.0) * 1000).checked_div(u128::from(whole.0)).unwrap_or(1000)
 }
 
 /// Maps that live and that something leads to, as far as is known.

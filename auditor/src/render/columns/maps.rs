@@ -179,7 +179,9 @@ pub const MAPS: &[Column<Map>] = &[
         side: Side::Left,
         importance: 4,
         speaks: |report| !phrases::is_one_look(report) || any(report, is_remarkable),
-        cell: |map, _, _| state(map),
+        cell: |map, report, _| {
+            if phrases::is_one_look(report) { glimpsed(map) } else { state(map) }
+        },
         sort: None,
     },
 ];
@@ -268,6 +270,20 @@ pub fn state(map: &Map) -> Cell {
     }
 }
 
+/// What one look shows a map to be doing: how far an evacuation is, but not whether it goes on.
+fn glimpsed(map: &Map) -> Cell {
+    let under_way = map.evacuation.filter(|_| phrases::is_evacuating(map));
+    match under_way.filter(|_| phrases::is_held(map)) {
+        Some(it) => Cell::toned(format!("moved {}", share_of(it)), Tone::Warn),
+        None => state(map),
+    }
+}
+
+/// `43%`.
+fn share_of(evacuation: Evacuation) -> String {
+    human::share(evacuation.moved, evacuation.total).replace(" %", "%")
+}
+
 /// Whether a map that something leads to is anything but steady.
 fn is_remarkable(map: &Map) -> bool {
     phrases::is_held(map) && (map.live.is_none() || phrases::is_evacuating(map))
@@ -284,10 +300,7 @@ fn under_way(evacuation: Evacuation) -> Cell {
         Some(stalled) if stalled >= STALLED_AFTER => {
             Cell::toned(format!("stall {}", human::span(stalled)), Tone::Bad)
         }
-        _ => Cell::toned(
-            format!("moving {}", human::share(evacuation.moved, evacuation.total)).replace(" %", "%"),
-            Tone::Warn,
-        ),
+        _ => Cell::toned(format!("moving {}", share_of(evacuation)), Tone::Warn),
     }
 }
 
