@@ -116,12 +116,12 @@ fn cut(path: &str, len: u64) {
 }
 
 #[test]
-fn help_says_what_it_is_for_and_shows_three_examples() {
+fn help_says_what_it_is_for_and_shows_four_examples() {
     let (status, help, stderr) = run(&["--help"]);
     assert_eq!((status, stderr.as_str()), (0, ""));
     assert!(help.contains("which hash map holds the memory"), "{help}");
-    assert_eq!(help.lines().filter(|line| line.starts_with("  auditor ")).count(), 3, "{help}");
-    for verb in ["attach", "run", "replay", "doctor", "explain", "completions"] {
+    assert_eq!(help.lines().filter(|line| line.starts_with("  auditor ")).count(), 4, "{help}");
+    for verb in ["attach", "run", "census", "replay", "doctor", "explain", "completions"] {
         assert!(help.contains(&format!("\n  {verb}")), "{verb}: {help}");
         let (status, help, _) = run(&[verb, "--help"]);
         assert_eq!(status, 0);
@@ -159,6 +159,12 @@ fn every_bad_input_has_status_2_and_says_what_to_do() {
         (&["attach", "-p", "1", "-o", "x", "--record", "x"], "give each its own file"),
         (&["attach", "-p", "1,2", "--record", "x"], "put %p, the pid, into its name"),
         (&["attach", "-p", "1", "--evacuation", "maybe"], "auto, probe, poll"),
+        (&["census"], "<--pid <PID[,PID]>|--name <NAME>>"),
+        (&["census", "-p", "1", "-f", "live"], "census cannot draw the live screen"),
+        (&["census", "-p", "1", "-f", "yaml"], "live, text, json, ndjson"),
+        (&["census", "-p", "1", "--top", "0"], "--top"),
+        (&["census", "-p", "1,2", "-o", "x"], "put %p, the pid, into its name"),
+        (&["census", "-p", "1", "--duration", "1s"], "unexpected argument"),
         (&["run", "sleep", "1"], "-- <CMD>..."),
         (&["replay"], "<FILE>"),
         (&["replay", "x", "-f", "live"], "take -f text, json or ndjson"),

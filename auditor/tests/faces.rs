@@ -5,12 +5,13 @@
 #[path = "data/faces/samples.rs"]
 mod samples;
 
+use auditor::audit::Audit;
 use auditor::audit::fact::GrowthKind;
 use auditor::audit::report::{Confidence, Episode, Evacuation, Map, MapBytes, Report, Window};
 use auditor::audit::unit::{Address, Bytes, Nanos};
 use auditor::render::columns::maps;
 use auditor::render::style::{Paper, Style};
-use auditor::render::{FORMATS, Format, escape, headline, render, render_on, text};
+use auditor::render::{FORMATS, Format, escape, headline, look, render, render_on, text};
 use auditor::tui::view::View;
 use auditor::tui::{Action, Input};
 use proptest::prelude::*;
@@ -23,6 +24,19 @@ fn rendered(report: &Report, format: Format) -> String {
     let mut out = Vec::new();
     render(report, format, &mut out).expect("a vector takes everything");
     String::from_utf8(out).expect("formats are UTF-8")
+}
+
+/// Every report there is a sample of.
+fn every_report() -> [Report; 7] {
+    [
+        samples::rich(),
+        samples::empty(),
+        samples::hostile(),
+        samples::go::look(),
+        samples::go::small_look(),
+        samples::go::attached(),
+        samples::go::hostile(samples::HOSTILE),
+    ]
 }
 
 /// One interval's block.
@@ -67,6 +81,33 @@ fn the_text_of_a_hostile_report_is_as_reviewed() {
 }
 
 #[test]
+fn every_face_of_go_programs_is_as_reviewed() {
+    for row in FORMATS {
+        golden(&format!("go.{}", row.name), &rendered(&samples::go::look(), row.format));
+    }
+    golden("go-small.text", &rendered(&samples::go::small_look(), Format::Text));
+    golden("go-attached.text", &rendered(&samples::go::attached(), Format::Text));
+    golden("go-hostile.text", &rendered(&samples::go::hostile(samples::HOSTILE), Format::Text));
+    golden("go-attached.interval", &interval(&samples::go::attached(), None));
+    for size in SIZES {
+        for (name, report) in [("go", samples::go::look()), ("go-attached", samples::go::attached())] {
+            let face = screen(&mut viewing(&report, Style::Plain), &report, size);
+            golden(&format!("{name}.screen-{}x{}", size.0, size.1), &face);
+        }
+    }
+}
+
+#[test]
+fn the_text_of_one_look_is_as_reviewed_at_every_width() {
+    for columns in [80, 120, 200] {
+        let mut out = Vec::new();
+        let paper = Paper::of(Style::Plain, columns);
+        render_on(&samples::go::look(), Format::Text, paper, &mut out).expect("a vector takes everything");
+        golden(&format!("go.text-{columns}"), &String::from_utf8(out).expect("formats are UTF-8"));
+    }
+}
+
+#[test]
 fn an_interval_is_as_reviewed() {
     let mut before = samples::rich();
     before.memory.rss.last = before.memory.rss.first;
@@ -80,6 +121,7 @@ fn an_interval_is_as_reviewed() {
 fn no_format_lets_a_terminal_be_driven() {
     for row in FORMATS {
         assert_harmless(&rendered(&samples::hostile(), row.format));
+        assert_harmless(&rendered(&samples::go::hostile(samples::HOSTILE), row.format));
     }
     assert_harmless(&interval(&samples::hostile(), Some(&samples::hostile())));
 }
@@ -87,7 +129,7 @@ fn no_format_lets_a_terminal_be_driven() {
 #[test]
 fn text_fits_a_narrow_terminal_too() {
     for columns in [0, 60, 80, 99] {
-        for report in [samples::rich(), samples::empty(), samples::hostile()] {
+        for report in every_report() {
             let mut out = Vec::new();
             let paper = Paper::of(Style::Plain, columns);
             render_on(&report, Format::Text, paper, &mut out).expect("a vector takes everything");
@@ -101,7 +143,7 @@ fn text_fits_a_narrow_terminal_too() {
 
 #[test]
 fn text_fits_a_hundred_columns_whatever_the_target_is_called() {
-    for report in [samples::rich(), samples::empty(), samples::hostile()] {
+    for report in every_report() {
         for face in [rendered(&report, Format::Text), interval(&report, None)] {
             let widest = face.lines().max_by_key(|line| escape::width(line)).unwrap_or_default();
             assert!(escape::width(widest) <= 100, "{widest}");
@@ -111,12 +153,15 @@ fn text_fits_a_hundred_columns_whatever_the_target_is_called() {
 
 #[test]
 fn a_hostile_target_cannot_fill_the_page() {
-    assert!(rendered(&samples::hostile(), Format::Text).lines().count() < 450);
+    for report in [samples::hostile(), samples::go::hostile(samples::HOSTILE)] {
+        let lines = rendered(&report, Format::Text).lines().count();
+        assert!(lines < 500, "{lines}");
+    }
 }
 
 #[test]
 fn json_reads_back_as_the_same_report() {
-    for report in [samples::rich(), samples::empty(), samples::hostile()] {
+    for report in every_report() {
         for format in [Format::Json, Format::Ndjson] {
             let read: Report = serde_json::from_str(&rendered(&report, format)).expect("it is JSON");
             assert_eq!(read, report);
@@ -238,7 +283,7 @@ fn a_filter_leaves_only_what_it_names() {
     let mut view = viewing(&report, Style::Plain);
     typed(&mut view, &report, "/SESSION\n");
     let face = screen(&mut view, &report, (80, 24));
-    assert!(face.contains("map[string]") && !face.contains("startup-index"));
+    assert!(face.contains("ession …345600") && !face.contains("startup-index"));
 }
 
 #[test]
@@ -365,6 +410,27 @@ fn assert_linear(face: impl Fn(&Report), few: &Report, lots: &Report) {
     assert!(lots < few * 30, "1,000 maps {few:?}, 10,000 maps {lots:?}");
 }
 
+#[test]
+#[ignore = "measures"]
+fn a_large_census_is_folded_and_drawn_in_a_moment() {
+    let facts = samples::go::large();
+    let run = || {
+        let start = std::time::Instant::now();
+        let mut audit = Audit::new();
+        facts.iter().for_each(|fact| audit.apply(fact));
+        let applied = start.elapsed();
+        let report = audit.report();
+        let reported = start.elapsed() - applied;
+        assert_eq!((report.maps.len(), report.populations.len()), (20_000, 4096));
+        assert!(rendered(&report, Format::Text).contains("Maps (17,142"));
+        (applied + reported, applied, reported, start.elapsed() - applied - reported)
+    };
+    let (both, applied, reported, written) = (0..5).map(|_| run()).min().unwrap_or_default();
+    println!("{} facts: {applied:?}; the report: {reported:?}; its text: {written:?}", facts.len());
+    let most = if cfg!(debug_assertions) { 2000 } else { 100 };
+    assert!(both < std::time::Duration::from_millis(most), "{both:?}");
+}
+
 /// The rich report with other maps.
 fn with_maps(maps: Vec<Map>) -> Report {
     Report { maps, ..samples::rich() }
@@ -404,6 +470,49 @@ fn when_every_map_is_dropped_the_headline_says_so_and_names_the_largest() {
     assert_eq!(said, "No map is alive; the largest was cache, which held 24.0 MiB at most.");
 }
 
+/// One look at maps of these sizes in MiB.
+fn look_at(sizes: &[u64]) -> Report {
+    let sized = |(n, mib): (u64, &u64)| {
+        let bytes = MapBytes { allocated: Some(Bytes(mib << 20)), ..MapBytes::default() };
+        let [live, capacity] = [Some(1), Some(4)];
+        Map { name: Some(format!("m{n}")), live, capacity, ..holding(n, bytes) }
+    };
+    let mut report = with_maps((0..).zip(sizes).map(sized).collect());
+    report.populations.clear();
+    report.memory.rss.last = Some(Bytes(500 << 20));
+    report
+}
+
+#[test]
+fn one_look_names_who_holds_the_memory_and_nobody_where_it_is_spread() {
+    let said = |sizes: &[u64]| look::holders(&look_at(sizes));
+    assert_eq!(said(&[300, 2]), "m0, 25 % full, holds 300.0 MiB with RSS at 500.0 MiB.");
+    let three = "3 maps hold 120.0 MiB with RSS at 500.0 MiB; m0 alone 50.0 MiB, 25 % full.";
+    assert_eq!(said(&[50, 40, 30]), three);
+    let of_six = "3 of 6 maps hold 60.0 MiB with RSS at 500.0 MiB; m0 alone 20.0 MiB, 25 % full.";
+    assert_eq!(said(&[20, 20, 20, 9, 9, 9]), of_six);
+    let spread = "10 maps hold 100.0 MiB with RSS at 500.0 MiB; the largest, m0, 10.0 MiB, 25 % full.";
+    assert_eq!(said(&[10; 10]), spread);
+    let swapped = "m0, 25 % full, holds 600.0 MiB, more than RSS (500.0 MiB): not all of it is in RAM.";
+    assert_eq!(said(&[600]), swapped);
+}
+
+#[test]
+fn one_look_at_small_maps_only_says_what_they_come_to() {
+    let mut report = look_at(&[]);
+    report.populations = samples::rich().populations;
+    let small = "1,204 small maps hold 409.6 KiB with RSS at 500.0 MiB; none is large enough to be listed.";
+    assert_eq!(look::holders(&report), small);
+    assert_eq!(look::holders(&look_at(&[])), "No map was seen.");
+    report.populations.clear();
+    let garbage = Map { reachable: Some(false), ..look_at(&[9]).maps.remove(0) };
+    assert_eq!(look::holders(&with_maps_only(vec![garbage])), "No listed map is held by anything.");
+}
+
+fn with_maps_only(maps: Vec<Map>) -> Report {
+    Report { maps, ..look_at(&[]) }
+}
+
 #[test]
 fn rss_that_only_rose_has_no_peak_of_its_own() {
     let mut report = samples::rich();
@@ -426,7 +535,7 @@ fn an_address_that_is_used_again_names_the_map_that_lived_then() {
 fn maps_of_one_type_are_told_apart_by_their_addresses() {
     let map = Map { type_name: Some("map[string]int".to_owned()), ..samples::unknown_map(0xc000_1234_5600) };
     assert_eq!(maps::label(&map, 40), "map[string]int 0xc00012345600");
-    assert_eq!(maps::label(&map, 16), "map[str… …345600");
+    assert_eq!(maps::label(&map, 16), "map…]int …345600");
     assert_eq!(escape::width(&maps::label(&map, 3)), 3);
 }
 

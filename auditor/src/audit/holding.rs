@@ -9,6 +9,7 @@
 
 use super::fact::{Allocate, Free, Shape};
 use super::ledger::{Credit, Debit, Ledger};
+use super::told::Ledgers;
 use super::unit::{Address, Bytes, Nanos};
 
 /// What one map holds.
@@ -96,14 +97,21 @@ impl Holding {
         self.changed(at);
     }
 
-    /// The map was read.
-    pub(super) fn look(&mut self, at: Nanos, shape: &Shape) -> Verdict {
+    /// The map was read. Against a ledger that nobody keeps, nothing can be held.
+    pub(super) fn look(&mut self, at: Nanos, shape: &Shape, ledgers: Ledgers) -> Verdict {
         if self.said.is_some_and(|said| at < said.at) {
             return Verdict::Agrees;
         }
         self.said = Some(Said { at, allocated: shape.allocated, old: shape.old_bytes });
         self.said_is_younger = true;
-        let verdict = self.compare(self.difference(shape));
+        let difference = self.difference(shape);
+        let verdict = match ledgers {
+            Ledgers::Kept => self.compare(difference),
+            Ledgers::Empty => {
+                self.take(difference);
+                Verdict::Agrees
+            }
+        };
         self.raise();
         verdict
     }
@@ -239,7 +247,7 @@ mod tests {
         let mut holding = Holding::new(true);
         holding.credit(Nanos(1), &allocate(1000), Some(Address(0x10)));
         assert_eq!(holding.allocated(), Bytes(1000));
-        holding.look(Nanos(2), &shape(1128, 0));
+        holding.look(Nanos(2), &shape(1128, 0), Ledgers::Kept);
         holding.grow(Nanos(3));
         holding.credit(Nanos(3), &allocate(2000), Some(Address(0x20)));
         assert_eq!((holding.allocated(), holding.old()), (Bytes(3128), Some(Bytes(1000))));
@@ -260,7 +268,7 @@ mod tests {
     #[test]
     fn a_table_from_before_the_audit_leaves_with_its_bytes() {
         let mut holding = Holding::new(false);
-        holding.look(Nanos(1), &shape(1128, 0));
+        holding.look(Nanos(1), &shape(1128, 0), Ledgers::Kept);
         holding.grow(Nanos(2));
         assert_eq!(holding.old(), None, "how much of it is header is not known");
         holding.credit(Nanos(2), &allocate(2000), Some(Address(0x20)));
@@ -275,7 +283,7 @@ mod tests {
         let verdicts: Vec<_> = [1128, 1128, 1500, 1500, 1500]
             .into_iter()
             .zip(2..)
-            .map(|(allocated, at)| holding.look(Nanos(at), &shape(allocated, 0)))
+            .map(|(allocated, at)| holding.look(Nanos(at), &shape(allocated, 0), Ledgers::Kept))
             .collect();
         let disagreements = verdicts.iter().filter(|v| **v == Verdict::Disagrees).count();
         assert_eq!((disagreements, verdicts[3]), (1, Verdict::Disagrees));
@@ -288,7 +296,7 @@ mod tests {
         let mut holding = Holding::new(true);
         holding.credit(Nanos(1), &allocate(1000), Some(Address(0x10)));
         for (at, allocated) in [(2, 1128), (3, 1128), (4, 128), (5, 1128), (6, 128), (7, 1128)] {
-            assert_eq!(holding.look(Nanos(at), &shape(allocated, 0)), Verdict::Agrees);
+            assert_eq!(holding.look(Nanos(at), &shape(allocated, 0), Ledgers::Kept), Verdict::Agrees);
         }
         holding.credit(Nanos(8), &allocate(1), Some(Address(0x20)));
         assert_eq!(holding.allocated(), Bytes(1129));
@@ -297,7 +305,7 @@ mod tests {
     #[test]
     fn a_late_event_does_not_make_the_ledger_younger_than_a_look() {
         let mut holding = Holding::new(true);
-        holding.look(Nanos(5), &shape(1128, 0));
+        holding.look(Nanos(5), &shape(1128, 0), Ledgers::Kept);
         holding.credit(Nanos(4), &allocate(1000), Some(Address(0x10)));
         assert_eq!(holding.allocated(), Bytes(1128));
     }

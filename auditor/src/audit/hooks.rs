@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::doubt::Doubt;
 use super::fact::{self, HookState};
 use super::report::Probe;
+use super::told::{Frees, Kinds, Told};
 use super::unit::Nanos;
 
 /// How many are kept; the kernel side has room for 256, tracepoints come on top.
@@ -29,10 +30,13 @@ pub(super) enum Event {
     Syscall,
 }
 
+/// The end of the name of a hook that tells of growths by splitting, and of no others.
+const SPLIT: &str = "split";
+
 const ENDINGS: &[(&str, Event)] = &[
     ("allocate", Event::Allocate),
     ("grow", Event::Grow),
-    ("split", Event::Grow),
+    (SPLIT, Event::Grow),
     ("evacuate", Event::Evacuate),
     ("free", Event::Free),
     ("sys_exit", Event::Syscall),
@@ -89,6 +93,18 @@ impl Hooks {
     pub(super) fn tells_all(&self, event: Event) -> bool {
         let mut rows = self.rows.values().filter(|row| row.feeds == Some(event)).peekable();
         rows.peek().is_some() && rows.all(|row| row.hook.state == HookState::Attached)
+    }
+
+    /// What they tell of maps.
+    pub(super) fn tell(&self) -> Told {
+        let mut grows = self.rows.values().filter(|row| row.feeds == Some(Event::Grow) && row.was_attached);
+        let kinds = Kinds {
+            allocated: self.told(Event::Allocate),
+            freed: self.told(Event::Free),
+            grown: grows.any(|row| !row.hook.name.ends_with(SPLIT)),
+            split: self.told(Event::Grow),
+        };
+        Told { kinds, frees: if self.tells_all(Event::Free) { Frees::Seen } else { Frees::Unseen } }
     }
 
     /// Whether any event of a map was ever told.
@@ -179,6 +195,15 @@ mod tests {
         assert_eq!(feeds("demo_map_allocate"), Some(Event::Allocate));
         assert_eq!(feeds("sys_exit"), Some(Event::Syscall));
         assert_eq!(feeds("mark_victim"), None);
+    }
+
+    #[test]
+    fn a_hook_of_splits_tells_of_no_other_growth() {
+        let mut hooks = Hooks::default();
+        hooks.changed(Nanos(0), &hook(1, "go_map_split", HookState::Attached));
+        assert_eq!(hooks.tell().kinds, Kinds { split: true, ..Kinds::default() });
+        hooks.changed(Nanos(0), &hook(2, "demo_map_grow", HookState::Attached));
+        assert_eq!(hooks.tell().kinds, Kinds { split: true, grown: true, ..Kinds::default() });
     }
 
     #[test]

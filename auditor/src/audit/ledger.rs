@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use super::counts::Tables;
 use super::fact::{Allocate, Free};
-use super::report::Tables;
 use super::unit::{Address, Bytes};
 
 /// The tables of one map.

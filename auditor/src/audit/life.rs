@@ -2,6 +2,7 @@
 //! one is born, is `lives.rs`; what it holds is `holding.rs`; its row in the report is `row.rs`.
 
 use super::counters::Counters;
+use super::counts::Growths;
 use super::episodes::{Asked, Episodes, Moves, Serial, Start};
 use super::evacuation::{End, Evacuation};
 use super::fact::{Allocate, Free, Grow, GrowthKind, Look, Occasion, Part, Shape, StackId};
@@ -9,9 +10,10 @@ use super::holding::{Holding, Verdict};
 use super::ledger::{Age, Credit, Debit};
 use super::oddities::Oddities;
 use super::recognised::RuntimeId;
-use super::report::{Growths, Origin};
 use super::splits::Spell;
+use super::told::{Frees, Told};
 use super::unit::{Address, Bytes, Nanos};
+use super::who::{Birth, Description, cut};
 
 /// Longest name that is kept, in bytes.
 const MOST_NAME: usize = 256;
@@ -24,16 +26,20 @@ const READING: Nanos = Nanos(100_000_000);
 pub(super) struct Life {
     /// Its header's address.
     pub(super) address: Address,
-    /// Before or after the audit began.
-    pub(super) origin: Origin,
+    /// How it came into sight.
+    pub(super) birth: Birth,
     /// When its first table was seen.
-    pub(super) born: Option<Nanos>,
+    born: Option<Nanos>,
     /// When it was dropped, if it was.
     pub(super) gone: Option<Nanos>,
     /// Whose, once a look has told.
     pub(super) runtime: Option<RuntimeId>,
     /// Its name in the target, and when it was read.
     named: Option<(Nanos, Box<str>)>,
+    /// What a census told of it.
+    pub(super) described: Option<Box<Description>>,
+    /// Whether a census listed it, so that it is not among those it only added up.
+    pub(super) listed: bool,
     /// What it looked like last, and when.
     pub(super) shape: Option<(Nanos, Shape)>,
     /// What it holds.
@@ -83,16 +89,6 @@ pub(super) struct Around<'a> {
     pub(super) oddities: &'a mut Oddities,
 }
 
-/// Whether tables that are let go are seen. Where they are not, as under a garbage collector, a look
-/// that shows no old table is the end of a growth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Frees {
-    /// A hook tells of each.
-    Seen,
-    /// No hook does.
-    Unseen,
-}
-
 /// Which map a look speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Identity {
@@ -106,16 +102,18 @@ pub(super) enum Identity {
 
 impl Life {
     /// A map comes into sight.
-    pub(super) fn new(address: Address, origin: Origin) -> Self {
+    pub(super) fn new(address: Address, birth: Birth) -> Self {
         Self {
             address,
-            origin,
+            birth,
             born: None,
             gone: None,
             runtime: None,
             named: None,
+            described: None,
+            listed: false,
             shape: None,
-            holding: Holding::new(origin == Origin::Observed),
+            holding: Holding::new(birth == Birth::Seen),
             growths: Growths::default(),
             evacuation: None,
             moves_to_come: 0,
@@ -139,7 +137,15 @@ impl Life {
 
     /// Whether everything of it was seen.
     pub(super) fn is_whole(&self) -> bool {
-        self.origin == Origin::Observed
+        self.birth == Birth::Seen
+    }
+
+    /// When its first table was seen, asked for or there.
+    pub(super) fn born(&self) -> Option<Nanos> {
+        match self.birth {
+            Birth::By(at) => Some(at),
+            Birth::Seen | Birth::Before => self.born,
+        }
     }
 
     /// Whether an event of it younger than `at` has been applied.
@@ -155,10 +161,10 @@ impl Life {
     /// Whether a look speaks of this map or of another that took its address. What a poll read may
     /// be from a moment in which one died and another was born, both of which will be told yet: it
     /// takes two in a row to prove that something was missed.
-    pub(super) fn identify(&mut self, at: Nanos, look: &Look) -> Identity {
+    pub(super) fn identify(&mut self, at: Nanos, look: &Look, told: Told) -> Identity {
         let other = self.seems_replaced(at, &look.shape);
         let before = std::mem::replace(&mut self.doubted, other);
-        match (other, before || look.occasion != Occasion::Poll) {
+        match (other, before || told.trusts(look.occasion)) {
             (false, _) => Identity::This,
             (true, false) => Identity::Doubtful,
             (true, true) => Identity::Another,
@@ -259,19 +265,20 @@ impl Life {
     }
 
     /// It was read.
-    pub(super) fn look(&mut self, at: Nanos, fact: &Look, frees: Frees, around: &mut Around<'_>) {
+    pub(super) fn look(&mut self, at: Nanos, fact: &Look, told: Told, around: &mut Around<'_>) {
         if self.named.is_none() {
-            self.named = fact.name.as_deref().map(|name| (at, shortened(name)));
+            self.named = fact.name.as_deref().map(|name| (at, cut(name, MOST_NAME)));
         }
+        self.listed |= matches!(fact.occasion, Occasion::AtAttach | Occasion::Census);
         if self.shape.as_ref().is_some_and(|(then, _)| at < *then) {
             return;
         }
         self.had_table |= fact.shape.table.is_some();
         self.read_at_exit = fact.occasion == Occasion::AtExit;
         if fact.shape.old_table.is_none() && fact.shape.evacuation.is_none() {
-            self.look_without_old_table(at, &fact.shape, frees, around.episodes);
+            self.look_without_old_table(at, &fact.shape, told.frees, around.episodes);
         }
-        if self.holding.look(at, &fact.shape) == Verdict::Disagrees {
+        if self.holding.look(at, &fact.shape, told.ledgers()) == Verdict::Disagrees {
             around.oddities.disagreements += 1;
         }
         self.reshape(at, &fact.shape);
@@ -301,15 +308,7 @@ impl Life {
     }
 
     fn begin(&mut self, start: Start, stack: Option<StackId>, around: &mut Around<'_>) {
-        let count = match start.kind {
-            GrowthKind::First => &mut self.growths.first,
-            GrowthKind::Double => &mut self.growths.double,
-            GrowthKind::SameSize => &mut self.growths.same_size,
-            GrowthKind::Shrink => &mut self.growths.shrink,
-            GrowthKind::Split => &mut self.growths.split,
-            GrowthKind::Other => &mut self.growths.other,
-        };
-        *count = count.saturating_add(1);
+        self.growths.count(start.kind);
         self.growth = Some(Growth { serial: around.episodes.begin(start), old: self.table, stack });
     }
 
@@ -375,7 +374,7 @@ impl Life {
             self.evacuation = Some(evacuation);
         }
         if let Some(counted) = seen.counted {
-            self.counters.read(counted, self.is_whole());
+            self.counters.read(counted, self.birth != Birth::Before);
         }
         self.read_at_end = seen.dropped;
         self.table = seen.table;
@@ -392,10 +391,6 @@ impl Life {
     }
 }
 
-fn shortened(name: &str) -> Box<str> {
-    name[..name.floor_char_boundary(MOST_NAME)].into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -404,12 +399,5 @@ mod tests {
     fn a_life_takes_no_more_than_the_limit_of_lives_counts_with() {
         let size = size_of::<Life>();
         assert!(size <= 928, "a life takes {size} bytes");
-    }
-
-    #[test]
-    fn a_long_name_is_cut_between_characters() {
-        assert_eq!(shortened(&"é".repeat(MOST_NAME)).len(), MOST_NAME);
-        let odd = shortened(&format!("a{}", "é".repeat(MOST_NAME)));
-        assert_eq!((odd.len(), odd.chars().last()), (MOST_NAME - 1, Some('é')));
     }
 }

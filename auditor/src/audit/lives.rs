@@ -5,11 +5,12 @@
 //! |---|---|
 //! | a bucket array asked for, no map lives there | a birth: origin `observed` |
 //! | a look at a map without a table, not at attach, no map lives there | a birth too: nothing was missed |
+//! | a look by a census that had found none there before | a birth by then, whose tables nobody saw: `observed` |
 //! | any other look or event, no map lives there | it was there before: origin `before-attach` |
 //! | the last table of a map that says it is dropped is let go | a death, if all its tables were seen |
 //! | another such table is let go, or the target no longer lists the map | it is leaving: dead in reports, and buried `GRACE` later, so that what is still told of it finds it |
 //! | a bucket array asked for where a map is leaving or dropped, or counters that twice went back | the death of that map, and the birth of another |
-//! | a poll's look where a map has died lately | nothing: it may have been read before (`deaths.rs`) |
+//! | a poll's look where a map has died lately, or a census's where hooks tell of deaths | nothing: it may have been read before (`deaths.rs`) |
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -17,14 +18,15 @@ use super::counters::Sum;
 use super::deaths::Deaths;
 use super::doubt::Doubt;
 use super::episodes::{Episodes, Moves};
-use super::fact::{Allocate, Evacuate, Free, Grow, Look, Occasion, Part};
+use super::fact::{Allocate, Described, Evacuate, Free, Grow, Look, Occasion, Part};
 use super::ledger::Balance;
-use super::life::{Around, Frees, Identity, Life};
+use super::life::{Around, Identity, Life};
 use super::oddities::Oddities;
-use super::populations::Populations;
+use super::populations::{Crowded, Populations};
 use super::recognised::RuntimeId;
-use super::report::Origin;
+use super::told::Told;
 use super::unit::{Address, Bytes, Nanos};
+use super::who::{Birth, Description};
 
 /// Maps that are followed at once. At 1.2 kB each they take 300 MB.
 const MOST_LIVING: usize = 1 << 18;
@@ -32,6 +34,8 @@ const MOST_LIVING: usize = 1 << 18;
 pub const MOST_DEAD: usize = 4096;
 /// Tables that are remembered by address, over all maps. At 32 bytes each they take 64 MB.
 const MOST_TABLES: usize = 1 << 21;
+/// Bytes of types and owners, over all maps. A hundred thousand maps have some 30 MB of them.
+const MOST_DESCRIBED: usize = 64 << 20;
 /// How long a map that is leaving is kept.
 const GRACE: Nanos = Nanos(1_000_000_000);
 
@@ -51,23 +55,10 @@ pub(super) struct Lives {
     balance_of_dead: Balance,
     oddities: Oddities,
     remembered_tables: usize,
+    /// Bytes of what censuses told of the maps that are kept.
+    described: usize,
     min_bytes: Bytes,
     looks: bool,
-}
-
-/// What hooks tell, as far as it decides over life and death.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Told {
-    /// Whether tables that are asked for are.
-    pub(super) births: bool,
-    /// Whether tables that are let go are.
-    pub(super) frees: Frees,
-}
-
-impl Default for Told {
-    fn default() -> Self {
-        Self { births: false, frees: Frees::Unseen }
-    }
 }
 
 impl Lives {
@@ -82,14 +73,14 @@ impl Lives {
         if self.here.get(&fact.map).is_some_and(|life| is_over(life)) {
             self.bury(at, fact.map, episodes);
         }
-        let origin = if fact.part == Part::Buckets { Origin::Observed } else { Origin::BeforeAttach };
+        let birth = if fact.part == Part::Buckets { Birth::Seen } else { Birth::Before };
         let place = fact.table.filter(|_| self.remembered_tables < MOST_TABLES);
-        self.with(fact.map, origin, episodes, |life, around| life.allocate(at, fact, place, around));
+        self.with(fact.map, birth, episodes, |life, around| life.allocate(at, fact, place, around));
     }
 
     /// A growth started.
     pub(super) fn grow(&mut self, at: Nanos, fact: &Grow, episodes: &mut Episodes) {
-        self.with(fact.map, Origin::BeforeAttach, episodes, |life, around| life.grow(at, fact, around));
+        self.with(fact.map, Birth::Before, episodes, |life, around| life.grow(at, fact, around));
     }
 
     /// Old buckets were moved. The fact may stand for hits of some time ago, so it does not prove
@@ -107,7 +98,7 @@ impl Lives {
             self.oddities.stray_frees += 1;
             return;
         }
-        self.with(fact.map, Origin::BeforeAttach, episodes, |life, around| life.free(at, fact, around));
+        self.with(fact.map, Birth::Before, episodes, |life, around| life.free(at, fact, around));
         let Some(life) = self.here.get(&fact.map) else { return };
         if life.is_emptied() {
             self.bury(at, fact.map, episodes);
@@ -126,10 +117,10 @@ impl Lives {
         episodes: &mut Episodes,
     ) {
         self.looks = true;
-        if fact.occasion == Occasion::Poll && self.died_lately(at, fact.map) {
+        if !told.trusts(fact.occasion) && self.died_lately(at, fact.map) {
             return;
         }
-        match self.here.get_mut(&fact.map).map(|life| life.identify(at, fact)) {
+        match self.here.get_mut(&fact.map).map(|life| life.identify(at, fact, told)) {
             Some(Identity::Doubtful) => return,
             Some(Identity::Another) => self.bury(at, fact.map, episodes),
             Some(Identity::This) | None => {}
@@ -138,17 +129,34 @@ impl Lives {
         if unknown && fact.shape.dropped {
             return;
         }
-        let origin = origin_of(fact);
-        if unknown && origin == Origin::BeforeAttach && fact.occasion != Occasion::AtAttach && told.births {
+        let birth = birth(at, fact, told);
+        if unknown && birth != Birth::Seen && fact.occasion != Occasion::AtAttach && told.births() {
             self.oddities.missed_births += 1;
         }
-        self.with(fact.map, origin, episodes, |life, around| {
+        self.with(fact.map, birth, episodes, |life, around| {
             life.runtime = runtime.or(life.runtime);
-            life.look(at, fact, told.frees, around);
+            if life.birth == Birth::Before && life.shape.is_none() {
+                life.birth = birth;
+            }
+            life.look(at, fact, told, around);
         });
         if fact.shape.dropped {
             self.gone(at, fact.map);
         }
+    }
+
+    /// A census told who a map is.
+    pub(super) fn describe(&mut self, fact: &Described) {
+        let Some(life) = self.here.get_mut(&fact.map).filter(|life| life.gone.is_none()) else { return };
+        let mut description = Description::of(fact);
+        let others = self.described - described(life);
+        if others + description.size() > MOST_DESCRIBED {
+            self.oddities.undescribed += 1;
+            description = Description { reachable: fact.reachable, ..Description::default() };
+        }
+        self.described = others + description.size();
+        life.described = Some(Box::new(description));
+        life.listed = true;
     }
 
     /// The target no longer lists a map. What happened to it later speaks for another one.
@@ -195,14 +203,16 @@ impl Lives {
     }
 
     /// Those to be listed one by one, in no order that means anything, and what the others come to.
-    pub(super) fn listing(&self) -> (Vec<&Life>, Populations) {
+    /// Where a census has added up the small ones, `crowded`, those that it did not list are among them.
+    pub(super) fn listing(&self, crowded: bool) -> (Vec<&Life>, Populations) {
         let mut populations = self.folded.clone();
         let mut listed: Vec<&Life> = self.dead.iter().map(Box::as_ref).collect();
         for life in self.here.values() {
             if self.is_listed(life) {
                 listed.push(life);
             } else {
-                populations.add(life);
+                let counted = crowded && life.gone.is_none() && !life.listed;
+                populations.add(life, if counted { Crowded::Counted } else { Crowded::Not });
             }
         }
         (listed, populations)
@@ -241,7 +251,7 @@ impl Lives {
     fn with(
         &mut self,
         map: Address,
-        origin: Origin,
+        birth: Birth,
         episodes: &mut Episodes,
         act: impl FnOnce(&mut Life, &mut Around<'_>),
     ) {
@@ -249,7 +259,7 @@ impl Lives {
             self.oddities.not_followed += 1;
             return;
         }
-        let life = self.here.entry(map).or_insert_with(|| Box::new(Life::new(map, origin)));
+        let life = self.here.entry(map).or_insert_with(|| Box::new(Life::new(map, birth)));
         let before = life.holding.ledger.remembered();
         act(life, &mut Around { episodes, oddities: &mut self.oddities });
         self.remembered_tables = self.remembered_tables - before + life.holding.ledger.remembered();
@@ -279,15 +289,21 @@ impl Lives {
         self.counted_by_dead.add(&life.counters);
         self.balance_of_dead.add(life.holding.ledger.balance());
         if !self.is_listed(&life) {
-            self.folded.add(&life);
+            self.fold(&life);
             return;
         }
         self.dead.push_back(life);
         if self.dead.len() > MOST_DEAD
             && let Some(oldest) = self.dead.pop_front()
         {
-            self.folded.add(&oldest);
+            self.fold(&oldest);
         }
+    }
+
+    /// Of a dead one only what it adds to the others of its kind is kept.
+    fn fold(&mut self, life: &Life) {
+        self.described -= described(life);
+        self.folded.add(life, Crowded::Not);
     }
 
     fn is_listed(&self, life: &Life) -> bool {
@@ -295,8 +311,18 @@ impl Lives {
     }
 }
 
-/// The origin of a map that a look is the first to tell of.
-fn origin_of(look: &Look) -> Origin {
-    let is_new = look.occasion != Occasion::AtAttach && look.shape.table.is_none();
-    if is_new { Origin::Observed } else { Origin::BeforeAttach }
+/// How a map came into sight that a look is the first to tell of. One that has no table yet has none
+/// whose allocation could have been missed.
+fn birth(at: Nanos, look: &Look, told: Told) -> Birth {
+    match look.occasion {
+        Occasion::AtAttach => Birth::Before,
+        _ if look.shape.table.is_none() && told.births() => Birth::Seen,
+        Occasion::Census => Birth::By(at),
+        Occasion::Poll | Occasion::AtExit => Birth::Before,
+    }
+}
+
+/// Bytes of what a census told of a map.
+fn described(life: &Life) -> usize {
+    life.described.as_ref().map_or(0, |description| description.size())
 }

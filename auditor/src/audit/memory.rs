@@ -3,8 +3,7 @@
 //! source it came from; a value older than the one that stands is not taken.
 
 use super::fact::{self, RssMember};
-use super::ladder;
-use super::report::{self, Rss};
+use super::report::{self, Rss, Rung};
 use super::unit::{Bytes, Nanos};
 
 /// RSS and what it is made of, so far.
@@ -91,13 +90,8 @@ impl Memory {
     }
 
     /// As the report has it.
-    pub(super) fn report(&self) -> report::Memory {
-        report::Memory {
-            rss: self.rss.clone(),
-            limit: self.limit,
-            swap: self.swap.bytes(),
-            ladder: ladder::rungs(self),
-        }
+    pub(super) fn report(&self, ladder: Vec<Rung>) -> report::Memory {
+        report::Memory { rss: self.rss.clone(), limit: self.limit, swap: self.swap.bytes(), ladder }
     }
 
     fn step(&mut self, at: Nanos) {

@@ -4,12 +4,14 @@
 //! in the same order give the same report, wherever they come from and however often a report is
 //! drawn in between. Facts come in through [`order::Order`], which merges their sources by time.
 //!
-//! Read `fact.rs` (what goes in), `report.rs` (what comes out), then `lives.rs` (maps), `episodes.rs`
+//! Read `fact/` (what goes in), `report/` (what comes out), then `lives.rs` (maps), `episodes.rs`
 //! (growths), `coverage.rs` (doubts). Whatever facts hold, nothing here panics, sums saturate, and
 //! every collection has a stated limit.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, unsafe_code)]
 
+mod collector;
 mod counters;
+mod counts;
 mod coverage;
 mod deaths;
 mod doubt;
@@ -28,6 +30,7 @@ mod memory;
 mod mmaps;
 mod oddities;
 pub mod order;
+mod pauses;
 mod populations;
 mod recognised;
 pub mod report;
@@ -38,10 +41,13 @@ mod steps;
 mod syscalls;
 #[cfg(test)]
 mod tests;
+mod told;
 pub mod unit;
+mod who;
 
 use std::cmp::Reverse;
 
+use collector::Collector;
 use coverage::{Coverage, Evidence, Step};
 use doubt::Doubt;
 use episodes::Episodes;
@@ -49,14 +55,17 @@ use events::Events;
 use fact::{Call, Cost, Ended, Fact, Look, Rss, Syscall, What};
 use head::Head;
 use hooks::{Event, Hooks};
-use life::{Frees, Life};
-use lives::{Lives, Told};
+use ladder::{Held, Ladder};
+use life::Life;
+use lives::Lives;
 use memory::Memory;
+use populations::Populations;
 use recognised::Recognised;
 use report::Report;
 use row::Context;
 use stacks::Stacks;
 use syscalls::Syscalls;
+use told::Told;
 use unit::{Address, Bytes, Nanos};
 
 /// Everything that the facts so far have told.
@@ -68,8 +77,11 @@ pub struct Audit {
     told: Told,
     events: Events,
     lives: Lives,
+    /// The small maps that the last census added up; `None`: none did.
+    crowds: Option<Populations>,
     episodes: Episodes,
     memory: Memory,
+    collector: Collector,
     syscalls: Syscalls,
     stacks: Stacks,
     coverage: Coverage,
@@ -114,13 +126,14 @@ impl Audit {
             What::Tick => self.lives.tick(at, &mut self.episodes),
             What::Ended(why) => self.head.ended(*why),
             What::Fork { .. } | What::Exit => {}
+            What::Described(described) => self.lives.describe(described),
+            What::Crowds(crowds) => {
+                self.crowds = Some(Populations::of_crowds(crowds, &mut self.recognised));
+            }
+            What::Heap(heap) => self.collector.read(at, heap),
+            What::Cycle(cycle) => self.collector.ended(*cycle),
             // Told, and kept in recordings; the report does not show them yet.
-            What::Described(_)
-            | What::Crowds(_)
-            | What::Heap(_)
-            | What::Cycle(_)
-            | What::Managed(_)
-            | What::Clear(_) => {}
+            What::Managed(_) | What::Clear(_) => {}
         }
     }
 
@@ -131,21 +144,23 @@ impl Audit {
         let (maps, populations) = self.listing(now);
         let (episodes, omitted) = self.episodes.report(now, |map| self.lives.moves(map, now));
         let counted = self.lives.counted();
+        let ladder = ladder::ladder(&self.memory, self.collector.kept(), Held::by(&maps, &populations));
+        let evidence = self.evidence(omitted, counted.total.is_some(), &ladder);
         Report {
             schema: report::SCHEMA.to_owned(),
             auditor: self.head.auditor(),
             host: self.head.host(),
             target: self.head.target(&self.recognised),
             window: self.head.window(),
-            memory: self.memory.report(),
+            memory: self.memory.report(ladder.rungs),
             syscalls: self.hooks.told(Event::Syscall).then(|| self.syscalls.report()),
             events: self.events.report(&self.hooks, counted),
             maps,
             populations,
             episodes,
-            gc: None,
+            gc: self.collector.report(),
             findings: Vec::new(),
-            coverage: self.coverage.report(self.evidence(omitted, counted.total.is_some())),
+            coverage: self.coverage.report(evidence),
             cost: self.cost(),
         }
     }
@@ -163,8 +178,7 @@ impl Audit {
 
     fn hook(&mut self, at: Nanos, hook: &fact::Hook) {
         self.hooks.changed(at, hook);
-        let frees = if self.hooks.tells_all(Event::Free) { Frees::Seen } else { Frees::Unseen };
-        self.told = Told { births: self.hooks.told(Event::Allocate), frees };
+        self.told = self.hooks.tell();
     }
 
     /// What a hook of a runtime tells.
@@ -217,6 +231,8 @@ impl Audit {
     fn replaced(&mut self, at: Nanos) {
         self.lives.replaced(at, &mut self.episodes);
         self.memory.replaced();
+        self.collector.replaced();
+        self.crowds = None;
         self.syscalls.replaced();
     }
 
@@ -234,16 +250,21 @@ impl Audit {
     }
 
     fn listing(&self, now: Nanos) -> (Vec<report::Map>, Vec<report::Population>) {
-        let context = Context { now, recognised: &self.recognised, stacks: &self.stacks };
-        let (mut listed, populations) = self.lives.listing();
-        listed.sort_by_key(|life| rank(life));
+        let told = self.told.kinds;
+        let context = Context { now, recognised: &self.recognised, stacks: &self.stacks, told };
+        let (mut listed, folded) = self.lives.listing(self.crowds.is_some());
+        listed.sort_by_cached_key(|life| rank(life));
         let rows = listed.into_iter().map(|life| row::row(life, context)).collect();
-        (rows, populations.report(&self.recognised))
+        let none = Populations::default();
+        let crowds = self.crowds.as_ref().unwrap_or(&none);
+        (rows, populations::report([&folded, crowds], &self.recognised, told))
     }
 
-    fn evidence(&self, omitted_episodes: u64, counters_are_shown: bool) -> Evidence {
+    fn evidence(&self, omitted_episodes: u64, counters_are_shown: bool, ladder: &Ladder) -> Evidence {
         let mut doubts: Vec<Doubt> = self.hooks.doubts(self.head.start()).collect();
         doubts.extend(self.lives.oddities().doubts(counters_are_shown));
+        doubts.extend(self.looked_once());
+        doubts.extend(beyond_ram(ladder));
         if !self.recognised.is_empty() && self.recognised.verified().is_none() {
             doubts.push(Doubt::lowering("the layout of a runtime has not been checked".to_owned()));
         }
@@ -260,8 +281,20 @@ impl Audit {
             doubts,
             probes: self.hooks.report(),
             layout_verified: self.recognised.verified(),
-            maps_were_seen: self.lives.were_looked_at() || self.hooks.told_of_maps(),
+            maps_were_seen: self.maps_were_seen(),
         }
+    }
+
+    /// A census that found no map has seen that there is none.
+    fn maps_were_seen(&self) -> bool {
+        let counted = self.crowds.is_some() || self.head.end() == Some(Ended::OneLook);
+        counted || self.lives.were_looked_at() || self.hooks.told_of_maps()
+    }
+
+    /// That there was one look, and no more.
+    fn looked_once(&self) -> Option<Doubt> {
+        let words = "one look: no probe was placed, and what happened before and after it was not seen";
+        (self.head.end() == Some(Ended::OneLook)).then(|| Doubt::remark(words.to_owned()))
     }
 
     fn cost(&self) -> report::Cost {
@@ -276,8 +309,22 @@ impl Audit {
     }
 }
 
-/// Largest first; what is left of maps of equal size is told apart by address and age.
-fn rank(life: &Life) -> (Reverse<Bytes>, Address, Option<Nanos>) {
-    let allocated = if life.gone.is_some() { Bytes(0) } else { life.holding.allocated() };
-    (Reverse(allocated), life.address, life.born)
+/// What the heap's counters say that is not in RAM. Heap and RSS are not read at the same instant, so a
+/// little of it means nothing.
+fn beyond_ram(ladder: &Ladder) -> Option<Doubt> {
+    let mebibytes = ladder.beyond.0 >> 20;
+    let words = format!("the heap's own counters come to {mebibytes} MiB more than there are in RAM");
+    (mebibytes > 0).then(|| Doubt::remark(words))
+}
+
+/// Largest first, but what waits for the collector comes behind what does not, and the dropped last;
+/// what is left of maps of equal size is told apart by address and age.
+fn rank(life: &Life) -> (u8, Reverse<Bytes>, Address, Option<Nanos>) {
+    let waits = life.described.as_ref().is_some_and(|who| who.reachable == Some(false));
+    let (fate, allocated) = match (life.gone, waits) {
+        (Some(_), _) => (2, Bytes(0)),
+        (None, true) => (1, life.holding.allocated()),
+        (None, false) => (0, life.holding.allocated()),
+    };
+    (fate, Reverse(allocated), life.address, life.born())
 }

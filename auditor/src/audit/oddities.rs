@@ -21,6 +21,8 @@ pub(super) struct Oddities {
     pub(super) unread_ends: u64,
     /// Maps that were not followed because there were too many.
     pub(super) not_followed: u64,
+    /// Types and owners that were not kept because there were too many.
+    pub(super) undescribed: u64,
 }
 
 impl Oddities {
@@ -38,8 +40,10 @@ impl Oddities {
             (self.not_followed, "maps were not followed: too many live at once"),
         ];
         let strays = "tables were let go of maps that were not known, or already gone";
+        let undescribed = "types and owners of maps were not kept: too many";
         let said = |(count, words): &(u64, &str)| (*count > 0).then(|| format!("{count} {words}"));
         let lowering = rows.into_iter().filter_map(move |row| said(&row)).map(Doubt::lowering);
-        lowering.chain(said(&(self.stray_frees, strays)).map(Doubt::remark))
+        let remarks = [(self.stray_frees, strays), (self.undescribed, undescribed)];
+        lowering.chain(remarks.into_iter().filter_map(move |row| said(&row)).map(Doubt::remark))
     }
 }

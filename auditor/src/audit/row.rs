@@ -5,7 +5,9 @@ use super::life::Life;
 use super::recognised::Recognised;
 use super::report::{Map, MapBytes};
 use super::stacks::Stacks;
+use super::told::Kinds;
 use super::unit::{Bytes, Nanos};
+use super::who::Description;
 
 /// What a row is drawn with.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +18,8 @@ pub(super) struct Context<'a> {
     pub(super) recognised: &'a Recognised,
     /// For the call stack.
     pub(super) stacks: &'a Stacks,
+    /// For tables and growths.
+    pub(super) told: Kinds,
 }
 
 /// The row of one map. A dead map holds nothing, whatever it looked like last.
@@ -23,28 +27,36 @@ pub(super) fn row(life: &Life, context: Context<'_>) -> Map {
     let dead = life.gone.is_some();
     let shape = life.shape.as_ref().map(|(_, shape)| shape);
     let entries = |of: fn(&Shape) -> Option<u64>| if dead { Some(0) } else { shape.and_then(of) };
+    let described = life.described.as_deref();
+    let described = |of: fn(&Description) -> Option<&str>| described.and_then(of).map(str::to_owned);
     Map {
         address: life.address,
         runtime: context.recognised.name(life.runtime).to_owned(),
-        type_name: None,
+        type_name: described(|who| who.type_name.as_deref()),
+        candidates: candidates(life),
         name: life.name().map(str::to_owned),
-        origin: life.origin,
-        born: life.born,
+        origin: life.birth.origin(),
+        born: life.born(),
         died: life.gone,
-        reachable: None,
-        owner: None,
+        reachable: life.described.as_ref().filter(|_| !dead).and_then(|who| who.reachable),
+        owner: described(|who| who.owner.as_deref()),
         site: life.site.map_or_else(Vec::new, |(_, stack)| context.stacks.frames(stack)),
         live: entries(|shape| Some(shape.live)),
         capacity: entries(|shape| Some(shape.capacity)),
         tombstones: entries(|shape| shape.tombstones),
         overflow: entries(|shape| shape.overflow),
         bytes: if dead { bytes_of_dead(life) } else { bytes(life, shape) },
-        tables: life.holding.ledger.seen(),
-        growths: life.growths,
+        tables: life.holding.ledger.seen().report(context.told),
+        growths: life.growths.report(context.told),
         evacuation: life.evacuation.map(|evacuation| evacuation.report(context.now)),
         next_growth: None,
         verdict: None,
     }
+}
+
+fn candidates(life: &Life) -> Vec<String> {
+    let candidates = life.described.iter().flat_map(|who| &who.candidates);
+    candidates.map(|name| name.clone().into_string()).collect()
 }
 
 fn bytes(life: &Life, shape: Option<&Shape>) -> MapBytes {

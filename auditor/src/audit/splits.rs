@@ -21,7 +21,7 @@ impl Life {
     pub(super) fn split(&mut self, at: Nanos, fact: &Grow, around: &mut Around<'_>) {
         self.heard = self.heard.max(at);
         self.had_table = true;
-        self.growths.split = self.growths.split.saturating_add(1);
+        self.growths.count(GrowthKind::Split);
         let spell = self.spell.take().filter(|spell| at.since(spell.last) <= SPELL);
         let serial = spell.map_or_else(|| self.first_split(at, fact, around), |spell| spell.serial);
         let asked = Asked { at, table: None, bytes: fact.bytes.unwrap_or_default() };

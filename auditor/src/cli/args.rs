@@ -21,6 +21,7 @@ preparation and is never stopped.";
 const EXAMPLES: &str = "\
 Examples:
   auditor doctor -p 4711                        what would work; touches nothing
+  auditor census -p 4711                        which maps hold the memory now
   auditor attach -p 4711 --record incident.rec  watch; Ctrl-C ends with a report
   auditor replay incident.rec -f json           the same report, on any machine
 
@@ -45,6 +46,8 @@ pub(super) enum Verb {
     Attach(Attach),
     /// Start a command and audit it from its first instruction
     Run(Run),
+    /// Look once: which maps hold the memory now. Places nothing, stops nothing
+    Census(Census),
     /// Draw the report of a recording
     Replay(Replay),
     /// What this kernel, these rights and the target allow; what is missing, with its remedy
@@ -82,6 +85,43 @@ pub(super) struct Attach {
     pub(super) name: Option<String>,
     #[command(flatten)]
     pub(super) audit: Audit,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("target").required(true).args(["pid", "name"]))]
+pub(super) struct Census {
+    /// Processes to look at
+    #[arg(short, long, value_name = "PID[,PID]", value_delimiter = ',', value_parser = value::pid)]
+    pub(super) pid: Vec<Pid>,
+    /// Every process of that name, as in /proc/PID/comm
+    #[arg(short, long, value_name = "NAME", value_parser = value::name)]
+    pub(super) name: Option<String>,
+    /// Show the report as text, json or ndjson [default: text]
+    #[arg(short, long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
+    pub(super) format: Option<Format>,
+    #[command(flatten)]
+    pub(super) output: Output,
+    #[command(flatten)]
+    pub(super) rows: Rows,
+    /// Keep all that is seen in FILE, for `auditor replay`; %p, %h, %t as above
+    #[arg(long, value_name = "FILE", value_parser = pattern::parser())]
+    pub(super) record: Option<Pattern>,
+    /// Which hash maps to look for: auto, or one by its name
+    #[arg(long, value_name = "auto|NAME", value_parser = value::runtime, default_value = "auto")]
+    pub(super) runtime: RuntimeChoice,
+    /// Add up maps that are smaller than this instead of listing them
+    #[arg(long, value_name = "SIZE", value_parser = value::size, default_value = "16KiB")]
+    pub(super) min_bytes: Bytes,
+    /// Exit with 4 when the data are incomplete: maps not read, layout not verified
+    #[arg(long)]
+    pub(super) strict: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Rows {
+    /// Maps that the text lists, largest first; json has them all
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value = "20")]
+    pub(super) top: u32,
 }
 
 #[derive(Debug, clap::Args)]
@@ -154,6 +194,8 @@ pub(super) struct Replay {
     pub(super) format: Option<Format>,
     #[command(flatten)]
     pub(super) output: Output,
+    #[command(flatten)]
+    pub(super) rows: Rows,
     /// Exit with 4 when the data are incomplete: events lost, layout not verified, no end
     #[arg(long)]
     pub(super) strict: bool,

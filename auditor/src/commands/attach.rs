@@ -1,23 +1,22 @@
 //! `auditor attach`: audits running processes, side by side.
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 
 use super::audit::{self, Begin, Started};
 use super::exit::{self, CannotAttach, Exit};
 use super::faces::Colour;
-use super::plan_text;
+use super::{plan_text, targets};
 use crate::audit::unit::Pid;
-use crate::cli::{self, Format, Targets};
+use crate::cli::{self, Format};
 use crate::output;
 use crate::probes::host::Host;
 use crate::session::inspect;
 use crate::session::shell::{self, Task};
 use crate::session::timed::timed;
-use crate::target::process::find_by_name;
 
 /// Audits until they end, the user says so, or the time is over.
 pub(super) fn run(request: cli::Attach, colour: Colour) -> anyhow::Result<Exit> {
-    let pids = pids(&request.targets)?;
+    let pids = targets::pids(&request.targets).context(CannotAttach)?;
     let mut audit = request.audit;
     audit.check_files(pids.len())?;
     if pids.len() > 1 && audit.output.format == Format::Live {
@@ -25,18 +24,6 @@ pub(super) fn run(request: cli::Attach, colour: Colour) -> anyhow::Result<Exit> 
         audit.output.format = Format::Text;
     }
     if audit.dry_run { plans(&pids, &audit) } else { watch(&pids, &audit, colour) }
-}
-
-fn pids(targets: &Targets) -> anyhow::Result<Vec<Pid>> {
-    let name = match targets {
-        Targets::Pids(pids) => return Ok(pids.clone()),
-        Targets::Name(name) => name,
-    };
-    let found = find_by_name(name).context("looking for processes")?;
-    if found.is_empty() {
-        return Err(anyhow!("no process is called {name:?}: `ps -e` lists the names")).context(CannotAttach);
-    }
-    Ok(found)
 }
 
 fn plans(pids: &[Pid], request: &cli::Audit) -> anyhow::Result<Exit> {

@@ -26,7 +26,8 @@ impl Exit {
     /// The status for an error that reached the top.
     #[must_use]
     pub fn of(error: &anyhow::Error) -> Self {
-        if error.downcast_ref::<CannotAttach>().is_some() {
+        let cannot = error.downcast_ref::<CannotAttach>().is_some();
+        if cannot || error.downcast_ref::<CannotLook>().is_some() {
             return Self::CannotAttach;
         }
         if reader_is_gone(error) { Self::Clean } else { Self::Usage }
@@ -58,6 +59,11 @@ pub fn story(error: &anyhow::Error) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot attach")]
 pub struct CannotAttach;
+
+/// The same of one look, which attaches nothing: `.context(CannotLook)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot take a census")]
+pub struct CannotLook;
 
 /// What `--strict` minds: anything lost, a layout that failed its check, no end.
 pub(super) fn is_incomplete(report: &Report) -> bool {
@@ -93,6 +99,7 @@ mod tests {
         let attach = anyhow!("no such process").context(CannotAttach).context("pid 4711");
         assert_eq!(Exit::of(&attach), Exit::CannotAttach);
         assert_eq!(format!("{attach:#}"), "pid 4711: cannot attach: no such process");
+        assert_eq!(Exit::of(&anyhow!("no such process").context(CannotLook)), Exit::CannotAttach);
         let gone = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing");
         assert_eq!(Exit::of(&gone), Exit::Clean);
         assert_eq!(Exit::of(&anyhow!("anything else")), Exit::Usage);

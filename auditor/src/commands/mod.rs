@@ -3,6 +3,7 @@
 
 mod attach;
 mod audit;
+mod census;
 mod completions;
 mod doctor;
 mod exit;
@@ -11,15 +12,17 @@ mod faces;
 mod plan_text;
 mod replay;
 mod run;
+mod targets;
 mod topics;
 
 use std::io::Write as _;
 
 use log::LevelFilter;
 
-use crate::cli::{Console, Request, Verb, Verbosity};
+use crate::cli::{Console, Format, Request, Verb, Verbosity};
+use crate::render;
 
-pub use exit::{CannotAttach, Exit, story};
+pub use exit::{CannotAttach, CannotLook, Exit, story};
 use faces::Colour;
 
 /// Does what was asked for.
@@ -35,8 +38,19 @@ pub fn run(request: Request) -> anyhow::Result<Exit> {
         Verb::Completions(shell) => completions::run(shell),
         Verb::Attach(attach) => attach::run(attach, colour),
         Verb::Run(run) => run::run(&run, colour),
+        Verb::Census(census) => census::run(&census, colour),
         Verb::Doctor(doctor) => doctor::run(&doctor),
     }
+}
+
+/// The format of a report that is not followed by others.
+fn render_format(format: Format) -> anyhow::Result<render::Format> {
+    Ok(match format {
+        Format::Text => render::Format::Text,
+        Format::Json => render::Format::Json,
+        Format::Ndjson => render::Format::Ndjson,
+        Format::Live => anyhow::bail!("there is nothing to follow on a live screen"),
+    })
 }
 
 /// Progress and warnings are lines for people: `auditor: warning: ...`. Other crates only speak up

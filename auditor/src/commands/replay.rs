@@ -2,24 +2,24 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
 use super::exit::{self, Exit};
 use super::faces::{self, Colour};
+use super::render_format;
 use crate::audit::Audit;
 use crate::audit::fact::{Fact, What};
 use crate::audit::report::Report;
 use crate::audit::unit::Nanos;
-use crate::cli::{self, Console, Format};
+use crate::cli::{self, Console};
 use crate::output::{self, Output};
 use crate::recording::{self, ReadError, Reader};
 use crate::render::{self, style::Paper};
 
 /// Draws the report of a recording.
 pub(super) fn run(request: &cli::Replay, console: Console) -> anyhow::Result<Exit> {
-    let mut replay = Replay::open(&request.file, &request.output, console)?;
+    let mut replay = Replay::open(request, console)?;
     let damage = replay.play()?;
     let report = replay.end()?;
     if let Some(damage) = damage {
@@ -43,7 +43,8 @@ struct Replay {
 impl Replay {
     /// Reads the first fact, which names the target, and opens the output, so that an output that
     /// cannot be written is known before the work.
-    fn open(file: &Path, request: &cli::Output, console: Console) -> anyhow::Result<Self> {
+    fn open(request: &cli::Replay, console: Console) -> anyhow::Result<Self> {
+        let file = &request.file;
         let mut facts = recording::open(file)?;
         let Some(first) = facts.next().transpose()? else {
             bail!("{} breaks off before its first fact: nothing can be replayed", file.display());
@@ -51,14 +52,14 @@ impl Replay {
         let What::Began(began) = &first.what else {
             bail!("{} does not say how the audit began: it is not a whole recording", file.display());
         };
-        let output = Output::open(request, &output::names(began.pid, began.wall))?;
+        let output = Output::open(&request.output, &output::names(began.pid, began.wall))?;
         let mut replay = Self {
             facts,
             audit: Audit::new(),
             last: first.at,
             ended: false,
-            format: render_format(request.format)?,
-            paper: faces::paper(Colour::of(console), &output),
+            format: render_format(request.output.format)?,
+            paper: faces::paper(Colour::of(console), &output).with_rows(request.rows),
             output,
         };
         replay.take(&first)?;
@@ -123,13 +124,4 @@ impl Replay {
         self.output.finish()?;
         Ok(report)
     }
-}
-
-fn render_format(format: Format) -> anyhow::Result<render::Format> {
-    Ok(match format {
-        Format::Text => render::Format::Text,
-        Format::Json => render::Format::Json,
-        Format::Ndjson => render::Format::Ndjson,
-        Format::Live => bail!("replay cannot draw the live screen"),
-    })
 }

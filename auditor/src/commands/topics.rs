@@ -132,12 +132,43 @@ max(0, resident - needed). Memory that the map holds and its entries do not need
 the two is unknown.",
     },
     Topic {
+        name: "type",
+        also: &["candidates"],
+        line: "what a map maps to what, as its runtime writes it",
+        text: "
+Such as map[string]*main.User. Where the memory does not tell, candidates lists the types that
+it may be of: maps of equally large keys and values without pointers look alike. Who holds it,
+or its next growth, may tell later. null: not known.",
+    },
+    Topic {
+        name: "owner",
+        also: &["reachable", "garbage"],
+        line: "who holds a map: the path from a root to it",
+        text: "
+Such as main.cache -> (main.Cache).Inner: a global variable or a goroutine's stack, and the
+fields that lead from there. reachable says whether any root leads to a map: false is garbage,
+which takes memory until the next collection and is nobody's fault; it is listed apart and
+never blamed. null: nobody looked, or the looking was cut short.",
+    },
+    Topic {
+        name: "census",
+        also: &["one_look"],
+        line: "one look at every map of a process",
+        text: "
+`auditor census` reads the memory of a running process, places nothing in it and does not stop
+it: which maps hold the memory now, of what type, who holds them, how full they are. It takes
+the right to read that memory (CAP_SYS_PTRACE) and no other. What happened before and what
+comes after it cannot know: growths, events and rates are null. An audit takes a census, too,
+when it attaches.",
+    },
+    Topic {
         name: "origin",
         also: &["observed", "before_attach", "before-attach", "born", "died"],
         line: "whether a map was born while the audit watched",
         text: "
-observed: its first table was seen, so its counts are those of its whole life. before-attach:
-it was there, so its counts begin at the attach; born is null then.",
+observed: its first table was seen, so its counts are those of its whole life; or a census
+found it where the one before had found none, and born is the time of that census.
+before-attach: it was there, or nothing shows that it was not; born is null then.",
     },
     Topic {
         name: "fact",
@@ -177,8 +208,9 @@ start and end are nanoseconds of CLOCK_BOOTTIME, wall_start is the clock on the 
         line: "report: RSS over time and what it is made of",
         text: "
 rss has the first, the last and the highest value that was seen. ladder explains rss.last row
-by row and adds up to it; its last row, unexplained, is what no row above accounts for. limit
-is the smallest memory limit of the target's cgroups; null: none.",
+by row and adds up to it; its last row, unexplained, is what no row above accounts for. The
+rows of a managed heap are what its runtime counts, each at most what is left of RSS. limit is
+the smallest memory limit of the target's cgroups; null: none.",
     },
     Topic {
         name: "syscalls",
@@ -199,13 +231,13 @@ insert and delete keys put in and taken out. null: not counted in this audit, wh
     },
     Topic {
         name: "maps",
-        also: &["site", "owner", "reachable", "next_growth", "verdict"],
+        also: &["site", "next_growth", "verdict"],
         line: "report: the maps, largest first",
         text: "
-site is the call stack of a map's largest growth, owner the path from a root to it, reachable
-whether something still refers to it (null: nobody looked). next_growth says with how many
-live entries it grows, how large the new table is and how much is held on top meanwhile; eta
-is when, at the measured rate. verdict says what will become of its memory.",
+Those that wait for the collector come behind those that something leads to, dropped ones last.
+site is the call stack of a map's largest growth. next_growth says with how many live entries
+it grows, how large the new table is and how much is held on top meanwhile; eta is when, at the
+measured rate. verdict says what will become of its memory.",
     },
     Topic {
         name: "populations",
@@ -213,7 +245,9 @@ is when, at the measured rate. verdict says what will become of its memory.",
         line: "report: small maps, added up by type and owner",
         text: "
 Maps whose tables never reached --min-bytes are not listed one by one: a thousand small maps
-can hold more than one large one, and here they are seen together.",
+can hold more than one large one, and here they are seen together. near_empty are those whose
+live entries fill less than an eighth of their slots, over_presized those among them that never
+grew: they were made that large.",
     },
     Topic {
         name: "episodes",
@@ -226,11 +260,27 @@ stall is the longest time without a move.",
     },
     Topic {
         name: "gc",
-        also: &["cycles", "pauses", "heap_live", "heap_goal", "released"],
-        line: "report: the garbage collector",
+        also: &[
+            "cycles",
+            "pauses",
+            "heap",
+            "heap_live",
+            "heap_goal",
+            "in_use",
+            "released",
+            "stacks",
+            "percent",
+            "gives_back_lazily",
+            "size_classes",
+        ],
+        line: "report: the managed heap and its garbage collector",
         text: "
-null where the target has none or it was not looked at. A table that was let go is free for the
-target only after a cycle, and for the kernel only when it is released.",
+null where the target has none or it was not looked at. A map that was let go is free for the
+target only after a cycle, and for the kernel only when it is released.
+in_use is spans with objects in them, allocated the objects: the difference is room between
+them that only objects of the same size class can take. free is kept for later, released given
+back. percent is Go's GOGC, limit its GOMEMLIMIT. All pauses of one cycle count as one.
+gives_back_lazily: RSS stays up until the kernel wants the pages (madvise FREE).",
     },
     Topic {
         name: "findings",

@@ -30,7 +30,8 @@
 //! **Versions.** Postcard is read by position. Whatever changes the encoding of a fact, an appended
 //! variant too, raises [`VERSION`] (a test in `v1.rs` notices), and the older vocabulary gets its
 //! file beside the new one. A reader knows every version up to its own and names the version it would
-//! need otherwise. The table above never changes.
+//! need otherwise. Until the first release version 1 has no readers to keep: it takes what the
+//! vocabulary gains, and freezes with that release. The table above never changes.
 
 mod frame;
 mod reader;

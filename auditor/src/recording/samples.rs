@@ -5,9 +5,9 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::audit::fact::{
-    Allocate, Began, Call, Cost, Counted, Ended, Evacuate, Fact, Free, Grow, GrowthKind, Hook, HookState,
-    Look, Lost, Memory, Occasion, Part, Progress, Rss, RssMember, Runtime, Shape, Stack, StackId, Syscall,
-    What,
+    Allocate, Began, Call, Clear, Cost, Counted, Crowd, Cycle, Described, Ended, Evacuate, Fact, Free, Grow,
+    GrowthKind, Heap, Hook, HookState, Look, Lost, Managed, ManagedEvent, Memory, Occasion, Part, Progress,
+    Rss, RssMember, Runtime, Shape, SizeClass, Stack, StackId, Syscall, What,
 };
 use crate::audit::unit::{Address, Bytes, Nanos, Pid, Tid};
 
@@ -88,7 +88,7 @@ pub(super) fn one_of_each() -> Vec<Fact> {
         failed: Some(12),
     };
     let look =
-        Look { map, occasion: Occasion::AtExit, runtime: text(), shape: shape.clone(), name: Some(text()) };
+        Look { map, occasion: Occasion::Census, runtime: text(), shape: shape.clone(), name: Some(text()) };
     let whats = [
         What::Began(Box::new(began)),
         What::Runtime(Runtime {
@@ -117,10 +117,69 @@ pub(super) fn one_of_each() -> Vec<Fact> {
         What::Cost(Cost { agent_cpu: Nanos(1), agent_rss: Bytes(2), bpf_memory: Bytes(3) }),
         What::Note(text()),
         What::Tick,
-        What::Ended(Ended::TargetReplaced),
+        What::Ended(Ended::OneLook),
+        What::Described(Box::new(described(map))),
+        What::Crowds(vec![crowd()]),
+        What::Heap(Box::new(heap())),
+        What::Cycle(Cycle { number: 41, pause: Nanos(120_000) }),
+        What::Managed(Managed {
+            event: ManagedEvent::LargeObject,
+            bytes: Some(Bytes(7)),
+            stack: Some(stack),
+        }),
+        What::Clear(Clear { map, live: Some(5), stack: Some(stack) }),
     ];
     let fact = |(n, what)| Fact { at: Nanos(1_000_000_000_000 + 1_000 * n), thread: Some(Tid(9)), what };
     (0_u64..).zip(whats).map(fact).collect()
+}
+
+fn described(map: Address) -> Described {
+    let text = || "text".to_owned();
+    Described {
+        map,
+        type_name: Some(text()),
+        candidates: vec![text(), text()],
+        owner: Some(text()),
+        reachable: Some(true),
+    }
+}
+
+fn crowd() -> Crowd {
+    let text = || "text".to_owned();
+    Crowd {
+        runtime: text(),
+        type_name: Some(text()),
+        owner: Some(text()),
+        reachable: Some(false),
+        maps: 1000,
+        live: 3000,
+        capacity: 8000,
+        allocated: Bytes(272_000),
+        needed: Some(Bytes(90_000)),
+        near_empty: 800,
+        over_presized: Some(700),
+    }
+}
+
+fn heap() -> Heap {
+    let class =
+        SizeClass { object: Bytes(48), pointer_free: true, objects: 5, used: Bytes(240), spans: Bytes(8192) };
+    Heap {
+        runtime: "text".to_owned(),
+        in_use: Some(Bytes(1)),
+        allocated: Some(Bytes(2)),
+        free: Some(Bytes(3)),
+        released: Some(Bytes(4)),
+        live: Some(Bytes(5)),
+        goal: Some(Bytes(6)),
+        stacks: Some(Bytes(7)),
+        percent: Some(100),
+        limit: Some(Bytes(8)),
+        cycles: 40,
+        pause_total: Nanos(9),
+        gives_back_lazily: Some(true),
+        classes: vec![class],
+    }
 }
 
 /// A million facts as a busy target gives them: growths with their tables, moves, RSS and looks, a
@@ -274,7 +333,86 @@ fn any_what() -> impl Strategy<Value = What> {
         ".{0,200}".prop_map(What::Note),
         Just(What::Tick),
         Just(What::Ended(Ended::Stopped)),
+        any_described().prop_map(|described| What::Described(Box::new(described))),
+        vec(any_crowd(), 0..20).prop_map(What::Crowds),
+        any_heap().prop_map(|heap| What::Heap(Box::new(heap))),
+        any::<(u64, u64)>().prop_map(|(number, pause)| What::Cycle(Cycle { number, pause: Nanos(pause) })),
+        option::of(any::<u64>()).prop_map(|bytes| What::Managed(Managed {
+            event: if bytes.is_some() { ManagedEvent::HeapExtends } else { ManagedEvent::WorldStops },
+            bytes: bytes.map(Bytes),
+            stack: bytes.map(|_| StackId(2)),
+        })),
+        (address(), option::of(any::<u64>())).prop_map(|(map, live)| What::Clear(Clear {
+            map,
+            live,
+            stack: live.map(|_| StackId(3)),
+        })),
     ]
+}
+
+fn any_described() -> impl Strategy<Value = Described> {
+    let texts = (option::of(".{0,20}"), vec(".{0,20}", 0..5), option::of(".{0,40}"));
+    (any::<u64>(), texts, option::of(any::<bool>())).prop_map(
+        |(map, (type_name, candidates, owner), reachable)| Described {
+            map: Address(map),
+            type_name,
+            candidates,
+            owner,
+            reachable,
+        },
+    )
+}
+
+fn any_crowd() -> impl Strategy<Value = Crowd> {
+    let who = (".{0,10}", option::of(".{0,20}"), option::of(any::<bool>()));
+    (who, any::<[u64; 5]>(), option::of(any::<u64>())).prop_map(
+        |((runtime, type_name, reachable), [maps, live, capacity, allocated, near_empty], more)| Crowd {
+            runtime,
+            owner: type_name.clone(),
+            type_name,
+            reachable,
+            maps,
+            live,
+            capacity,
+            allocated: Bytes(allocated),
+            needed: more.map(Bytes),
+            near_empty,
+            over_presized: more,
+        },
+    )
+}
+
+fn any_heap() -> impl Strategy<Value = Heap> {
+    let sizes = prop::array::uniform8(option::of(any::<u64>().prop_map(Bytes)));
+    let class = any::<(u64, bool, u64)>().prop_map(|(object, pointer_free, objects)| SizeClass {
+        object: Bytes(object),
+        pointer_free,
+        objects,
+        used: Bytes(objects),
+        spans: Bytes(object),
+    });
+    let counts = (option::of(any::<u32>()), any::<(u64, u64)>(), option::of(any::<bool>()));
+    (".{0,10}", sizes, counts, vec(class, 0..70)).prop_map(
+        |(runtime, sizes, (percent, (cycles, pause), gives_back_lazily), classes)| {
+            let [in_use, allocated, free, released, live, goal, stacks, limit] = sizes;
+            Heap {
+                runtime,
+                in_use,
+                allocated,
+                free,
+                released,
+                live,
+                goal,
+                stacks,
+                percent,
+                limit,
+                cycles,
+                pause_total: Nanos(pause),
+                gives_back_lazily,
+                classes,
+            }
+        },
+    )
 }
 
 fn any_began() -> impl Strategy<Value = Began> {

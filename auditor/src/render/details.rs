@@ -8,6 +8,8 @@ use crate::audit::unit::Nanos;
 
 /// Cells of one sentence before it is cut: text from a target may be of any length.
 const SENTENCE: usize = 240;
+/// Cells of a type or an owner, which are told whole where they are not endless.
+const WHOLE: usize = 480;
 
 /// One labelled sentence. An empty label goes on with the one before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,15 +40,15 @@ pub struct Depth {
 /// Everything that is known of a map.
 #[must_use]
 pub fn lines(map: &Map, report: &Report, depth: Depth) -> Vec<Line> {
-    let mut lines = vec![
-        Line::new("what", identity(map)),
-        Line::new("life", life(map, report)),
-        Line::new("entries", entries(map)),
-        Line::new("bytes", sizes(&map.bytes)),
-        Line::new("tables", tables(&map.tables)),
-        Line::new("growths", phrases::growths(&map.growths)),
-    ];
-    lines.extend(map.evacuation.map(|evacuation| evacuated(evacuation, map)));
+    let mut lines = vec![Line::new("what", identity(map))];
+    lines.extend(type_of(map));
+    lines.extend(map.owner.as_deref().map(|owner| Line::new("held by", whole(owner))));
+    lines.extend(life(map, report).map(|life| Line::new("life", life)));
+    lines.push(Line::new("entries", entries(map)));
+    lines.push(Line::new("bytes", sizes(&map.bytes, report)));
+    lines.extend(tables(&map.tables).map(|tables| Line::new("tables", tables)));
+    lines.extend(phrases::growths(&map.growths).map(|growths| Line::new("growths", growths)));
+    lines.extend(map.evacuation.map(|evacuation| evacuated(evacuation, map, report)));
     lines.extend(map.next_growth.map(|next| Line::new("next growth", next_growth(next))));
     lines.extend(map.verdict.as_ref().map(|verdict| Line::new("verdict", said(verdict))));
     lines.extend(site(map, depth.frames));
@@ -54,31 +56,46 @@ pub fn lines(map: &Map, report: &Report, depth: Depth) -> Vec<Line> {
     lines
 }
 
-/// Runtime, type, address, owner.
+/// Runtime and address.
 fn identity(map: &Map) -> String {
-    let mut parts = vec![said(&map.runtime)];
-    parts.extend(map.type_name.as_deref().map(said));
-    parts.push(format!("at {}", map.address));
-    parts.extend(map.owner.as_deref().map(|owner| format!("held by {}", said(owner))));
-    parts.join(", ")
+    format!("{} map at {}", said(&map.runtime), map.address)
 }
 
-/// When it was born, whether it lives.
-fn life(map: &Map, report: &Report) -> String {
-    let at = |time| human::offset(&report.window, time);
-    let born = map
-        .born
-        .map_or_else(|| "there before the audit began".to_owned(), |time| format!("born {}", at(time)));
-    let died = map.died.map_or_else(|| "alive".to_owned(), |time| format!("dropped {}", at(time)));
+/// Its type, or those it may be of.
+fn type_of(map: &Map) -> Option<Line> {
+    match (map.type_name.as_deref(), map.candidates.as_slice()) {
+        (Some(type_name), _) => Some(Line::new("type", whole(type_name))),
+        (None, []) => None,
+        (None, candidates) => {
+            let names: Vec<String> = candidates.iter().map(|name| said(name)).collect();
+            Some(Line::new("type", escape::clip(&format!("one of {}", names.join(", ")), WHOLE)))
+        }
+    }
+}
+
+/// When it was born, whether it lives; in one look, only whether anything leads to it.
+fn life(map: &Map, report: &Report) -> Option<String> {
     let reachable = match map.reachable {
-        None => "",
-        Some(true) => ", still referred to",
-        Some(false) => ", nothing refers to it: it waits for the collector",
+        None => None,
+        Some(true) => Some("something refers to it"),
+        Some(false) => Some("nothing refers to it: it waits for the collector"),
     };
-    format!("{born}, {died}{reachable}")
+    if phrases::is_one_look(report) {
+        return reachable.filter(|_| map.owner.is_none()).map(str::to_owned);
+    }
+    let at = |time| human::offset(&report.window, time);
+    let born = match (map.born, map.tables.allocated) {
+        (None, _) => "there before the audit began".to_owned(),
+        (Some(time), Some(_)) => format!("born {}", at(time)),
+        // Nobody saw its first table asked for: a census found it.
+        (Some(time), None) => format!("born by {}", at(time)),
+    };
+    let died = map.died.map_or_else(|| "alive".to_owned(), |time| format!("dropped {}", at(time)));
+    let reachable = reachable.map_or_else(String::new, |words| format!(", {words}"));
+    Some(format!("{born}, {died}{reachable}"))
 }
 
-/// Live, capacity, tombstones, overflow.
+/// Live and capacity; tombstones and overflow, where there can be any.
 fn entries(map: &Map) -> String {
     let counted = |value| human::known(value, human::count);
     let share = match (map.live, map.capacity) {
@@ -86,12 +103,14 @@ fn entries(map: &Map) -> String {
         _ => String::new(),
     };
     let [live, capacity] = [map.live, map.capacity].map(counted);
-    let [tombstones, overflow] = [map.tombstones, map.overflow].map(counted);
-    format!("{live} live of {capacity} slots{share}, {tombstones} tombstones, {overflow} overflow buckets")
+    let more = [(map.tombstones, "tombstones"), (map.overflow, "overflow buckets")];
+    let more =
+        more.into_iter().filter_map(|(count, what)| Some(format!(", {} {what}", human::count(count?))));
+    format!("{live} live of {capacity} slots{share}{}", more.collect::<String>())
 }
 
-/// Every size.
-fn sizes(held: &MapBytes) -> String {
+/// Every size; in one look, those that are known.
+fn sizes(held: &MapBytes, report: &Report) -> String {
     let parts = [
         ("allocated", held.allocated),
         ("resident", held.resident),
@@ -100,28 +119,32 @@ fn sizes(held: &MapBytes) -> String {
         ("old table", held.old_table),
         ("peak", held.peak),
     ];
-    parts.map(|(name, size)| format!("{name} {}", human::known(size, human::bytes))).join(", ")
+    let looked_once = phrases::is_one_look(report);
+    let said = parts.into_iter().filter(|(name, size)| !looked_once || (size.is_some() && *name != "peak"));
+    let said: Vec<String> =
+        said.map(|(name, size)| format!("{name} {}", human::known(size, human::bytes))).collect();
+    said.join(", ")
 }
 
-/// Asked for and let go.
-fn tables(tables: &Tables) -> String {
-    format!(
-        "{} asked for ({}), {} let go ({})",
-        human::count(tables.allocated),
-        human::bytes(tables.allocated_bytes),
-        human::count(tables.freed),
-        human::bytes(tables.freed_bytes)
-    )
+/// Asked for and let go; `None`: no hook tells of either.
+fn tables(tables: &Tables) -> Option<String> {
+    tables.allocated.or(tables.freed)?;
+    let [allocated, freed] = [tables.allocated, tables.freed].map(|count| human::known(count, human::count));
+    let [allocated_bytes, freed_bytes] =
+        [tables.allocated_bytes, tables.freed_bytes].map(|size| human::known(size, human::bytes));
+    Some(format!("{allocated} asked for ({allocated_bytes}), {freed} let go ({freed_bytes})"))
 }
 
 /// How far the evacuation is and what it holds back.
-fn evacuated(evacuation: Evacuation, map: &Map) -> Line {
+fn evacuated(evacuation: Evacuation, map: &Map, report: &Report) -> Line {
     let Evacuation { moved, total, in_progress, stalled_for } = evacuation;
     let share = human::share(moved, total);
     let mut text = format!("{} of {} old buckets moved ({share})", human::count(moved), human::count(total));
     if in_progress {
         text += &format!(", old table of {} still held", human::known(map.bytes.old_table, human::bytes));
     }
+    // That nothing moved during one look says nothing.
+    let stalled_for = stalled_for.filter(|_| !phrases::is_one_look(report));
     if let Some(stalled) = stalled_for.filter(|stalled| *stalled > Nanos(0)) {
         text += &format!(", nothing moved for {}", human::span(stalled));
     }
@@ -183,4 +206,8 @@ fn growth(episode: &Episode, report: &Report) -> String {
 
 fn said(text: &str) -> String {
     escape::visible(text, SENTENCE)
+}
+
+fn whole(text: &str) -> String {
+    escape::visible(text, WHOLE)
 }

@@ -34,6 +34,20 @@ pub fn visible_tail(text: &str, cells: usize) -> String {
     bounded(pieces, cells)
 }
 
+/// As [`visible`], but what is too long loses its middle: a path says most at its two ends.
+#[must_use]
+pub fn visible_middle(text: &str, cells: usize) -> String {
+    let (pieces, whole) = fitting(text.chars(), cells);
+    if whole || cells == 0 {
+        return bounded(pieces, cells);
+    }
+    let room = cells - width(CUT.encode_utf8(&mut [0; 4]));
+    let (head, _) = fitting(text.chars(), room / 2);
+    let (tail, _) = fitting(text.chars().rev(), room - room / 2);
+    let tail = tail.into_iter().rev();
+    head.into_iter().chain([CUT.to_string()]).chain(tail).collect()
+}
+
 /// Cuts text that is harmless already.
 #[must_use]
 pub fn clip(text: &str, cells: usize) -> String {
@@ -183,6 +197,13 @@ mod tests {
     }
 
     #[test]
+    fn a_long_path_keeps_both_its_ends() {
+        assert_eq!(visible_middle("main.cache.inner.idx", 11), "main.…r.idx");
+        assert_eq!(visible_middle("main.cache", 10), "main.cache");
+        assert_eq!([0, 1, 2].map(|cells| visible_middle("abc", cells)), ["", "…", "…c"]);
+    }
+
+    #[test]
     fn an_escape_is_cut_away_whole() {
         assert_eq!(visible("ab\u{1b}", 6), "ab…");
     }
@@ -197,7 +218,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_comes_in_what_goes_out_is_harmless_and_bounded(text in any::<String>(), cells in 0_usize..40) {
-            for shown in [visible(&text, cells), visible_tail(&text, cells)] {
+            for shown in [visible(&text, cells), visible_tail(&text, cells), visible_middle(&text, cells)] {
                 prop_assert!(width(&shown) <= cells);
                 prop_assert!(shown.chars().all(|letter| matches!(letter, ' '..='~') || is_harmless(letter)));
             }

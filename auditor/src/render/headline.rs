@@ -1,8 +1,8 @@
 //! What holds the memory and how RSS moved: the two sentences that everything else explains.
 
 use super::columns::maps::label;
-use super::human;
-use crate::audit::report::{Map, Memory, Report};
+use super::{human, phrases};
+use crate::audit::report::{Map, Memory, Population, Report};
 use crate::audit::unit::Bytes;
 
 /// Cells for a name within a sentence.
@@ -34,21 +34,30 @@ pub fn held(map: &Map) -> Option<Held> {
     map.bytes.resident.map(Held::Resident).or(allocated)
 }
 
-/// The living map that holds most; the first of equals.
+/// The map that holds most of those that live and that something leads to; the first of equals.
 #[must_use]
 pub fn largest(report: &Report) -> Option<(&Map, Held)> {
-    let living = report.maps.iter().filter(|map| map.died.is_none());
-    let known = living.filter_map(|map| Some((map, held(map)?)));
+    let known = living(report).filter_map(|map| Some((map, held(map)?)));
     // max_by_key would take the last of equals: their order in the report means something.
     known.reduce(|most, next| if next.1.bytes() > most.1.bytes() { next } else { most })
 }
 
-/// What all living maps hold together, listed or folded; `None` where nothing is known.
+/// The listed maps that live and that something leads to, as far as is known.
+fn living(report: &Report) -> impl Iterator<Item = &Map> {
+    report.maps.iter().filter(|map| phrases::is_held(map))
+}
+
+/// The others that do, added up by kind.
+fn crowds(report: &Report) -> impl Iterator<Item = &Population> {
+    report.populations.iter().filter(|row| row.reachable != Some(false))
+}
+
+/// What all living maps hold together, listed or folded, but those that wait for the collector; `None`
+/// where nothing is known.
 #[must_use]
 pub fn all_maps(report: &Report) -> Option<Bytes> {
-    let living = report.maps.iter().filter(|map| map.died.is_none());
-    let listed = living.filter_map(held).map(Held::bytes);
-    let folded = report.populations.iter().map(|population| population.bytes.allocated);
+    let listed = living(report).filter_map(held).map(Held::bytes);
+    let folded = crowds(report).map(|population| population.bytes.allocated);
     listed.chain(folded).reduce(|sum, next| sum + next)
 }
 
@@ -56,14 +65,24 @@ pub fn all_maps(report: &Report) -> Option<Bytes> {
 #[must_use]
 pub fn together(report: &Report) -> Option<String> {
     let all = all_maps(report)?;
-    let living = || report.maps.iter().filter(|map| map.died.is_none());
-    let in_ram = report.populations.is_empty() && living().all(|map| map.bytes.resident.is_some());
+    let in_ram = report.populations.is_empty() && living(report).all(|map| map.bytes.resident.is_some());
     let share = if in_ram { of_rss(all, &report.memory) } else { at_most_of_rss(all, &report.memory) };
-    let unread = match living().filter(|map| held(map).is_none()).count() {
+    let unread = match living(report).filter(|map| held(map).is_none()).count() {
         0 => String::new(),
         unread => format!("; {} not counted: not read", human::plural(unread as u64, "map")),
     };
     Some(format!("All maps together hold {}{share}{unread}.", human::bytes(all)))
+}
+
+/// How many maps wait for the collector, and what they hold; `None`: none does.
+#[must_use]
+pub fn garbage(report: &Report) -> Option<(u64, Bytes)> {
+    let listed = report.maps.iter().filter(|map| phrases::is_garbage(map));
+    let listed = listed.map(|map| (1, map.bytes.allocated.unwrap_or_default()));
+    let folded = report.populations.iter().filter(|row| row.reachable == Some(false));
+    let folded = folded.map(|row| (row.alive, row.bytes.allocated));
+    let add = |(maps, bytes): (u64, Bytes), (more, others)| (maps.saturating_add(more), bytes + others);
+    listed.chain(folded).reduce(add)
 }
 
 /// What holds the memory, in one sentence.
@@ -104,9 +123,16 @@ fn nothing_held(report: &Report) -> String {
             label(map, NAME),
             human::known(peak(map), human::bytes)
         ),
-        None if report.maps.is_empty() && report.populations.is_empty() => "No map was seen.".to_owned(),
+        None if report.maps.is_empty() && report.populations.is_empty() => no_map(report),
+        None if report.maps.iter().any(phrases::is_garbage) => {
+            "No listed map is held by anything.".to_owned()
+        }
         None => "No single map is known to hold memory.".to_owned(),
     }
+}
+
+fn no_map(report: &Report) -> String {
+    if phrases::is_one_look(report) { "There is no map." } else { "No map was seen." }.to_owned()
 }
 
 /// How RSS moved, in one sentence.

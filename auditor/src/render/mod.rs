@@ -11,6 +11,7 @@ pub mod escape;
 pub mod headline;
 pub mod human;
 mod json;
+pub mod look;
 pub mod phrases;
 pub mod style;
 pub mod text;

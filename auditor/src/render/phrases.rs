@@ -3,7 +3,7 @@
 use super::human;
 use super::style::Tone;
 use crate::audit::fact::{Ended, GrowthKind, HookState};
-use crate::audit::report::{Calls, Confidence, Coverage, Events, Growths, Map, Severity, Syscalls};
+use crate::audit::report::{Calls, Confidence, Coverage, Events, Growths, Map, Report, Severity, Syscalls};
 
 /// Why an audit ended.
 #[must_use]
@@ -14,6 +14,7 @@ pub const fn ended(why: Option<Ended>) -> &'static str {
         Some(Ended::Stopped) => "stopped by the user",
         Some(Ended::TargetExited) => "ended by the target's exit",
         Some(Ended::TargetReplaced) => "ended because the target replaced its program",
+        Some(Ended::OneLook) => "in one look",
     }
 }
 
@@ -70,24 +71,26 @@ pub const fn layout(verified: Option<bool>) -> (&'static str, Tone) {
     }
 }
 
-/// Growths of a map, kinds that occurred.
+/// Growths of a map, kinds that occurred; `None`: no hook tells of any.
 #[must_use]
-pub fn growths(growths: &Growths) -> String {
-    let seen: Vec<String> = by_kind(growths)
-        .into_iter()
+pub fn growths(growths: &Growths) -> Option<String> {
+    growths_in_all(growths)?;
+    let told = by_kind(growths).into_iter().filter_map(|(kind, times)| Some((kind, times?)));
+    let seen: Vec<String> = told
         .filter(|(_, times)| *times > 0)
         .map(|(kind, times)| format!("{} {}", human::count(times), growth(kind)))
         .collect();
-    if seen.is_empty() { "none seen".to_owned() } else { seen.join(", ") }
+    Some(if seen.is_empty() { "none seen".to_owned() } else { seen.join(", ") })
 }
 
-/// All growths of a map.
+/// All growths of a map that were told; `None`: no hook tells of any.
 #[must_use]
-pub fn growths_in_all(growths: &Growths) -> u64 {
-    by_kind(growths).into_iter().fold(0, |sum, (_, times)| sum.saturating_add(times))
+pub fn growths_in_all(growths: &Growths) -> Option<u64> {
+    let told = by_kind(growths).into_iter().filter_map(|(_, times)| times);
+    told.reduce(u64::saturating_add)
 }
 
-const fn by_kind(growths: &Growths) -> [(GrowthKind, u64); 6] {
+const fn by_kind(growths: &Growths) -> [(GrowthKind, Option<u64>); 6] {
     [
         (GrowthKind::First, growths.first),
         (GrowthKind::Double, growths.double),
@@ -96,6 +99,25 @@ const fn by_kind(growths: &Growths) -> [(GrowthKind, u64); 6] {
         (GrowthKind::Split, growths.split),
         (GrowthKind::Other, growths.other),
     ]
+}
+
+/// Whether a map lives and something leads to it, as far as is known: only such a map is to blame for
+/// anything.
+#[must_use]
+pub fn is_held(map: &Map) -> bool {
+    map.died.is_none() && map.reachable != Some(false)
+}
+
+/// Whether a map waits for the collector: it takes memory still, and nothing leads to it.
+#[must_use]
+pub fn is_garbage(map: &Map) -> bool {
+    map.died.is_none() && map.reachable == Some(false)
+}
+
+/// Whether a report is of one look: nothing could be seen to happen.
+#[must_use]
+pub fn is_one_look(report: &Report) -> bool {
+    report.window.ended == Some(Ended::OneLook)
 }
 
 /// Whether the old table of a map is still held.

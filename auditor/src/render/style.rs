@@ -19,19 +19,32 @@ pub struct Paper {
     /// With or without colours.
     pub style: Style,
     columns: usize,
+    wide: usize,
+    rows: usize,
 }
 
 impl Paper {
-    /// Columns of a page that no terminal shows, and the most on one that does: longer lines are hard
-    /// to read.
+    /// Columns of a page that no terminal shows, and the most of sentences on one that does: longer lines
+    /// are hard to read.
     pub const COLUMNS: usize = 100;
     /// The fewest: a table needs them.
     const FEWEST: usize = 60;
+    /// The most of a table: types and owners are long.
+    const WIDEST: usize = 200;
+    /// Rows of the table of maps.
+    pub const ROWS: usize = 20;
 
     /// For a terminal with so many columns.
     #[must_use]
     pub fn of(style: Style, columns: usize) -> Self {
-        Self { style, columns: columns.clamp(Self::FEWEST, Self::COLUMNS) }
+        let wide = columns.clamp(Self::FEWEST, Self::WIDEST);
+        Self { style, columns: wide.min(Self::COLUMNS), wide, rows: Self::ROWS }
+    }
+
+    /// The same with so many rows of maps.
+    #[must_use]
+    pub const fn with_rows(self, rows: usize) -> Self {
+        Self { rows, ..self }
     }
 
     /// How many columns a line may have.
@@ -39,11 +52,23 @@ impl Paper {
     pub const fn columns(self) -> usize {
         self.columns
     }
+
+    /// How many columns a line of a table may have.
+    #[must_use]
+    pub const fn wide(self) -> usize {
+        self.wide
+    }
+
+    /// How many maps are listed, at most.
+    #[must_use]
+    pub const fn rows(self) -> usize {
+        self.rows
+    }
 }
 
 impl From<Style> for Paper {
     fn from(style: Style) -> Self {
-        Self { style, columns: Self::COLUMNS }
+        Self::of(style, Self::COLUMNS)
     }
 }
 

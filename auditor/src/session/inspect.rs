@@ -11,7 +11,7 @@ use crate::probes::object::{LoadError, Log};
 use crate::probes::plan::{self, Evacuation, Function, Plan, Wanted};
 use crate::runtimes::{Instance, LayoutError, RUNTIMES, Unusable};
 use crate::target::maps::MapsError;
-use crate::target::memory::LiveMemory;
+use crate::target::memory::{LiveMemory, ReadError};
 use crate::target::module::{Module, modules};
 use crate::target::process::{Process, ProcessError};
 
@@ -108,6 +108,14 @@ pub enum SetupError {
         /// Which check failed.
         error: LayoutError,
     },
+    /// Its memory may not be read.
+    #[error("process {pid}: {error}")]
+    Denied {
+        /// Which process.
+        pid: u32,
+        /// Which right is missing.
+        error: ReadError,
+    },
     /// The kernel side.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -141,9 +149,10 @@ pub struct Inspected {
 /// # Errors
 /// [`SetupError`].
 pub fn inspect(pid: Pid, options: &Options, host: &Host) -> Result<Inspected, SetupError> {
-    let process = Process::open(pid)?;
-    let found = modules(pid)?;
-    let (instance, module) = recognise(&process, &found, options.runtime.as_deref())?;
+    let opened = open(pid, options.runtime.as_deref())?;
+    let build_id = opened.build_id();
+    let Opened { process, instance, modules, home } = opened;
+    let module = &modules[home];
     let wanted = Wanted {
         hooks: instance.hooks(),
         header_len: instance.header_len() as u32,
@@ -151,17 +160,47 @@ pub fn inspect(pid: Pid, options: &Options, host: &Host) -> Result<Inspected, Se
         evacuation: options.evacuation,
     };
     let plan = plan::plan(&wanted, |symbol| function(&*instance, module, symbol), host);
-    let main = found.iter().find(|module| module.is_main());
-    let build_id = main.and_then(|module| module.elf().ok()?.build_id().map(str::to_owned));
     Ok(Inspected { process, instance, plan, host: host.clone(), build_id })
 }
 
-/// The first runtime that is in one of the files.
-fn recognise<'a>(
+/// A process that may be looked at, and its runtime.
+#[derive(Debug)]
+pub struct Opened {
+    /// The process.
+    pub process: Process,
+    /// Its runtime.
+    pub instance: Box<dyn Instance>,
+    modules: Vec<Module>,
+    /// Which of them holds the runtime.
+    home: usize,
+}
+
+impl Opened {
+    /// The program's build id.
+    #[must_use]
+    pub fn build_id(&self) -> Option<String> {
+        let main = self.modules.iter().find(|module| module.is_main())?;
+        main.elf().ok()?.build_id().map(str::to_owned)
+    }
+}
+
+/// Opens a process and recognises its runtime, or only the one that is named.
+///
+/// # Errors
+/// [`SetupError`].
+pub fn open(pid: Pid, only: Option<&str>) -> Result<Opened, SetupError> {
+    let process = Process::open(pid)?;
+    let modules = modules(pid)?;
+    let (instance, home) = recognise(&process, &modules, only)?;
+    Ok(Opened { process, instance, modules, home })
+}
+
+/// The first runtime that is in one of the files, and in which.
+fn recognise(
     process: &Process,
-    modules: &'a [Module],
+    modules: &[Module],
     only: Option<&str>,
-) -> Result<(Box<dyn Instance>, &'a Module), SetupError> {
+) -> Result<(Box<dyn Instance>, usize), SetupError> {
     let known = || RUNTIMES.iter().map(|runtime| runtime.name()).collect::<Vec<_>>().join(", ");
     if let Some(name) = only
         && !RUNTIMES.iter().any(|runtime| runtime.name() == name)
@@ -172,10 +211,11 @@ fn recognise<'a>(
     let memory = LiveMemory::of(process);
     let identity = process.identity();
     for runtime in wanted {
-        let found = modules.iter().find_map(|module| Some((runtime.recognise(module, &memory)?, module)));
-        let Some((recognised, module)) = found else { continue };
+        let mut files = modules.iter().enumerate();
+        let found = files.find_map(|(home, module)| Some((runtime.recognise(module, &memory)?, home)));
+        let Some((recognised, home)) = found else { continue };
         return match recognised {
-            Ok(instance) => Ok((instance, module)),
+            Ok(instance) => Ok((instance, home)),
             Err(reason) => {
                 Err(SetupError::Unusable { pid: identity.pid.0, comm: identity.comm.clone(), reason })
             }

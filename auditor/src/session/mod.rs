@@ -1,14 +1,16 @@
 //! The live loop: wait for the ring, the clock, the target's end or the user; drain, tick, show.
 //! Async lives here, in `probes/ring.rs` and in what starts it, nowhere else.
 //!
-//! `shell` is what the verbs need of the event loop. `inspect` makes a plan out of a
-//! pid, `setup` a [`Live`] target out of the plan; `live` is one round of it, `census` a look over the whole process; `translate`, `governor`
-//! are pure, `sampler` and `stacks` read the target.
+//! `shell` is what the verbs need of the event loop. `inspect` makes a plan out of a pid, `setup` a
+//! [`Live`] target out of the plan; `live` is one round of it, `census` a look over the whole process.
+//! `one_look` is such a look by itself, without the kernel side. `translate` and `governor` are pure,
+//! `sampler` and `stacks` read the target.
 
 mod census;
 pub mod governor;
 pub mod inspect;
 pub mod live;
+pub mod one_look;
 pub mod sampler;
 pub mod setup;
 pub mod shell;

@@ -18,7 +18,8 @@ use crate::probes::kernel::{Kernel, Multi};
 use crate::probes::object::Settings;
 use crate::probes::plan;
 use crate::recording;
-use crate::target::memory::{LiveMemory, Memory as _};
+use crate::runtimes::{Instance, LayoutError};
+use crate::target::memory::{LiveMemory, Memory as _, ReadError};
 use crate::target::process::Process;
 
 /// Loads the kernel side, places the plan, and takes the first census. Facts are kept in `recording`,
@@ -33,7 +34,7 @@ pub fn start(
 ) -> Result<Live, SetupError> {
     let pid = inspected.process.pid();
     let memory = LiveMemory::of(&inspected.process);
-    let runtime = check_layout(&mut inspected, &memory)?;
+    let runtime = check_layout(&mut *inspected.instance, &inspected.process, &memory)?;
     let multi = if inspected.host.has_sound_multi_links() { options.multi } else { Multi::Forbidden };
     let settings = settings(&inspected.host, options);
     let mut kernel = timed("loading the kernel side", || Kernel::load(&settings, multi))?;
@@ -81,16 +82,29 @@ fn first_census(live: &mut Live, pid: Pid) -> Result<(), SetupError> {
     live.census().map_err(layout)
 }
 
-fn check_layout(inspected: &mut Inspected, memory: &LiveMemory) -> Result<fact::Runtime, SetupError> {
-    let pid = inspected.process.pid().0;
-    let mut found = inspected.instance.found();
-    match inspected.instance.check(memory) {
+/// Checks the layout on this process before any number of it is shown.
+pub(super) fn check_layout(
+    instance: &mut dyn Instance,
+    process: &Process,
+    memory: &LiveMemory,
+) -> Result<fact::Runtime, SetupError> {
+    let mut found = instance.found();
+    match instance.check(memory) {
         Ok(()) => {
             found.verified = Some(true);
             Ok(found)
         }
-        Err(_) if inspected.process.has_exited() => Err(SetupError::Ended { pid }),
-        Err(error) => Err(SetupError::Layout { pid, runtime: found.name, error }),
+        Err(error) => Err(failed(process, found.name, error)),
+    }
+}
+
+/// Why a process could not be read: it has ended, nobody may, or it is not what it should be.
+pub(super) fn failed(process: &Process, runtime: String, error: LayoutError) -> SetupError {
+    let pid = process.pid().0;
+    match error {
+        _ if process.has_exited() => SetupError::Ended { pid },
+        LayoutError::Unreadable { error: error @ ReadError::Denied, .. } => SetupError::Denied { pid, error },
+        error => SetupError::Layout { pid, runtime, error },
     }
 }
 
@@ -144,7 +158,7 @@ fn attach_events(kernel: &mut Kernel, host: &Host, without: &[String]) -> BTreeM
     hooks
 }
 
-fn began(process: &Process, build_id: Option<String>, options: &Options) -> Began {
+pub(super) fn began(process: &Process, build_id: Option<String>, options: &Options) -> Began {
     let identity = process.identity();
     let name = uname().ok();
     let of = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();

@@ -55,7 +55,8 @@ pub enum ReadError {
     Gone,
     /// No right to.
     #[error(
-        "no right to read the memory of the process (CAP_SYS_PTRACE, /proc/sys/kernel/yama/ptrace_scope)"
+        "no right to read its memory: it takes CAP_SYS_PTRACE, which root has unless a container or a security \
+         module takes it away (see also /proc/sys/kernel/yama/ptrace_scope)"
     )]
     Denied,
 }

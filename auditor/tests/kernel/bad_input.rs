@@ -116,7 +116,7 @@ fn of_two_pids_the_one_that_can_be_audited_is() {
 }
 
 /// A copy of the auditor that everybody may run: the folder of the build may be closed to others.
-fn copy_for_all(scene: &Scene) -> PathBuf {
+pub(crate) fn copy_for_all(scene: &Scene) -> PathBuf {
     let folder = scene.path("");
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
     let copy = folder.join("auditor");
@@ -124,7 +124,8 @@ fn copy_for_all(scene: &Scene) -> PathBuf {
     copy
 }
 
-fn with_setpriv(scene: &Scene, program: &Path, setpriv: &[&str], args: &[&str]) -> Ended {
+/// Runs a program with fewer rights.
+pub(crate) fn with_setpriv(scene: &Scene, program: &Path, setpriv: &[&str], args: &[&str]) -> Ended {
     let mut command = Command::new("setpriv");
     command.args(setpriv).arg("--").arg(program).args(args).stdin(Stdio::null());
     scene.start("unprivileged", &mut command).end_by_itself()

@@ -273,6 +273,9 @@ pub enum Occasion {
     Poll,
     /// Copied by the kernel while the process exited.
     AtExit,
+    /// By a census that was not the first one, at a place where the one before had found no map at
+    /// all: none that it listed, and none that it folded.
+    Census,
 }
 
 /// A map was read from memory.
@@ -465,4 +468,6 @@ pub enum Ended {
     TargetExited,
     /// The target replaced its program: the maps that were audited are gone.
     TargetReplaced,
+    /// It was one look, and nothing was to follow it.
+    OneLook,
 }

@@ -1,10 +1,9 @@
 //! Births, deaths, and addresses that are used again.
 
 use super::made::{
-    MAP, SECOND, allocate, began, evacuate, fact, free, gone, grow, last_free, look, only_map, overflow,
-    shape, told, under_way, with_hooks,
+    MAP, SECOND, allocate, began, evacuate, fact, folding, free, gone, grow, last_free, look, only_map,
+    overflow, shape, told, under_way, with_hooks,
 };
-use crate::audit::Audit;
 use crate::audit::fact::{Counted, GrowthKind, Occasion, Shape, What};
 use crate::audit::report::{Confidence, Origin};
 use crate::audit::unit::{Address, Bytes, Nanos};
@@ -19,7 +18,7 @@ fn a_bucket_array_asked_for_where_no_map_lives_is_a_birth() {
     let map = only_map(&report);
     assert_eq!((map.origin, map.born, map.died), (Origin::Observed, Some(Nanos(5)), None));
     assert_eq!((map.bytes.allocated, map.bytes.old_table), (Some(Bytes(1000)), Some(Bytes(0))));
-    assert_eq!((map.live, map.growths.first), (None, 1), "nobody has looked at it");
+    assert_eq!((map.live, map.growths.first), (None, Some(1)), "nobody has looked at it");
 }
 
 #[test]
@@ -51,7 +50,7 @@ fn a_map_found_by_polling_before_its_first_table_is_seen_whole() {
         [(5, look(Occasion::Poll, empty)), (6, allocate(0x10, 1000)), (7, look(Occasion::Poll, full))],
     );
     let map = only_map(&report);
-    assert_eq!((map.origin, map.born, map.growths.first), (Origin::Observed, Some(Nanos(6)), 1));
+    assert_eq!((map.origin, map.born, map.growths.first), (Origin::Observed, Some(Nanos(6)), Some(1)));
     assert_eq!(report.events.insert, Some(4));
     assert_eq!(report.coverage.notes, Vec::<String>::new());
 }
@@ -71,7 +70,7 @@ fn the_last_table_of_a_dropped_map_is_its_death() {
     assert_eq!(map.died, Some(Nanos(8)));
     assert_eq!((map.live, map.capacity, map.bytes.allocated), (Some(0), Some(0), Some(Bytes(0))));
     assert_eq!(map.bytes.peak, Some(Bytes(1428)));
-    assert_eq!((map.tables.freed, map.tables.freed_bytes), (2, Bytes(1300)));
+    assert_eq!((map.tables.freed, map.tables.freed_bytes), (Some(2), Some(Bytes(1300))));
     assert_eq!(report.coverage.confidence, Confidence::Exact);
 }
 
@@ -95,7 +94,7 @@ fn the_same_address_after_a_death_is_another_map() {
         ],
     );
     let lives: Vec<_> = report.maps.iter().map(|map| (map.born, map.died, map.tables.allocated)).collect();
-    assert_eq!(lives, [(Some(Nanos(7)), None, 2), (Some(Nanos(5)), Some(Nanos(6)), 1)]);
+    assert_eq!(lives, [(Some(Nanos(7)), None, Some(2)), (Some(Nanos(5)), Some(Nanos(6)), Some(1))]);
     assert!(report.maps.iter().all(|map| map.address == Address(MAP)));
 }
 
@@ -114,7 +113,7 @@ fn the_frees_of_a_map_from_before_find_it_although_its_tables_were_never_seen() 
     let buried = told(audit, [(2 * SECOND, What::Tick)]);
     for report in [leaving, buried] {
         let map = only_map(&report);
-        assert_eq!((map.died, map.tables.freed), (Some(Nanos(7)), 2));
+        assert_eq!((map.died, map.tables.freed), (Some(Nanos(7)), Some(2)));
         assert_eq!(map.bytes.peak, Some(Bytes(1428)));
         assert_eq!(report.coverage.confidence, Confidence::Exact);
     }
@@ -130,7 +129,7 @@ fn a_map_that_is_gone_is_dead_at_once_and_the_frees_that_follow_are_still_its_ow
     let report = told(audit, [(2 * SECOND, What::Tick), (3 * SECOND, allocate(0x10, 100))]);
     assert_eq!(report.maps.len(), 2);
     let dead = &report.maps[1];
-    assert_eq!((dead.died, dead.tables.freed), (Some(Nanos(6)), 1));
+    assert_eq!((dead.died, dead.tables.freed), (Some(Nanos(6)), Some(1)));
 }
 
 #[test]
@@ -203,9 +202,8 @@ fn only_the_first_word_about_the_smallest_size_counts() {
 #[test]
 fn small_maps_are_folded_and_lose_nothing() {
     let report = told(
-        Audit::new(),
+        folding(1000),
         [
-            (0, began(1000)),
             (1, allocate(0x10, 900)),
             (2, last_free(0x10, 900)),
             (3, allocate(0x10, 70)),
@@ -217,6 +215,9 @@ fn small_maps_are_folded_and_lose_nothing() {
     assert_eq!((large.bytes.peak, large.died), (Some(Bytes(1028)), Some(Nanos(2))), "with its header");
     let small = &report.populations[0];
     assert_eq!((small.maps, small.alive), (2, 1));
-    assert_eq!((small.tables.allocated, small.tables.freed, small.growths.first), (2, 1, 2));
+    assert_eq!(
+        (small.tables.allocated, small.tables.freed, small.growths.first),
+        (Some(2), Some(1), Some(2))
+    );
     assert_eq!(small.bytes.allocated, Bytes(60));
 }

@@ -35,7 +35,7 @@ fn a_growth_is_told_from_its_start_to_the_end_of_the_old_table() {
     assert_eq!((growth.mmap_lag, growth.rss_lag), (Some(Nanos(1)), Some(Nanos(10))));
     assert_eq!((growth.rss_delta, growth.evacuated, growth.stall), (Some(2000), 4, Some(Nanos(50))));
     let map = only_map(&report);
-    assert_eq!((map.growths.first, map.growths.double), (1, 1));
+    assert_eq!((map.growths.first, map.growths.double), (Some(1), Some(1)));
     let done = Evacuation { moved: 4, total: 4, in_progress: false, stalled_for: None };
     assert_eq!(map.evacuation, Some(done));
     assert_eq!((map.bytes.allocated, map.bytes.old_table), (Some(Bytes(2100)), Some(Bytes(0))));
@@ -227,7 +227,7 @@ fn splits_close_together_are_one_episode_and_later_ones_another() {
         spans,
         [(Nanos(10), Some(Nanos(10 + SECOND)), Bytes(200)), (second, Some(second), Bytes(100))]
     );
-    assert_eq!((report.events.grow, only_map(&report).growths.split), (Some(3), 3));
+    assert_eq!((report.events.grow, only_map(&report).growths.split), (Some(3), Some(3)));
     assert_eq!(only_map(&report).site, ["main.fill"]);
 }
 

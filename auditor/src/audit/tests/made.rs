@@ -22,6 +22,17 @@ pub(super) fn under_way() -> Audit {
     with_hooks(&HOOKS)
 }
 
+/// The same, but maps that never held `min_bytes` are folded.
+pub(super) fn folding(min_bytes: u64) -> Audit {
+    let mut audit = Audit::new();
+    audit.apply(&fact(0, began(min_bytes)));
+    audit.apply(&fact(0, What::Runtime(runtime(Some(true)))));
+    for (name, id) in HOOKS.iter().zip(0..) {
+        audit.apply(&fact(0, What::Hook(hook(id, name, HookState::Attached))));
+    }
+    audit
+}
+
 /// An audit with these hooks in place.
 pub(super) fn with_hooks(names: &[&str]) -> Audit {
     let mut audit = Audit::new();

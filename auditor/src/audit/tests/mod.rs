@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod births;
 #[cfg(test)]
+mod census;
+#[cfg(test)]
 mod growths;
 #[cfg(test)]
 mod hostile;

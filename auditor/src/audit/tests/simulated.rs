@@ -11,11 +11,13 @@ use proptest::prelude::*;
 
 use super::made::{HOOKS, SECOND, began, fact, hook, runtime};
 use crate::audit::Audit;
+use crate::audit::counts::{Growths, Tables};
 use crate::audit::fact::{
     Allocate, Counted, Ended, Evacuate, Fact, Free, Grow, GrowthKind, HookState, Look, Occasion, Part,
     Progress, Shape, What,
 };
-use crate::audit::report::{Confidence, Growths, Map, Origin, Report, Tables};
+use crate::audit::report::{self, Confidence, Map, Origin, Report};
+use crate::audit::told::Kinds;
 use crate::audit::unit::{Address, Bytes, Nanos};
 
 const HEADER: u64 = 128;
@@ -291,10 +293,8 @@ impl World {
         self.totals.grow += attached;
         let subject = self.subject(map);
         subject.counted.grow += 1;
-        match kind {
-            GrowthKind::Double => subject.growths.double += attached,
-            GrowthKind::SameSize => subject.growths.same_size += attached,
-            _ => subject.growths.shrink += attached,
+        if attached > 0 {
+            subject.growths.count(kind);
         }
         let (from, to) = (1 << subject.now.log2, 1 << log2);
         self.tell(What::Grow(Grow {
@@ -326,7 +326,9 @@ impl World {
             subject.known = true;
             subject.tables.allocated += 1;
             subject.tables.allocated_bytes += Bytes(bytes);
-            subject.growths.first += u64::from(first && !subject.before);
+            if first && !subject.before {
+                subject.growths.count(GrowthKind::First);
+            }
             subject.peak = subject.peak.max(subject.allocated());
         }
         self.tell(What::Allocate(Allocate {
@@ -469,7 +471,8 @@ fn assert_is_as(map: &Map, subject: &Subject, from_start: bool) {
     assert_eq!((map.tombstones, map.overflow), (shape.tombstones, shape.overflow));
     assert_eq!(map.bytes.allocated, Some(shape.allocated));
     assert_eq!(map.bytes.old_table, Some(shape.old_bytes));
-    assert_eq!((map.tables, map.growths), (subject.tables, subject.growths));
+    let all = Kinds { allocated: true, freed: true, grown: true, split: true };
+    assert_eq!((map.tables, map.growths), (subject.tables.report(all), subject.growths.report(all)));
     if from_start {
         assert_eq!(map.bytes.peak, Some(Bytes(subject.peak)));
     }
@@ -501,15 +504,17 @@ fn evacuating(world: &World) -> usize {
     world.maps.values().filter(|subject| subject.old.is_some()).count()
 }
 
-fn all_growths(growths: Growths) -> u64 {
-    let Growths { first, double, same_size, shrink, split, other } = growths;
-    first + double + same_size + shrink + split + other
+fn all_growths(growths: report::Growths) -> u64 {
+    let report::Growths { first, double, same_size, shrink, split, other } = growths;
+    [first, double, same_size, shrink, split, other].into_iter().flatten().sum()
 }
 
 /// Maps, alive, live, capacity, bytes, tables, growths: over listed and folded.
 fn sums(report: &Report) -> [u64; 10] {
-    let tables =
-        |tables: Tables| [tables.allocated, tables.allocated_bytes.0, tables.freed, tables.freed_bytes.0];
+    let tables = |tables: report::Tables| {
+        let bytes = [tables.allocated_bytes, tables.freed_bytes].map(Option::unwrap_or_default);
+        [tables.allocated.unwrap_or(0), bytes[0].0, tables.freed.unwrap_or(0), bytes[1].0]
+    };
     let row = |maps, alive, live, capacity, bytes: Bytes, [a, b, c, d]: [u64; 4], growths| {
         [maps, alive, live, capacity, bytes.0, a, b, c, d, all_growths(growths)]
     };

@@ -1,6 +1,6 @@
 //! What was asked for, checked as a whole. Nothing here does anything.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +10,11 @@ use super::args::{self, Args, Evacuation, Format};
 use super::pattern::Pattern;
 use super::{Stdout, Surroundings};
 use crate::audit::unit::{Bytes, Pid};
+
+mod output;
+
+pub use output::{Destination, Output, Overwrite};
+use output::{check_files, check_live, check_record};
 
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +32,8 @@ pub enum Verb {
     Attach(Attach),
     /// Start a command and audit it.
     Run(Run),
+    /// Look at running processes once.
+    Census(Census),
     /// Draw the report of a recording.
     Replay(Replay),
     /// Say what is possible here.
@@ -141,6 +148,25 @@ impl Budget {
     }
 }
 
+/// Look at running processes once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Census {
+    /// Which.
+    pub targets: Targets,
+    /// Where the report goes and how it looks; never [`Format::Live`].
+    pub output: Output,
+    /// Maps that the text lists.
+    pub rows: usize,
+    /// Where the facts go.
+    pub record: Option<Pattern>,
+    /// Which runtimes to look for.
+    pub runtime: RuntimeChoice,
+    /// Maps that stay below are folded into populations.
+    pub min_bytes: Bytes,
+    /// Exit with 4 on incomplete data.
+    pub strict: bool,
+}
+
 /// Draw the report of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replay {
@@ -148,6 +174,8 @@ pub struct Replay {
     pub file: PathBuf,
     /// Where the report goes and how it looks; never [`Format::Live`].
     pub output: Output,
+    /// Maps that the text lists.
+    pub rows: usize,
     /// Exit with 4 on incomplete data.
     pub strict: bool,
 }
@@ -164,35 +192,6 @@ pub struct Doctor {
 pub struct Explain {
     /// Which; `None`: list all.
     pub topic: Option<String>,
-}
-
-/// Where the report goes and how it looks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
-    /// How it looks. [`Format::Live`] only where standard output is a terminal and takes it.
-    pub format: Format,
-    /// Where it goes.
-    pub to: Destination,
-    /// What becomes of files that exist: those of the report and of the recording.
-    pub existing: Overwrite,
-}
-
-/// Where the report goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
-    /// Standard output.
-    Stdout,
-    /// A file for each target.
-    File(Pattern),
-}
-
-/// What becomes of a file that exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overwrite {
-    /// It stays, and that is an error.
-    Refuse,
-    /// It is replaced.
-    Replace,
 }
 
 /// Flags that do not fit together.
@@ -223,9 +222,9 @@ pub enum UsageError {
     /// A screen without a terminal.
     #[error("-f live needs a terminal and stdout is none: take -f text, json or ndjson")]
     LiveWithoutTerminal,
-    /// A screen for a recording.
-    #[error("replay cannot draw the live screen: take -f text, json or ndjson")]
-    LiveReplay,
+    /// A screen for something that does not go on.
+    #[error("{0} cannot draw the live screen: take -f text, json or ndjson")]
+    NothingLive(&'static str),
 }
 
 impl Request {
@@ -235,6 +234,7 @@ impl Request {
             args::Verb::Run(run) => {
                 Verb::Run(Run { command: run.command, audit: Audit::new(run.audit, around.stdout)? })
             }
+            args::Verb::Census(census) => Verb::Census(Census::new(census)?),
             args::Verb::Replay(replay) => Verb::Replay(Replay::new(replay)?),
             args::Verb::Doctor(doctor) => Verb::Doctor(Doctor { pid: doctor.pid }),
             args::Verb::Explain(explain) => Verb::Explain(Explain { topic: explain.topic }),
@@ -259,14 +259,50 @@ impl Console {
 impl Attach {
     fn new(args: args::Attach, stdout: Stdout) -> Result<Self, UsageError> {
         let audit = Audit::new(args.audit, stdout)?;
-        let targets = match args.name {
-            Some(name) => Targets::Name(name),
-            None => Targets::Pids(each_once(args.pid)),
-        };
+        let targets = Targets::new(args.name, args.pid);
         if let Targets::Pids(pids) = &targets {
             audit.check_files(pids.len())?;
         }
         Ok(Self { targets, audit })
+    }
+}
+
+impl Targets {
+    fn new(name: Option<String>, pids: Vec<Pid>) -> Self {
+        match name {
+            Some(name) => Self::Name(name),
+            None => Self::Pids(each_once(pids)),
+        }
+    }
+}
+
+impl Census {
+    fn new(args: args::Census) -> Result<Self, UsageError> {
+        let output = Output::ended(args.format, args.output, "census")?;
+        if let Some(record) = &args.record {
+            check_record(record, &output.to)?;
+        }
+        let census = Self {
+            targets: Targets::new(args.name, args.pid),
+            output,
+            rows: args.rows.top as usize,
+            record: args.record,
+            runtime: args.runtime,
+            min_bytes: args.min_bytes,
+            strict: args.strict,
+        };
+        if let Targets::Pids(pids) = &census.targets {
+            census.check_files(pids.len())?;
+        }
+        Ok(census)
+    }
+
+    /// Whether that many processes can be told apart in the files that were named.
+    ///
+    /// # Errors
+    /// [`UsageError::OneFileForMany`], where not.
+    pub fn check_files(&self, processes: usize) -> Result<(), UsageError> {
+        check_files(&self.output, self.record.as_ref(), processes)
     }
 }
 
@@ -304,57 +340,14 @@ impl Audit {
     /// # Errors
     /// [`UsageError::OneFileForMany`], where not.
     pub fn check_files(&self, processes: usize) -> Result<(), UsageError> {
-        let report = match &self.output.to {
-            Destination::File(file) => Some(("-o", file)),
-            Destination::Stdout => None,
-        };
-        let recording = self.record.as_ref().map(|file| ("--record", file));
-        for (flag, file) in report.into_iter().chain(recording) {
-            if processes > 1 && !file.tells_pids_apart() {
-                let file = AsRef::<OsStr>::as_ref(file).to_owned();
-                return Err(UsageError::OneFileForMany { flag, file, processes });
-            }
-        }
-        Ok(())
+        check_files(&self.output, self.record.as_ref(), processes)
     }
 }
 
 impl Replay {
     fn new(args: args::Replay) -> Result<Self, UsageError> {
-        let output = Output::new(args.format.unwrap_or(Format::Text), args.output);
-        if output.format == Format::Live {
-            return Err(UsageError::LiveReplay);
-        }
-        Ok(Self { file: args.file, output, strict: args.strict })
-    }
-}
-
-impl Output {
-    fn new(format: Format, args: args::Output) -> Self {
-        let to = match args.output {
-            Some(file) if !file.is_stdout() => Destination::File(file),
-            _ => Destination::Stdout,
-        };
-        let existing = if args.force { Overwrite::Replace } else { Overwrite::Refuse };
-        Self { format, to, existing }
-    }
-}
-
-fn check_live(to: &Destination, stdout: Stdout) -> Result<(), UsageError> {
-    match (to, stdout) {
-        (Destination::File(_), _) => Err(UsageError::LiveToFile),
-        (Destination::Stdout, Stdout::Other) => Err(UsageError::LiveWithoutTerminal),
-        (Destination::Stdout, Stdout::Terminal) => Ok(()),
-    }
-}
-
-fn check_record(record: &Pattern, to: &Destination) -> Result<(), UsageError> {
-    match to {
-        _ if record.is_stdout() => Err(UsageError::RecordToStdout),
-        Destination::File(report) if report == record => {
-            Err(UsageError::SameFile(AsRef::<OsStr>::as_ref(report).to_owned()))
-        }
-        _ => Ok(()),
+        let output = Output::ended(args.format, args.output, "replay")?;
+        Ok(Self { file: args.file, output, rows: args.rows.top as usize, strict: args.strict })
     }
 }
 

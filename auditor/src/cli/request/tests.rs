@@ -78,6 +78,7 @@ fn a_screen_cannot_go_where_no_screen_is() {
     assert!(refusal("attach -p 1 -f live -o file", TERMINAL).contains("cannot go into a file"));
     assert!(refusal("attach -p 1 -f live", PIPE).contains("needs a terminal"));
     assert!(refusal("replay a.rec -f live", TERMINAL).contains("replay cannot draw"));
+    assert!(refusal("census -p 1 -f live", TERMINAL).contains("census cannot draw"));
 }
 
 #[test]
@@ -147,6 +148,30 @@ fn replay_and_the_small_verbs_arrive() {
     assert_eq!(verb("doctor -p 9"), Verb::Doctor(Doctor { pid: Some(Pid(9)) }));
     assert_eq!(verb("explain tombstones"), Verb::Explain(Explain { topic: Some("tombstones".to_owned()) }));
     assert_eq!(verb("completions zsh"), Verb::Completions(Shell::Zsh));
+}
+
+#[test]
+fn a_census_arrives_with_its_files() {
+    let census = |line: &str| match parse(line, TERMINAL).unwrap().verb {
+        Verb::Census(census) => census,
+        other => panic!("{other:?}"),
+    };
+    let plain = census("census -p 7");
+    assert_eq!(
+        (plain.targets, plain.rows, plain.min_bytes),
+        (Targets::Pids(vec![Pid(7)]), 20, Bytes(16 << 10))
+    );
+    assert_eq!((plain.output.format, plain.output.to), (Format::Text, Destination::Stdout));
+    assert_eq!((plain.record, plain.runtime, plain.strict), (None, RuntimeChoice::Auto, false));
+    let full = census(
+        "census -n orders -f json -o %p.json --force --record %p.rec --runtime demo --min-bytes 0 --top 50 --strict",
+    );
+    assert_eq!((full.targets, full.rows), (Targets::Name("orders".to_owned()), 50));
+    assert!(full.strict && full.record.is_some());
+    assert!(refusal("census -p 1,2 -o a.txt", PIPE).contains("put %p"));
+    assert!(refusal("census -p 1 -o a --record a", PIPE).contains("both name a"));
+    assert!(refusal("census", PIPE).contains("--pid"));
+    assert!(refusal("census -p 1 --top 0", PIPE).contains("--top"));
 }
 
 #[test]

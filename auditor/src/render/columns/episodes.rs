@@ -1,6 +1,6 @@
 //! The columns of a growth episode.
 
-use super::{Cell, Column, Side, maps};
+use super::{Cell, Column, Side, always, maps};
 use crate::audit::report::{Episode, Report};
 use crate::audit::unit::Nanos;
 use crate::render::style::Tone;
@@ -14,6 +14,7 @@ pub const EPISODES: &[Column<Episode>] = &[
         width: 9,
         side: Side::Right,
         importance: 1,
+        speaks: always,
         cell: |episode, report, _| Cell::normal(human::offset(&report.window, episode.start)),
         sort: None,
     },
@@ -23,6 +24,7 @@ pub const EPISODES: &[Column<Episode>] = &[
         width: 16,
         side: Side::Stretch,
         importance: 2,
+        speaks: always,
         cell: |episode, report, cells| Cell::normal(name(episode, report, cells)),
         sort: None,
     },
@@ -32,6 +34,7 @@ pub const EPISODES: &[Column<Episode>] = &[
         width: 9,
         side: Side::Left,
         importance: 3,
+        speaks: always,
         cell: |episode, _, _| Cell::normal(phrases::growth(episode.kind).to_owned()),
         sort: None,
     },
@@ -41,6 +44,7 @@ pub const EPISODES: &[Column<Episode>] = &[
         width: 9,
         side: Side::Right,
         importance: 5,
+        speaks: always,
         cell: |episode, _, _| took(episode),
         sort: None,
     },
@@ -50,6 +54,7 @@ pub const EPISODES: &[Column<Episode>] = &[
         width: 9,
         side: Side::Right,
         importance: 4,
+        speaks: always,
         cell: |episode, _, _| Cell::normal(human::bytes(episode.allocated)),
         sort: None,
     },
@@ -59,6 +64,7 @@ pub const EPISODES: &[Column<Episode>] = &[
         width: 8,
         side: Side::Right,
         importance: 8,
+        speaks: always,
         cell: |episode, _, _| lag(episode.mmap_lag),
         sort: None,
     },
@@ -68,6 +74,7 @@ pub const EPISODES: &[Column<Episode>] = &[
         width: 10,
         side: Side::Right,
         importance: 6,
+        speaks: always,
         cell: |episode, _, _| Cell::normal(human::known(episode.rss_delta, human::change)),
         sort: None,
     },
@@ -77,6 +84,7 @@ pub const EPISODES: &[Column<Episode>] = &[
         width: 8,
         side: Side::Right,
         importance: 7,
+        speaks: always,
         cell: |episode, _, _| lag(episode.rss_lag),
         sort: None,
     },
@@ -86,6 +94,7 @@ pub const EPISODES: &[Column<Episode>] = &[
         width: 8,
         side: Side::Right,
         importance: 9,
+        speaks: always,
         cell: |episode, _, _| lag(episode.stall),
         sort: None,
     },

@@ -1,6 +1,6 @@
 //! The columns of a map.
 
-use super::{Cell, Column, Side};
+use super::{Cell, Column, Side, always};
 use crate::audit::report::{Evacuation, Map, Report};
 use crate::audit::unit::{Bytes, Nanos};
 use crate::render::style::Tone;
@@ -14,11 +14,22 @@ const STALLED_AFTER: Nanos = Nanos(1_000_000_000);
 pub const MAPS: &[Column<Map>] = &[
     Column {
         title: "map",
-        help: "its name in the target, else its type and address; read from the target's memory",
+        help: "its name in the target, else who holds it, else its type and address; read from its memory",
         width: 20,
         side: Side::Stretch,
         importance: 1,
-        cell: |map, _, cells| Cell::normal(label(map, cells)),
+        speaks: always,
+        cell: |map, report, cells| Cell::normal(distinct(map, report, cells)),
+        sort: None,
+    },
+    Column {
+        title: "type",
+        help: "its type as the runtime writes it, or those it may be of; read from the target's memory",
+        width: 14,
+        side: Side::Stretch,
+        importance: 8,
+        speaks: |report| any(report, |map| map.type_name.is_some() || !map.candidates.is_empty()),
+        cell: |map, _, cells| Cell::normal(type_of(map, cells)),
         sort: None,
     },
     Column {
@@ -26,7 +37,8 @@ pub const MAPS: &[Column<Map>] = &[
         help: "whose hash map it is; recognised from the executable's file",
         width: 10,
         side: Side::Left,
-        importance: 11,
+        importance: 13,
+        speaks: |report| any(report, |map| map.runtime != report.maps[0].runtime),
         cell: |map, _, cells| Cell::normal(escape::visible(&map.runtime, cells)),
         sort: None,
     },
@@ -35,7 +47,8 @@ pub const MAPS: &[Column<Map>] = &[
         help: "entries a lookup could find; read from the map's header",
         width: 6,
         side: Side::Right,
-        importance: 5,
+        importance: 6,
+        speaks: always,
         cell: |map, _, _| count(map.live),
         sort: Some(|map| map.live),
     },
@@ -44,7 +57,8 @@ pub const MAPS: &[Column<Map>] = &[
         help: "slots in the current table; read from the map's header",
         width: 8,
         side: Side::Right,
-        importance: 9,
+        importance: 11,
+        speaks: always,
         cell: |map, _, _| count(map.capacity),
         sort: Some(|map| map.capacity),
     },
@@ -53,7 +67,8 @@ pub const MAPS: &[Column<Map>] = &[
         help: "live of capacity, in percent; both from one look at the header",
         width: 6,
         side: Side::Bar,
-        importance: 4,
+        importance: 5,
+        speaks: always,
         cell: |map, _, _| full(map),
         sort: Some(permille_full),
     },
@@ -63,15 +78,27 @@ pub const MAPS: &[Column<Map>] = &[
         width: 9,
         side: Side::Right,
         importance: 2,
+        speaks: always,
         cell: |map, _, _| size(map.bytes.allocated),
         sort: Some(|map| bytes(map.bytes.allocated)),
+    },
+    Column {
+        title: "rebuilt",
+        help: "bytes that its live entries would need in a map just rebuilt; computed from the header",
+        width: 9,
+        side: Side::Right,
+        importance: 10,
+        speaks: |report| any(report, |map| map.bytes.needed.is_some()),
+        cell: |map, _, _| size(map.bytes.needed),
+        sort: Some(|map| bytes(map.bytes.needed)),
     },
     Column {
         title: "resident",
         help: "the part of allocated that is in RAM, in bytes; from the kernel's page map",
         width: 9,
         side: Side::Right,
-        importance: 8,
+        importance: 3,
+        speaks: |report| any(report, |map| map.bytes.resident.is_some()),
         cell: |map, _, _| size(map.bytes.resident),
         sort: Some(|map| bytes(map.bytes.resident)),
     },
@@ -80,7 +107,8 @@ pub const MAPS: &[Column<Map>] = &[
         help: "resident less what the live entries need after a rebuild, in bytes; computed",
         width: 9,
         side: Side::Right,
-        importance: 10,
+        importance: 12,
+        speaks: |report| any(report, |map| map.bytes.stranded.is_some()),
         cell: |map, _, _| size(map.bytes.stranded),
         sort: Some(|map| bytes(map.bytes.stranded)),
     },
@@ -89,16 +117,28 @@ pub const MAPS: &[Column<Map>] = &[
         help: "the table still held while it is evacuated, in bytes; read from the map's header",
         width: 9,
         side: Side::Right,
-        importance: 6,
+        importance: 7,
+        speaks: |report| any(report, has_old_table),
         cell: |map, _, _| old_table(map),
         sort: Some(|map| bytes(map.bytes.old_table)),
+    },
+    Column {
+        title: "tombs",
+        help: "tombstones: slots that are empty but may not be reused freely; read from its memory",
+        width: 6,
+        side: Side::Right,
+        importance: 16,
+        speaks: |report| any(report, |map| map.tombstones.is_some_and(|tombstones| tombstones > 0)),
+        cell: |map, _, _| count(map.tombstones),
+        sort: Some(|map| map.tombstones),
     },
     Column {
         title: "moved",
         help: "old buckets moved of those to move, in percent; from the header or the hook",
         width: 6,
         side: Side::Right,
-        importance: 12,
+        importance: 14,
+        speaks: |report| any(report, |map| map.evacuation.is_some()),
         cell: |map, _, _| moved(map),
         sort: None,
     },
@@ -107,16 +147,18 @@ pub const MAPS: &[Column<Map>] = &[
         help: "growths of all kinds; counted by the hooks since the audit began",
         width: 7,
         side: Side::Right,
-        importance: 7,
-        cell: |map, _, _| count(Some(phrases::growths_in_all(&map.growths))),
-        sort: Some(|map| Some(phrases::growths_in_all(&map.growths))),
+        importance: 9,
+        speaks: |report| any(report, |map| phrases::growths_in_all(&map.growths).is_some()),
+        cell: |map, _, _| count(phrases::growths_in_all(&map.growths)),
+        sort: Some(|map| phrases::growths_in_all(&map.growths)),
     },
     Column {
         title: "peak",
         help: "the most allocated that was seen, in bytes; kept by the audit",
         width: 9,
         side: Side::Right,
-        importance: 13,
+        importance: 15,
+        speaks: |report| !phrases::is_one_look(report),
         cell: |map, _, _| size(map.bytes.peak),
         sort: Some(|map| bytes(map.bytes.peak)),
     },
@@ -125,42 +167,89 @@ pub const MAPS: &[Column<Map>] = &[
         help: "where its header is in the target",
         width: 18,
         side: Side::Left,
-        importance: 14,
+        importance: 17,
+        speaks: always,
         cell: |map, _, _| Cell::toned(map.address.to_string(), Tone::Quiet),
         sort: None,
     },
     Column {
         title: "state",
-        help: "moving: an old table is being evacuated; stalled: no bucket moved for a second or more",
+        help: "moving: an old table is evacuated; stall: nothing moved for a second; garbage: nothing leads to it",
         width: 12,
         side: Side::Left,
-        importance: 3,
-        cell: |map, _, _| state(map),
+        importance: 4,
+        speaks: |report| !phrases::is_one_look(report) || any(report, is_remarkable),
+        cell: |map, report, _| {
+            if phrases::is_one_look(report) { glimpsed(map) } else { state(map) }
+        },
         sort: None,
     },
 ];
 
-/// What a map is called, in at most `cells`: its name, else its type and the end of its address,
-/// else its address.
+/// Whether so it is with any map.
+fn any(report: &Report, so: impl FnMut(&Map) -> bool) -> bool {
+    report.maps.iter().any(so)
+}
+
+/// What a map is called, in at most `cells`: its name, else who holds it, else its type and the end of
+/// its address, else its address.
 #[must_use]
 pub fn label(map: &Map, cells: usize) -> String {
-    let address = map.address.to_string();
-    match (&map.name, &map.type_name) {
-        (Some(name), _) if !name.is_empty() => escape::visible(name, cells),
-        (_, Some(type_name)) if !type_name.is_empty() => typed(type_name, &address, cells),
-        _ => escape::clip(&address, cells),
+    match (called(map), stated(&map.type_name)) {
+        (Some(text), _) => escape::visible_middle(text, cells),
+        (None, Some(type_name)) => with_address(type_name, map, cells),
+        (None, None) => escape::clip(&map.address.to_string(), cells),
     }
 }
 
-/// A type and as much of the address as leaves room for it: many maps are of one type.
-fn typed(type_name: &str, address: &str, cells: usize) -> String {
+/// As [`label`], with the end of its address where another map of the report is called the same.
+fn distinct(map: &Map, report: &Report, cells: usize) -> String {
+    let namesakes = |text| report.maps.iter().filter(|other| called(other) == Some(text)).take(2).count();
+    match called(map).filter(|text| namesakes(*text) > 1) {
+        Some(text) => with_address(text, map, cells),
+        None => label(map, cells),
+    }
+}
+
+/// Its name, else who holds it.
+fn called(map: &Map) -> Option<&str> {
+    stated(&map.name).or_else(|| stated(&map.owner))
+}
+
+fn stated(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.is_empty())
+}
+
+/// A text and as much of the address as leaves room for it: many maps are of one type.
+fn with_address(text: &str, map: &Map, cells: usize) -> String {
     /// Cells of the end of an address, with its mark: enough to tell neighbours apart.
     const END: usize = 7;
-    let whole = escape::visible(type_name, cells);
+    let whole = escape::visible_middle(text, cells);
     let left = cells.saturating_sub(escape::width(&whole) + 1);
-    let address = escape::visible_tail(address, left.max(END));
+    let address = escape::visible_tail(&map.address.to_string(), left.max(END));
     let room = cells.saturating_sub(escape::width(&address) + 1);
-    escape::clip(&format!("{} {address}", escape::clip(&whole, room)), cells)
+    escape::clip(&format!("{} {address}", escape::visible_middle(text, room)), cells)
+}
+
+/// Its type, or those it may be of, in at most `cells`.
+#[must_use]
+pub fn type_of(map: &Map, cells: usize) -> String {
+    match (stated(&map.type_name), map.candidates.as_slice()) {
+        (Some(type_name), _) => escape::visible_middle(type_name, cells),
+        (None, []) => escape::clip(human::UNKNOWN, cells),
+        (None, candidates) => either(candidates, cells),
+    }
+}
+
+/// All of them, or where that is too much, how many there are: the beginning of one and the end of
+/// another would look like a third.
+fn either(candidates: &[String], cells: usize) -> String {
+    let names: Vec<String> = candidates.iter().map(|name| escape::visible(name, cells)).collect();
+    let all = names.join(" or ");
+    if escape::width(&all) <= cells {
+        return all;
+    }
+    escape::clip(&format!("one of {} types", candidates.len()), cells)
 }
 
 /// What a map is doing.
@@ -169,14 +258,40 @@ pub fn state(map: &Map) -> Cell {
     if map.died.is_some() {
         return Cell::toned("dropped".to_owned(), Tone::Quiet);
     }
-    if let Some(evacuation) = map.evacuation.filter(|evacuation| evacuation.in_progress) {
+    if let Some(evacuation) = map.evacuation.filter(|evacuation| evacuation.in_progress)
+        && map.reachable != Some(false)
+    {
         return under_way(evacuation);
     }
     match (map.reachable, map.live) {
-        (Some(false), _) => Cell::toned("unreachable".to_owned(), Tone::Warn),
+        (Some(false), _) => Cell::toned("garbage".to_owned(), Tone::Quiet),
         (_, None) => Cell::toned("not read".to_owned(), Tone::Quiet),
         _ => Cell::normal("steady".to_owned()),
     }
+}
+
+/// What one look shows a map to be doing: how far an evacuation is, but not whether it goes on.
+fn glimpsed(map: &Map) -> Cell {
+    let under_way = map.evacuation.filter(|_| phrases::is_evacuating(map));
+    match under_way.filter(|_| phrases::is_held(map)) {
+        Some(it) => Cell::toned(format!("moved {}", share_of(it)), Tone::Warn),
+        None => state(map),
+    }
+}
+
+/// `43%`.
+fn share_of(evacuation: Evacuation) -> String {
+    human::share(evacuation.moved, evacuation.total).replace(" %", "%")
+}
+
+/// Whether a map that something leads to is anything but steady.
+fn is_remarkable(map: &Map) -> bool {
+    phrases::is_held(map) && (map.live.is_none() || phrases::is_evacuating(map))
+}
+
+/// Whether a map holds two tables, or was seen to.
+fn has_old_table(map: &Map) -> bool {
+    map.evacuation.is_some() || map.bytes.old_table.is_some_and(|held| held > Bytes(0))
 }
 
 /// How far an evacuation is, or since when it is stuck.
@@ -185,10 +300,7 @@ fn under_way(evacuation: Evacuation) -> Cell {
         Some(stalled) if stalled >= STALLED_AFTER => {
             Cell::toned(format!("stall {}", human::span(stalled)), Tone::Bad)
         }
-        _ => Cell::toned(
-            format!("moving {}", human::share(evacuation.moved, evacuation.total)).replace(" %", "%"),
-            Tone::Warn,
-        ),
+        _ => Cell::toned(format!("moving {}", share_of(evacuation)), Tone::Warn),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every column once: its title, its width, how it is printed and where its number comes from. Text
 //! and screen choose from the same lists by what fits, so they cannot disagree.
 
+pub mod classes;
 pub mod episodes;
 pub mod maps;
 pub mod populations;
@@ -28,10 +29,18 @@ pub struct Column<Row: 'static> {
     pub side: Side,
     /// 1 is placed first; what no longer fits is left out.
     pub importance: u8,
+    /// Whether it says anything in this report; a column that does not is left out.
+    pub speaks: fn(&Report) -> bool,
     /// What it prints, in at most so many cells. Harmless text only.
     pub cell: fn(&Row, &Report, usize) -> Cell,
     /// What it is sorted by, largest first; unknown comes last. `None`: it is no order.
     pub sort: Option<fn(&Row) -> Option<u64>>,
+}
+
+/// For [`Column::speaks`]: it always has something to say.
+#[must_use]
+pub const fn always(_: &Report) -> bool {
+    true
 }
 
 /// To which side a column is set.
@@ -39,7 +48,7 @@ pub struct Column<Row: 'static> {
 pub enum Side {
     /// Words.
     Left,
-    /// Words; takes the cells that are left over.
+    /// Words; takes of the cells that are left over what it can use.
     Stretch,
     /// Numbers.
     Right,
@@ -90,37 +99,93 @@ pub enum Bars {
     Left,
 }
 
-/// The columns that fit into `cells`, in their order; the stretching one takes what is left over.
+/// What a table is set on.
+#[derive(Clone, Copy, Debug)]
+pub struct Sheet<'a> {
+    /// The report whose rows it has.
+    pub report: &'a Report,
+    /// How wide it may be.
+    pub cells: usize,
+    /// Whether bars are drawn.
+    pub bars: Bars,
+}
+
+/// For [`fit`]: whatever a stretching column gets, it can use.
 #[must_use]
-pub fn fit<Row>(columns: &'static [Column<Row>], cells: usize, bars: Bars) -> Vec<Placed<Row>> {
-    let mut order: Vec<usize> = (0..columns.len()).collect();
+pub const fn any_width<Row>(_: &Column<Row>) -> usize {
+    usize::MAX
+}
+
+/// From this importance on, a column gets on a page of text only what longer names leave over.
+const LUXURY: u8 = 12;
+
+/// The columns that have something to say and fit, in their order. The stretching ones share what is
+/// left over; `longest` says how many cells one can use at most.
+#[must_use]
+pub fn fit<Row>(
+    columns: &'static [Column<Row>],
+    sheet: Sheet<'_>,
+    longest: impl Fn(&Column<Row>) -> usize,
+) -> Vec<Placed<Row>> {
+    let mut order: Vec<usize> = (0..columns.len()).filter(|at| (columns[*at].speaks)(sheet.report)).collect();
     order.sort_by_key(|index| columns[*index].importance);
+    let luxury = match sheet.bars {
+        Bars::Left => order.partition_point(|index| columns[*index].importance < LUXURY),
+        Bars::Drawn => order.len(),
+    };
     let mut widths = vec![None; columns.len()];
-    let mut used = 0;
-    for index in order {
-        let gap = if used == 0 { 0 } else { GAP };
-        let width = needed(&columns[index], bars);
-        if used + gap + width <= cells {
-            used += gap + width;
-            widths[index] = Some(width);
+    let mut spare = sheet.cells;
+    for part in [&order[..luxury], &order[luxury..]] {
+        for index in part {
+            let gap = if spare == sheet.cells { 0 } else { GAP };
+            let width = gap + needed(&columns[*index], sheet.bars, &longest);
+            if width <= spare {
+                spare -= width;
+                widths[*index] = Some(width - gap);
+            }
+        }
+        stretch(columns, &mut widths, &mut spare, &longest);
+    }
+    let placed = columns.iter().zip(widths).filter_map(|(column, width)| Some((column, width?)));
+    placed.map(|(column, cells)| Placed { column, cells }).collect()
+}
+
+/// Cells a column needs at least.
+fn needed<Row>(column: &Column<Row>, bars: Bars, longest: impl Fn(&Column<Row>) -> usize) -> usize {
+    match (column.side, bars) {
+        (Side::Stretch, _) => column.width.min(longest(column).max(escape::width(column.title))),
+        (Side::Bar, Bars::Drawn) => column.width + BAR,
+        _ => column.width,
+    }
+}
+
+/// Gives the cells that are left over to those that can use them: equal shares first, then what others
+/// left of theirs.
+fn stretch<Row>(
+    columns: &[Column<Row>],
+    widths: &mut [Option<usize>],
+    spare: &mut usize,
+    longest: impl Fn(&Column<Row>) -> usize,
+) {
+    /// A name that takes so much more than it needs does not get easier to read.
+    const MOST: usize = 40;
+    let can_use = |column: &Column<Row>, width: usize| {
+        let most = longest(column).min(column.width + MOST);
+        if column.side == Side::Stretch { most.saturating_sub(width) } else { 0 }
+    };
+    let placed = columns.iter().zip(widths.iter_mut());
+    let mut placed: Vec<_> = placed
+        .filter_map(|(column, width)| width.as_mut().map(|width| (can_use(column, *width), width)))
+        .filter(|(use_of, _)| *use_of > 0)
+        .collect();
+    let share = *spare / placed.len().max(1);
+    for most in [share, usize::MAX] {
+        for (use_of, width) in &mut placed {
+            let given = (*use_of).min(most).min(*spare);
+            (*use_of, *spare) = (*use_of - given, *spare - given);
+            **width += given;
         }
     }
-    let spare = cells.saturating_sub(used);
-    let placed = columns.iter().zip(widths).filter_map(|(column, width)| Some((column, width?)));
-    placed.map(|(column, width)| Placed { column, cells: width + stretch(column, spare) }).collect()
-}
-
-/// Cells a column needs.
-fn needed<Row>(column: &Column<Row>, bars: Bars) -> usize {
-    let bar = column.side == Side::Bar && bars == Bars::Drawn;
-    column.width + if bar { BAR } else { 0 }
-}
-
-/// Cells a column takes of those that are left over.
-fn stretch<Row>(column: &Column<Row>, spare: usize) -> usize {
-    /// A name wider than this does not get easier to read.
-    const MOST: usize = 40;
-    if column.side == Side::Stretch { spare.min(MOST) } else { 0 }
 }
 
 impl<Row> Placed<Row> {
@@ -153,28 +218,116 @@ mod tests {
 
     use super::maps::MAPS;
     use super::*;
+    use crate::audit::report::Map;
 
-    fn titles(cells: usize, bars: Bars) -> Vec<&'static str> {
-        fit(MAPS, cells, bars).iter().map(|placed| placed.column.title).collect()
+    fn report() -> Report {
+        crate::audit::Audit::new().report()
+    }
+
+    /// A report in which every column of a map has something to say.
+    fn full() -> Report {
+        use crate::audit::fact::{Described, Fact, HookState, Look, Occasion, Progress, Shape, What};
+        use crate::audit::unit::{Address, Bytes, Nanos};
+        let map = Address(1);
+        let hook = crate::audit::fact::Hook {
+            id: 1,
+            name: "demo_map_grow".to_owned(),
+            place: String::new(),
+            state: HookState::Attached,
+            reason: None,
+            cost_per_hit: Nanos(0),
+        };
+        let look = |map, runtime: &str| {
+            let evacuation = Some(Progress { moved: 1, total: 2 });
+            let needed = Some(Bytes(1));
+            let shape = Shape { tombstones: Some(1), needed, evacuation, ..Shape::default() };
+            What::Look(Look { map, occasion: Occasion::Poll, runtime: runtime.to_owned(), shape, name: None })
+        };
+        let described = Described {
+            map,
+            type_name: Some("map[int]int".to_owned()),
+            candidates: vec![],
+            owner: None,
+            reachable: None,
+        };
+        let whats = [
+            What::Hook(hook),
+            look(map, "demo"),
+            look(Address(2), "go_swiss"),
+            What::Described(Box::new(described)),
+        ];
+        let mut audit = crate::audit::Audit::new();
+        for what in whats {
+            audit.apply(&Fact { at: Nanos(1), thread: None, what });
+        }
+        let mut report = audit.report();
+        report.maps[0].bytes.resident = Some(Bytes(1));
+        report.maps[0].bytes.stranded = Some(Bytes(1));
+        report
+    }
+
+    fn titles(report: &Report, cells: usize, bars: Bars) -> Vec<&'static str> {
+        let placed = fit(MAPS, Sheet { report, cells, bars }, any_width);
+        placed.iter().map(|placed| placed.column.title).collect()
     }
 
     #[test]
     fn the_most_important_columns_are_placed_first() {
-        assert_eq!(titles(30, Bars::Left), ["map", "allocated"]);
+        assert_eq!(titles(&full(), 30, Bars::Left), ["map", "allocated"]);
         assert_eq!(
-            titles(80, Bars::Drawn),
+            titles(&full(), 80, Bars::Drawn),
+            ["map", "live", "full", "allocated", "resident", "growths", "state"]
+        );
+        let mut report = full();
+        report.maps.iter_mut().for_each(|map| map.bytes.resident = None);
+        assert_eq!(
+            titles(&report, 80, Bars::Drawn),
             ["map", "live", "full", "allocated", "old table", "growths", "state"]
         );
     }
 
     #[test]
+    fn on_a_page_long_names_come_before_the_columns_that_matter_least() {
+        let report = full();
+        let sheet = Sheet { report: &report, cells: 150, bars: Bars::Left };
+        let shown = |longest| -> Vec<_> {
+            let placed = fit(MAPS, sheet, |_| longest);
+            placed.iter().map(|placed| placed.column.title).collect()
+        };
+        assert!(shown(10).contains(&"peak"));
+        assert!(!shown(60).contains(&"peak"));
+    }
+
+    #[test]
     fn where_nothing_fits_nothing_is_placed() {
-        assert!(fit(MAPS, 3, Bars::Left).is_empty());
+        assert!(titles(&full(), 3, Bars::Left).is_empty());
     }
 
     #[test]
     fn a_wide_page_shows_every_column() {
-        assert_eq!(fit(MAPS, 200, Bars::Drawn).len(), MAPS.len());
+        assert_eq!(titles(&full(), 200, Bars::Drawn).len(), MAPS.len());
+    }
+
+    #[test]
+    fn a_column_with_nothing_to_say_leaves_its_room_to_others() {
+        let shown = titles(&report(), 200, Bars::Drawn);
+        for title in ["type", "runtime", "resident", "old table", "growths"] {
+            assert!(!shown.contains(&title), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn stretching_columns_share_what_is_left_and_take_no_more_than_they_can_use() {
+        let report = full();
+        let sheet = Sheet { report: &report, cells: 140, bars: Bars::Left };
+        let cells = |longest: fn(&Column<Map>) -> usize| {
+            let placed = fit(MAPS, sheet, longest);
+            let of = |title| placed.iter().find(|placed| placed.column.title == title).map(|it| it.cells);
+            (of("map").unwrap(), of("type").unwrap())
+        };
+        let (map, type_name) = cells(any_width);
+        assert!(map >= 20 && type_name >= 14, "{map} {type_name}");
+        assert_eq!(cells(|column| if column.title == "map" { 5 } else { usize::MAX }).0, 5);
     }
 
     #[test]
@@ -187,8 +340,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn placed_columns_never_outgrow_the_page(cells in 0_usize..300) {
-            let placed = fit(MAPS, cells, Bars::Drawn);
+        fn placed_columns_never_outgrow_the_page(cells in 0_usize..300, longest in 0_usize..90) {
+            let report = full();
+            let placed = fit(MAPS, Sheet { report: &report, cells, bars: Bars::Drawn }, |_| longest);
             let gaps = placed.len().saturating_sub(1) * GAP;
             prop_assert!(placed.iter().map(|placed| placed.cells).sum::<usize>() + gaps <= cells);
         }

@@ -56,7 +56,7 @@ fn summary(now: &Report, before: Option<&Report>) -> String {
 
 /// The living maps that hold most.
 fn largest(report: &Report) -> Vec<&Map> {
-    let mut maps: Vec<&Map> = report.maps.iter().filter(|map| map.died.is_none()).collect();
+    let mut maps: Vec<&Map> = report.maps.iter().filter(|map| phrases::is_held(map)).collect();
     maps.sort_by_key(|map| std::cmp::Reverse(size(map)));
     maps.truncate(MAPS);
     maps

@@ -2,8 +2,12 @@
 //! end how far to trust it. Lines fit the [`Paper`].
 
 mod interval;
+mod maps;
+mod memory;
+mod opening;
 mod page;
 mod sections;
+mod trust;
 
 use std::io::{self, Write};
 
@@ -19,6 +23,6 @@ pub use interval::interval;
 /// Those of `out`.
 pub fn report(report: &Report, paper: Paper, out: &mut dyn Write) -> io::Result<()> {
     let page = &mut Page::new(paper);
-    sections::SECTIONS.iter().for_each(|section| section(report, page));
+    sections::of(report).iter().for_each(|section| section(report, page));
     out.write_all(page.as_bytes())
 }

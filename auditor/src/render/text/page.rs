@@ -2,16 +2,25 @@
 //! Knows nothing about maps.
 
 use crate::audit::report::Report;
-use crate::render::columns::{Bars, Column, GAP, fit};
-use crate::render::escape;
+use crate::render::columns::{Bars, Column, GAP, Sheet, fit};
 use crate::render::style::{Paper, Tone};
 use crate::render::wrap::wrap;
+use crate::render::{escape, human};
 
 /// Columns before everything below a heading.
 const INDENT: usize = 2;
 
 /// Columns of a label with the space behind it.
 const LABEL: usize = 13;
+
+/// Rows of every table and list but that of the maps.
+pub(super) const ROWS: usize = 10;
+
+/// Cells of a name that stands within a line before it is cut.
+const NAME: usize = 60;
+
+/// Cells of one sentence of the report before it is cut.
+const SENTENCE: usize = 300;
 
 /// Text under construction. Everything put on it must be harmless already.
 pub(super) struct Page {
@@ -64,14 +73,33 @@ impl Page {
         }
     }
 
+    /// Rows of the table of maps.
+    pub(super) const fn rows(&self) -> usize {
+        self.paper.rows()
+    }
+
+    /// That there are more, where there are.
+    pub(super) fn and_more(&mut self, all: usize, thing: &str) {
+        if all > ROWS {
+            let left = human::plural((all - ROWS) as u64, &format!("more {thing}"));
+            self.indented(Tone::Quiet, &format!("and {left}"));
+        }
+    }
+
     /// A table of the columns that fit.
     pub(super) fn table<'a, Row: 'static>(
         &mut self,
         columns: &'static [Column<Row>],
-        rows: impl Iterator<Item = &'a Row>,
+        rows: impl Iterator<Item = &'a Row> + Clone,
         report: &Report,
     ) {
-        let placed = fit(columns, self.room(), Bars::Left);
+        let cells = self.paper.wide() - INDENT;
+        let sheet = Sheet { report, cells, bars: Bars::Left };
+        let longest = |column: &Column<Row>| {
+            let texts = rows.clone().map(|row| (column.cell)(row, report, cells).text);
+            texts.map(|text| escape::width(&text)).max().unwrap_or_default()
+        };
+        let placed = fit(columns, sheet, longest);
         let titles: Vec<String> = placed.iter().map(|placed| placed.title()).collect();
         self.line(INDENT, Tone::Quiet, titles.join(&" ".repeat(GAP)).trim_end());
         for row in rows {
@@ -89,4 +117,14 @@ impl Page {
         }
         self.text.push('\n');
     }
+}
+
+/// A name from the target within a line.
+pub(super) fn named(text: &str) -> String {
+    escape::visible(text, NAME)
+}
+
+/// A sentence with text from the target.
+pub(super) fn said(text: &str) -> String {
+    escape::visible(text, SENTENCE)
 }

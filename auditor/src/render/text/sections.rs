@@ -1,89 +1,54 @@
 //! The parts of the note, in their order. Each says nothing, or one line that says so, where there
-//! is nothing to say.
+//! is nothing to say. One look is told in another order: what it found has to be on the first screen,
+//! and nothing could be seen to happen.
 
-use super::page::Page;
-use crate::audit::fact::{GrowthKind, HookState};
-use crate::audit::report::{Calls, Episode, Finding, Map, Memory, Probe, Report, Rung};
-use crate::audit::unit::Bytes;
-use crate::render::columns::{episodes, maps, populations};
-use crate::render::details::{self, Depth};
-use crate::render::headline;
+use super::page::{Page, ROWS, named, said};
+use super::{maps, memory, opening, trust};
+use crate::audit::fact::GrowthKind;
+use crate::audit::report::{Episode, Finding, Report};
+use crate::render::columns::episodes;
 use crate::render::style::Tone;
-use crate::render::{escape, human, phrases};
+use crate::render::{human, phrases};
 
-/// Rows of the map table.
-const MAP_ROWS: usize = 20;
-/// Maps of which everything is said.
-const CLOSER: usize = 3;
-/// Rows of every other table and list.
-const ROWS: usize = 10;
-/// Runtimes that are named.
-const RUNTIMES: usize = 4;
-/// Cells of a name that stands within a line before it is cut.
-const NAME: usize = 60;
-/// Cells of one sentence of the report before it is cut.
-const SENTENCE: usize = 300;
-/// Cells of a rung before its bar: name, size, share.
-const RUNG: usize = 51;
-/// Most cells of a bar.
-const BAR: usize = 40;
+/// One part.
+type Section = fn(&Report, &mut Page);
 
-/// Every part, in order.
-pub(super) const SECTIONS: &[fn(&Report, &mut Page)] = &[
-    title,
-    headline,
+/// Every part of an audit, in order.
+const AUDIT: &[Section] = &[
+    opening::title,
+    opening::headline,
     findings,
-    ladder,
-    map_table,
-    closer,
-    population_table,
+    memory::ladder,
+    maps::table,
+    maps::closer,
+    maps::populations,
+    maps::garbage,
     growths,
-    collector,
-    syscalls,
+    memory::collector,
+    memory::syscalls,
     events,
-    trust,
-    cost,
+    trust::trust,
+    trust::cost,
 ];
 
-fn title(report: &Report, page: &mut Page) {
-    let (target, host) = (&report.target, &report.host);
-    let [comm, kernel, arch] = [&target.comm, &host.kernel, &host.arch].map(|text| escape::visible(text, 40));
-    page.paragraph(Tone::Heading, &format!("{comm} (pid {}) on Linux {kernel} {arch}", target.pid.0));
-    let build = target.build_id.as_ref().map_or_else(String::new, |id| format!(", build id {}", named(id)));
-    page.paragraph(Tone::Normal, &format!("{}{build}", escape::visible_tail(&target.exe, 200)));
-    let window = &report.window;
-    page.paragraph(
-        Tone::Normal,
-        &format!(
-            "seen by auditor {} from {} for {}, {}",
-            escape::visible(&report.auditor.version, 40),
-            escape::visible(&window.wall_start, 40),
-            human::span(window.end.since(window.start)),
-            phrases::ended(window.ended)
-        ),
-    );
-    for runtime in report.target.runtimes.iter().take(RUNTIMES) {
-        let version =
-            runtime.version.as_ref().map_or_else(String::new, |version| format!(" {}", named(version)));
-        let [name, evidence] = [&runtime.name, &runtime.evidence].map(|text| named(text));
-        page.paragraph(Tone::Quiet, &format!("runtime {name}{version}, recognised by {evidence}"));
-    }
-}
+/// Every part of one look, in order.
+const LOOK: &[Section] = &[
+    opening::title,
+    opening::look,
+    findings,
+    maps::table,
+    maps::populations,
+    maps::garbage,
+    memory::ladder,
+    memory::collector,
+    maps::closer,
+    trust::trust,
+    trust::cost,
+];
 
-fn headline(report: &Report, page: &mut Page) {
-    page.heading(&headline::holder(report));
-    page.paragraph(Tone::Heading, &headline::rss(report));
-    if let Some(verdict) = headline::largest(report).and_then(|(map, _)| map.verdict.as_ref()) {
-        page.paragraph(Tone::Normal, &format!("Will it come back: {}", said(verdict)));
-    }
-    if let Some(together) = headline::together(report) {
-        page.paragraph(Tone::Normal, &together);
-    }
-    if let Some(limit) = report.memory.limit {
-        let left = report.memory.rss.last.map(|last| human::bytes(limit.less(last)));
-        let left = left.map_or_else(String::new, |left| format!(", {left} above RSS now"));
-        page.paragraph(Tone::Normal, &format!("The memory limit is {}{left}.", human::bytes(limit)));
-    }
+/// The parts of a report.
+pub(super) fn of(report: &Report) -> &'static [Section] {
+    if phrases::is_one_look(report) { LOOK } else { AUDIT }
 }
 
 fn findings(report: &Report, page: &mut Page) {
@@ -94,7 +59,7 @@ fn findings(report: &Report, page: &mut Page) {
     for finding in report.findings.iter().take(ROWS) {
         one_finding(finding, page);
     }
-    and_more(report.findings.len(), ROWS, "finding", page);
+    page.and_more(report.findings.len(), "finding");
 }
 
 fn one_finding(finding: &Finding, page: &mut Page) {
@@ -106,92 +71,6 @@ fn one_finding(finding: &Finding, page: &mut Page) {
     let frees =
         finding.reclaimable.map_or_else(String::new, |size| format!(" (frees {})", human::bytes(size)));
     page.labelled("", Tone::Normal, &format!("remedy: {}{frees}", said(&finding.remedy)));
-}
-
-fn ladder(report: &Report, page: &mut Page) {
-    page.heading("What RSS is made of");
-    let memory = &report.memory;
-    if memory.ladder.is_empty() {
-        page.indented(Tone::Normal, "not broken down");
-    }
-    let total =
-        memory.rss.last.unwrap_or_else(|| memory.ladder.iter().fold(Bytes(0), |sum, rung| sum + rung.bytes));
-    for rung in memory.ladder.iter().take(2 * ROWS) {
-        let tone = if rung.name == "unexplained" { Tone::Warn } else { Tone::Normal };
-        page.aligned(tone, &rung_line(rung, total, page.room()));
-    }
-    let rss = Rung { name: "= RSS".to_owned(), bytes: total };
-    match memory.rss.last {
-        Some(_) => page.aligned(Tone::Heading, rung_line(&rss, total, 0).trim_end_matches(['#', ' '])),
-        None => page.indented(Tone::Normal, "RSS -"),
-    }
-    if let Some(maps) = headline::all_maps(report).filter(|_| !maps_are_in(memory)) {
-        let maps = human::bytes(maps);
-        page.indented(
-            Tone::Normal,
-            &format!(
-                "the maps, {maps} at most, are among the unexplained: how much of them is in RAM was not read"
-            ),
-        );
-    }
-    if let Some(swap) = memory.swap.filter(|swap| *swap > Bytes(0)) {
-        page.indented(Tone::Warn, &format!("besides, {} are swapped out", human::bytes(swap)));
-    }
-}
-
-/// Whether the ladder has a row for what maps hold.
-fn maps_are_in(memory: &Memory) -> bool {
-    memory.ladder.iter().any(|rung| rung.name.starts_with("maps"))
-}
-
-/// `maps              63.0 MiB   71 %  ############`.
-fn rung_line(rung: &Rung, total: Bytes, room: usize) -> String {
-    let longest = BAR.min(room.saturating_sub(RUNG)) as u64;
-    let share = human::share(rung.bytes.0, total.0);
-    let filled = human::permille(rung.bytes.0, total.0).unwrap_or(0).min(1000) * longest / 1000;
-    let bar = (0..filled).map(|_| '#').collect::<String>();
-    let name = escape::visible(&rung.name, 30);
-    let room = " ".repeat(30_usize.saturating_sub(escape::width(&name)));
-    format!("{name}{room} {:>10} {share:>7}  {bar}", human::bytes(rung.bytes))
-}
-
-fn map_table(report: &Report, page: &mut Page) {
-    page.heading(&format!("Maps ({}, largest first)", human::count(report.maps.len() as u64)));
-    if report.maps.is_empty() {
-        page.indented(Tone::Normal, "none listed");
-        return;
-    }
-    page.table(maps::MAPS, report.maps.iter().take(MAP_ROWS), report);
-    let rest = report.maps.get(MAP_ROWS..).unwrap_or_default();
-    if !rest.is_empty() {
-        let held = rest.iter().filter(|map| map.died.is_none()).filter_map(headline::held);
-        let held = held.fold(Bytes(0), |sum, held| sum + held.bytes());
-        let maps = human::plural(rest.len() as u64, "more map");
-        page.indented(Tone::Quiet, &format!("and {maps}; those alive hold {}", human::bytes(held)));
-    }
-}
-
-/// The living maps that hold at least a tenth of what the largest holds.
-fn closer(report: &Report, page: &mut Page) {
-    let size = |map: &Map| headline::held(map).map(|held| held.bytes().0);
-    let Some((_, largest)) = headline::largest(report) else { return };
-    let worth_it =
-        |map: &&Map| map.died.is_none() && size(map).is_some_and(|size| size >= largest.bytes().0 / 10);
-    for map in report.maps.iter().filter(worth_it).take(CLOSER) {
-        page.heading(&format!("Closer: {}", maps::label(map, 80)));
-        for line in details::lines(map, report, Depth { frames: 8, episodes: 3 }) {
-            page.labelled(line.label, line.tone, &line.text);
-        }
-    }
-}
-
-fn population_table(report: &Report, page: &mut Page) {
-    if report.populations.is_empty() {
-        return;
-    }
-    page.heading("Small maps, by type");
-    page.table(populations::POPULATIONS, report.populations.iter().take(ROWS), report);
-    and_more(report.populations.len(), ROWS, "type", page);
 }
 
 fn growths(report: &Report, page: &mut Page) {
@@ -223,99 +102,7 @@ fn largest_in_time_order(episodes: &[Episode]) -> Vec<&Episode> {
     largest
 }
 
-fn collector(report: &Report, page: &mut Page) {
-    let Some(gc) = &report.gc else { return };
-    page.heading("Garbage collector");
-    let pauses = &gc.pauses;
-    page.labelled("cycles", Tone::Normal, &human::count(gc.cycles));
-    page.labelled(
-        "pauses",
-        Tone::Normal,
-        &format!(
-            "{}, {} in all, longest {}, p99 {}",
-            human::count(pauses.count),
-            human::span(pauses.total),
-            human::span(pauses.max),
-            human::known(pauses.p99, human::span)
-        ),
-    );
-    let [live, goal, released] =
-        [gc.heap_live, gc.heap_goal, gc.released].map(|size| human::known(size, human::bytes));
-    page.labelled("heap", Tone::Normal, &format!("live {live}, goal {goal}, given back {released}"));
-}
-
-fn syscalls(report: &Report, page: &mut Page) {
-    let Some(syscalls) = &report.syscalls else { return };
-    page.heading("Memory syscalls (the bytes are of those that succeeded)");
-    for (name, calls) in phrases::syscalls(syscalls) {
-        page.labelled(name, Tone::Normal, &phrases::calls(calls));
-    }
-    for (advice, calls) in syscalls.madvise.by_advice.iter().take(ROWS) {
-        page.labelled("", Tone::Quiet, &advised(advice, *calls));
-    }
-}
-
-fn advised(advice: &str, calls: Calls) -> String {
-    format!("of these {}: {}", escape::visible(advice, 30), phrases::calls(calls))
-}
-
 fn events(report: &Report, page: &mut Page) {
     page.heading("Events, over all maps");
     page.indented(Tone::Normal, &phrases::events(&report.events, human::count).join(", "));
-}
-
-fn trust(report: &Report, page: &mut Page) {
-    let coverage = &report.coverage;
-    let (word, meaning, tone) = phrases::confidence(coverage.confidence);
-    page.heading("How far to trust this");
-    page.labelled("confidence", tone, &format!("{word} ({meaning})"));
-    let tone = if coverage.lost > 0 { Tone::Bad } else { Tone::Normal };
-    let [lost, late] = [coverage.lost, coverage.late].map(human::count);
-    page.labelled("events", tone, &format!("lost {lost}, late {late}"));
-    let (layout, tone) = phrases::layout(coverage.layout_verified);
-    page.labelled("layout", tone, layout);
-    page.labelled("probes", Tone::Normal, &phrases::probes(coverage));
-    let missing: Vec<&Probe> =
-        coverage.probes.iter().filter(|probe| probe.state != HookState::Attached).collect();
-    missing.iter().take(ROWS).for_each(|probe| page.labelled("", Tone::Warn, &missing_probe(probe)));
-    and_more(missing.len(), ROWS, "probe", page);
-    coverage.notes.iter().take(ROWS).for_each(|note| page.labelled("note", Tone::Normal, &said(note)));
-    and_more(coverage.notes.len(), ROWS, "note", page);
-}
-
-fn missing_probe(probe: &Probe) -> String {
-    let reason = probe.reason.as_deref().map_or_else(|| "no reason given".to_owned(), said);
-    format!("{} {} at {}: {reason}", phrases::hook(probe.state), named(&probe.hook), named(&probe.place))
-}
-
-fn cost(report: &Report, page: &mut Page) {
-    let cost = &report.cost;
-    let size = |size| human::known(size, human::bytes);
-    page.heading("What the audit cost");
-    page.indented(
-        Tone::Normal,
-        &format!(
-            "target: about {} in {}; agent: CPU {}, RSS {}, BPF memory {}",
-            human::span(cost.target_time_estimate),
-            human::plural(cost.probe_hits, "probe hit"),
-            human::known(cost.agent_cpu, human::span),
-            size(cost.agent_rss),
-            size(cost.bpf_memory)
-        ),
-    );
-}
-
-fn and_more(all: usize, shown: usize, thing: &str, page: &mut Page) {
-    if all > shown {
-        let left = human::plural((all - shown) as u64, &format!("more {thing}"));
-        page.indented(Tone::Quiet, &format!("and {left}"));
-    }
-}
-
-fn named(text: &str) -> String {
-    escape::visible(text, NAME)
-}
-
-fn said(text: &str) -> String {
-    escape::visible(text, SENTENCE)
 }

@@ -25,7 +25,7 @@ const KEYS: &[(&str, &str)] = &[
     ("Enter", "everything about the selected map"),
     ("s", "sort by the next column that is a number"),
     ("r", "reverse the order; what is unknown stays at the end"),
-    ("/", "show only maps whose name, type, runtime or address holds what you type"),
+    ("/", "show only maps whose name, owner, type, runtime or address holds what you type"),
     ("p", "hold the screen still; the audit goes on"),
     ("?", "this help"),
     ("q Esc", "close what is open; from the table, end the audit with its report"),

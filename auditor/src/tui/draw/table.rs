@@ -8,7 +8,7 @@ use super::paint::{REVERSED, lines, look, span};
 use crate::audit::report::Report;
 use crate::render::columns::episodes::EPISODES;
 use crate::render::columns::maps::MAPS;
-use crate::render::columns::{BAR, Bars, Cell, GAP, Placed, Side, fit};
+use crate::render::columns::{BAR, Bars, Cell, GAP, Placed, Sheet, Side, any_width, fit};
 use crate::render::human;
 use crate::render::style::Tone;
 use crate::tui::rows;
@@ -17,7 +17,7 @@ use crate::tui::state::State;
 /// The maps, with the selected one in reverse video.
 pub(super) fn maps(report: &Report, state: &State, area: Rect, frame: &mut Frame<'_>) {
     let cells = usize::from(area.width);
-    let placed = fit(MAPS, cells, Bars::Drawn);
+    let placed = fit(MAPS, Sheet { report, cells, bars: Bars::Drawn }, any_width);
     let maps = rows::shown(report, state);
     let mut page = vec![titles(&placed, cells)];
     if maps.is_empty() {
@@ -41,7 +41,7 @@ pub(super) fn maps(report: &Report, state: &State, area: Rect, frame: &mut Frame
 /// The latest growths, the newest first.
 pub(super) fn growths(report: &Report, state: &State, area: Rect, frame: &mut Frame<'_>) {
     let cells = usize::from(area.width);
-    let placed = fit(EPISODES, cells, Bars::Drawn);
+    let placed = fit(EPISODES, Sheet { report, cells, bars: Bars::Drawn }, any_width);
     let mut page = vec![titles(&placed, cells)];
     if report.episodes.is_empty() {
         page.push(Line::from(span(state.style, Tone::Quiet, "no growth was seen yet")));

@@ -1,13 +1,15 @@
 //! Reports made by hand, in the shapes that matter to a face: a rich one, one that knows nothing,
 //! one whose target lies. The figures of the rich one are invented but add up.
 
+pub(crate) mod go;
+
 use std::collections::BTreeMap;
 
 use auditor::audit::fact::{GrowthKind, HookState};
 use auditor::audit::report::{
     Auditor, Calls, Confidence, Cost, Coverage, Episode, Evacuation, Events, Finding, Gc, Growths, Host,
     Madvise, Map, MapBytes, Memory, NextGrowth, Origin, Pauses, Population, PopulationBytes, Probe, Report,
-    Rss, Rung, Runtime, SCHEMA, Severity, Syscalls, Tables, Target, Window,
+    Rss, Rung, Runtime, SCHEMA, Severity, SizeClass, Syscalls, Tables, Target, Window,
 };
 use auditor::audit::unit::{Address, Bytes, Nanos, Pid};
 
@@ -74,6 +76,7 @@ pub(crate) fn unknown_map(address: u64) -> Map {
         address: Address(address),
         runtime: text("demo"),
         type_name: None,
+        candidates: vec![],
         name: None,
         origin: Origin::BeforeAttach,
         born: None,
@@ -92,6 +95,22 @@ pub(crate) fn unknown_map(address: u64) -> Map {
         next_growth: None,
         verdict: None,
     }
+}
+
+/// Tables as all hooks tell of them.
+pub(crate) fn tables(allocated: u64, allocated_bytes: Bytes, freed: u64, freed_bytes: Bytes) -> Tables {
+    Tables {
+        allocated: Some(allocated),
+        allocated_bytes: Some(allocated_bytes),
+        freed: Some(freed),
+        freed_bytes: Some(freed_bytes),
+    }
+}
+
+/// Growths as all hooks tell of them.
+pub(crate) fn growths(first: u64, double: u64, same_size: u64) -> Growths {
+    let [shrink, split, other] = [Some(0); 3];
+    Growths { first: Some(first), double: Some(double), same_size: Some(same_size), shrink, split, other }
 }
 
 /// The map of the incident: it doubled, and its evacuation is half done.
@@ -117,8 +136,8 @@ fn sessions() -> Map {
             old_table: Some(mib(382)),
             peak: Some(mib(1146)),
         },
-        tables: Tables { allocated: 20, allocated_bytes: mib(1528), freed: 18, freed_bytes: mib(382) },
-        growths: Growths { first: 1, double: 18, same_size: 1, ..Growths::default() },
+        tables: tables(20, mib(1528), 18, mib(382)),
+        growths: growths(1, 18, 1),
         evacuation: Some(Evacuation {
             moved: 112_722,
             total: 262_144,
@@ -141,6 +160,7 @@ fn typed() -> Map {
     Map {
         runtime: text("go_swiss"),
         type_name: Some(text("map[string]*main.Session")),
+        candidates: vec![],
         live: Some(98_304),
         capacity: Some(131_072),
         tombstones: Some(1_204),
@@ -166,8 +186,8 @@ fn dropped() -> Map {
         live: Some(0),
         capacity: Some(8),
         bytes: MapBytes { allocated: Some(Bytes(0)), peak: Some(mib(24)), ..MapBytes::default() },
-        tables: Tables { allocated: 12, allocated_bytes: mib(48), freed: 12, freed_bytes: mib(48) },
-        growths: Growths { first: 1, double: 11, ..Growths::default() },
+        tables: tables(12, mib(48), 12, mib(48)),
+        growths: growths(1, 11, 0),
         ..unknown_map(0x7f3a_2000_0040)
     }
 }
@@ -273,6 +293,40 @@ fn syscalls() -> Syscalls {
     }
 }
 
+fn gc() -> Gc {
+    Gc {
+        runtime: text("go_swiss"),
+        cycles: Some(12),
+        cycles_per_minute: Some(17),
+        cycles_in_all: Some(4_096),
+        pauses: Pauses {
+            count: Some(12),
+            total: Some(Nanos(3_100_000)),
+            max: Some(Nanos(400_000)),
+            p99: Some(Nanos(390_000)),
+            per_minute: Some(Nanos(4_428_000)),
+            in_all: Some(Nanos(1_220 * MILLISECOND)),
+        },
+        heap_live: Some(mib(98)),
+        heap_goal: Some(mib(196)),
+        in_use: Some(mib(171)),
+        allocated: Some(mib(150)),
+        free: Some(mib(12)),
+        released: Some(mib(640)),
+        stacks: Some(mib(4)),
+        percent: Some(100),
+        limit: Some(mib(3_600)),
+        gives_back_lazily: Some(false),
+        size_classes: vec![SizeClass {
+            object: Bytes(18_432),
+            pointer_free: false,
+            objects: 700,
+            used: Bytes(700 * 18_432),
+            spans: mib(140),
+        }],
+    }
+}
+
 /// A target in the middle of an incident.
 pub(crate) fn rich() -> Report {
     Report {
@@ -313,29 +367,19 @@ pub(crate) fn rich() -> Report {
             runtime: text("demo"),
             type_name: Some(text("map[string]int")),
             owner: Some(text("per-request scratch")),
+            reachable: Some(true),
             maps: 12_004,
             alive: 1_204,
             live: 3_400,
             capacity: 19_264,
-            bytes: PopulationBytes { allocated: mib(4), stranded: Some(mib(3)) },
-            tables: Tables::default(),
-            growths: Growths::default(),
+            bytes: PopulationBytes { allocated: mib(4), needed: Some(mib(1)), stranded: Some(mib(3)) },
+            tables: tables(13_100, mib(40), 11_800, mib(36)),
+            growths: growths(12_004, 1_096, 0),
             near_empty: Some(1_100),
             over_presized: None,
         }],
         episodes: episodes(),
-        gc: Some(Gc {
-            cycles: 12,
-            pauses: Pauses {
-                count: 24,
-                total: Nanos(3_100_000),
-                max: Nanos(400_000),
-                p99: Some(Nanos(390_000)),
-            },
-            heap_live: Some(mib(98)),
-            heap_goal: Some(mib(196)),
-            released: Some(mib(640)),
-        }),
+        gc: Some(gc()),
         findings: findings(),
         coverage: coverage(),
         cost: Cost {
@@ -351,7 +395,7 @@ pub(crate) fn rich() -> Report {
 
 /// What a target may call things: it clears the screen, sets the title, turns the line around, hides
 /// what follows and does not end.
-const HOSTILE: &str =
+pub(crate) const HOSTILE: &str =
     "\u{1b}[2J\u{1b}]0;owned\u{7}\r\n\u{9b}31m\u{202e}evil\u{200b}\u{feff}e\u{301}\0\\\u{1f600}";
 
 fn hostile_map(address: u64) -> Map {
@@ -359,10 +403,11 @@ fn hostile_map(address: u64) -> Map {
     let endless = HOSTILE.repeat(40);
     Map {
         runtime: endless.clone(),
-        type_name: Some(endless.clone()),
+        type_name: None,
+        candidates: vec![endless.clone(); 50],
         name: Some(endless.clone()),
         born: Some(Nanos(u64::MAX)),
-        reachable: Some(false),
+        reachable: None,
         owner: Some(endless.clone()),
         site: vec![endless.clone(); 20],
         live: Some(u64::MAX),
@@ -377,20 +422,8 @@ fn hostile_map(address: u64) -> Map {
             old_table: most,
             peak: most,
         },
-        tables: Tables {
-            allocated: u64::MAX,
-            allocated_bytes: Bytes(u64::MAX),
-            freed: u64::MAX,
-            freed_bytes: Bytes(u64::MAX),
-        },
-        growths: Growths {
-            first: u64::MAX,
-            double: u64::MAX,
-            same_size: u64::MAX,
-            shrink: u64::MAX,
-            split: u64::MAX,
-            other: u64::MAX,
-        },
+        tables: tables(u64::MAX, Bytes(u64::MAX), u64::MAX, Bytes(u64::MAX)),
+        growths: Growths { split: Some(u64::MAX), ..growths(u64::MAX, u64::MAX, u64::MAX) },
         evacuation: Some(Evacuation {
             moved: u64::MAX,
             total: 1,

@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::fact::{Ended, HookState};
 use super::unit::{Address, Bytes, Nanos, Pid};
 
+mod gc;
+
+pub use gc::{Gc, Pauses, SizeClass};
+
 /// Name and version of this format.
 pub const SCHEMA: &str = "auditor.report/1";
 
@@ -196,10 +200,10 @@ pub struct Events {
 /// Whether a map was born after the audit began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Origin {
-    /// Its first table was seen.
+    /// It was: its first table was seen, or a census found none there before.
     #[serde(rename = "observed")]
     Observed,
-    /// It was there.
+    /// It was there, or nothing shows that it was not.
     #[serde(rename = "before-attach")]
     BeforeAttach,
 }
@@ -214,15 +218,18 @@ pub struct Map {
     /// Its type, as the runtime writes it.
     #[serde(rename = "type")]
     pub type_name: Option<String>,
+    /// The types that it may be of, where `type` is not known.
+    pub candidates: Vec<String>,
     /// The name it bears in the target.
     pub name: Option<String>,
     /// Born before or after.
     pub origin: Origin,
-    /// When its first table was seen; `null` for one that was there.
+    /// When its first table was seen asked for, or the census began that found it; `null` for one that
+    /// was there.
     pub born: Option<Nanos>,
     /// When it was dropped; `null`: it lives.
     pub died: Option<Nanos>,
-    /// Whether something still refers to it; `null` where nobody looked.
+    /// Whether any root leads to it; `null` where nobody looked, and of one that was dropped.
     pub reachable: Option<bool>,
     /// The path from a root to it.
     pub owner: Option<String>,
@@ -267,34 +274,34 @@ pub struct MapBytes {
     pub peak: Option<Bytes>,
 }
 
-/// Tables of one map.
+/// Tables of one map; `null`: no hook tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tables {
     /// Asked for.
-    pub allocated: u64,
+    pub allocated: Option<u64>,
     /// How much, in all.
-    pub allocated_bytes: Bytes,
+    pub allocated_bytes: Option<Bytes>,
     /// Let go.
-    pub freed: u64,
+    pub freed: Option<u64>,
     /// How much, in all.
-    pub freed_bytes: Bytes,
+    pub freed_bytes: Option<Bytes>,
 }
 
-/// Growths of one map by kind.
+/// Growths of one map by kind; `null`: no hook tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Growths {
     /// First tables.
-    pub first: u64,
+    pub first: Option<u64>,
     /// Doublings.
-    pub double: u64,
+    pub double: Option<u64>,
     /// To the same size.
-    pub same_size: u64,
+    pub same_size: Option<u64>,
     /// To a smaller size.
-    pub shrink: u64,
+    pub shrink: Option<u64>,
     /// Splits.
-    pub split: u64,
+    pub split: Option<u64>,
     /// Others.
-    pub other: u64,
+    pub other: Option<u64>,
 }
 
 /// An evacuation.
@@ -333,6 +340,8 @@ pub struct Population {
     pub type_name: Option<String>,
     /// Who holds them.
     pub owner: Option<String>,
+    /// As for one map.
+    pub reachable: Option<bool>,
     /// How many there were.
     pub maps: u64,
     /// How many of them live.
@@ -347,9 +356,9 @@ pub struct Population {
     pub tables: Tables,
     /// Their growths, as seen.
     pub growths: Growths,
-    /// How many of the living are almost empty.
+    /// How many of the living have a table that is less than an eighth full.
     pub near_empty: Option<u64>,
-    /// How many of the living were made much larger than they ever needed.
+    /// How many of these never grew: they were made that large.
     pub over_presized: Option<u64>,
 }
 
@@ -358,6 +367,8 @@ pub struct Population {
 pub struct PopulationBytes {
     /// Header, tables, overflow, old table.
     pub allocated: Bytes,
+    /// What the live entries would need, each map rebuilt.
+    pub needed: Option<Bytes>,
     /// As for one map.
     pub stranded: Option<Bytes>,
 }
@@ -389,34 +400,6 @@ pub struct Episode {
     pub stall: Option<Nanos>,
     /// What started it.
     pub cause: Option<String>,
-}
-
-/// The garbage collector.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gc {
-    /// Cycles ended.
-    pub cycles: u64,
-    /// Pauses of the world.
-    pub pauses: Pauses,
-    /// Bytes marked live by the last cycle.
-    pub heap_live: Option<Bytes>,
-    /// Where the next cycle starts.
-    pub heap_goal: Option<Bytes>,
-    /// Given back to the kernel.
-    pub released: Option<Bytes>,
-}
-
-/// Pauses of the world.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pauses {
-    /// How many.
-    pub count: u64,
-    /// In all.
-    pub total: Nanos,
-    /// The longest.
-    pub max: Nanos,
-    /// 99 % were shorter.
-    pub p99: Option<Nanos>,
 }
 
 /// What a rule found.

@@ -1,0 +1,149 @@
+//! What RSS is made of, what the collector does, and what was asked of the kernel.
+
+use super::page::{Page, ROWS};
+use crate::audit::report::{Calls, Gc, Memory, Report, Rung};
+use crate::audit::unit::Bytes;
+use crate::render::columns::classes::CLASSES;
+use crate::render::style::Tone;
+use crate::render::{escape, headline, human, phrases};
+
+/// Cells of a rung before its bar: name, size, share.
+const RUNG: usize = 51;
+/// Size classes that are listed.
+const SIZE_CLASSES: usize = 5;
+/// Most cells of a bar.
+const BAR: usize = 40;
+
+/// RSS, row by row.
+pub(super) fn ladder(report: &Report, page: &mut Page) {
+    page.heading("What RSS is made of");
+    let memory = &report.memory;
+    if memory.ladder.is_empty() {
+        page.indented(Tone::Normal, "not broken down");
+    }
+    let total =
+        memory.rss.last.unwrap_or_else(|| memory.ladder.iter().fold(Bytes(0), |sum, rung| sum + rung.bytes));
+    for rung in memory.ladder.iter().take(2 * ROWS) {
+        let tone = if rung.name == "unexplained" { Tone::Warn } else { Tone::Normal };
+        page.aligned(tone, &rung_line(rung, total, page.room()));
+    }
+    let rss = Rung { name: "= RSS".to_owned(), bytes: total };
+    match memory.rss.last {
+        Some(_) => page.aligned(Tone::Heading, rung_line(&rss, total, 0).trim_end_matches(['#', ' '])),
+        None => page.indented(Tone::Normal, "RSS -"),
+    }
+    if let Some(maps) = headline::all_maps(report).filter(|_| !maps_are_in(memory)) {
+        let maps = human::bytes(maps);
+        page.indented(
+            Tone::Normal,
+            &format!(
+                "the maps, {maps} at most, are among the unexplained: how much of them is in RAM was not read"
+            ),
+        );
+    }
+    if let Some(swap) = memory.swap.filter(|swap| *swap > Bytes(0)) {
+        page.indented(Tone::Warn, &format!("besides, {} are swapped out", human::bytes(swap)));
+    }
+}
+
+/// Whether the ladder has a row for what maps hold.
+fn maps_are_in(memory: &Memory) -> bool {
+    memory.ladder.iter().any(|rung| rung.name.starts_with("maps"))
+}
+
+/// `maps              63.0 MiB   71 %  ############`.
+fn rung_line(rung: &Rung, total: Bytes, room: usize) -> String {
+    let longest = BAR.min(room.saturating_sub(RUNG)) as u64;
+    let share = human::share(rung.bytes.0, total.0);
+    let filled = human::permille(rung.bytes.0, total.0).unwrap_or(0).min(1000) * longest / 1000;
+    let bar = (0..filled).map(|_| '#').collect::<String>();
+    let name = escape::visible(&rung.name, 30);
+    let room = " ".repeat(30_usize.saturating_sub(escape::width(&name)));
+    format!("{name}{room} {:>10} {share:>7}  {bar}", human::bytes(rung.bytes))
+}
+
+/// The managed heap and its collector.
+pub(super) fn collector(report: &Report, page: &mut Page) {
+    let Some(gc) = &report.gc else { return };
+    page.heading("Heap and garbage collector");
+    page.labelled("heap", Tone::Normal, &heap(gc));
+    page.labelled("next cycle", Tone::Normal, &goal(gc));
+    page.labelled("cycles", Tone::Normal, &cycles(gc));
+    page.labelled("pauses", Tone::Normal, &pauses(gc));
+    if gc.gives_back_lazily == Some(true) {
+        let lazily = "pages are given back lazily (MADV_FREE): RSS stays up until the kernel wants them";
+        page.labelled("", Tone::Warn, lazily);
+    }
+    if !gc.size_classes.is_empty() {
+        page.table(CLASSES, gc.size_classes.iter().take(SIZE_CLASSES), report);
+    }
+}
+
+/// What there is in the heap, and how much room between the objects is lost.
+fn heap(gc: &Gc) -> String {
+    let size = |size: Option<Bytes>| human::known(size, human::bytes);
+    let between = match (gc.in_use, gc.allocated) {
+        (Some(in_use), Some(objects)) if in_use > Bytes(0) => {
+            format!(" ({} of it is free room between them)", human::share(in_use.less(objects).0, in_use.0))
+        }
+        _ => String::new(),
+    };
+    format!(
+        "in use {} for {} of objects{between}, free and kept {}, given back {}, stacks {}",
+        size(gc.in_use),
+        size(gc.allocated),
+        size(gc.free),
+        size(gc.released),
+        size(gc.stacks)
+    )
+}
+
+/// When the collector runs next.
+fn goal(gc: &Gc) -> String {
+    let [live, goal] = [gc.heap_live, gc.heap_goal].map(|size| human::known(size, human::bytes));
+    let is_go = gc.runtime.starts_with("go");
+    let (percent, limit) = if is_go { ("GOGC", "GOMEMLIMIT") } else { ("growth in percent", "own limit") };
+    let by = gc.percent.map_or_else(|| "off".to_owned(), |percent| percent.to_string());
+    let at = gc.limit.map_or_else(|| "none".to_owned(), human::bytes);
+    format!("at {goal}; the last one found {live} alive; {percent} {by}, {limit} {at}")
+}
+
+fn cycles(gc: &Gc) -> String {
+    let all = human::known(gc.cycles_in_all, human::count);
+    let Some(cycles) = gc.cycles else { return format!("{all} since the program began") };
+    let often =
+        gc.cycles_per_minute.map_or_else(String::new, |times| format!(" ({} a minute)", human::count(times)));
+    format!("{}{often}, {all} since the program began", human::count(cycles))
+}
+
+fn pauses(gc: &Gc) -> String {
+    let span = |time| human::known(time, human::span);
+    let pauses = &gc.pauses;
+    let all = format!("{} since the program began", span(pauses.in_all));
+    if pauses.total.is_none() {
+        return all;
+    }
+    let rate =
+        pauses.per_minute.map_or_else(String::new, |time| format!(" ({} a minute)", human::span(time)));
+    let longest = match (pauses.max, pauses.p99) {
+        (None, _) => String::new(),
+        (Some(max), p99) => format!(", longest {}, p99 {}", human::span(max), span(p99)),
+    };
+    format!("{}{rate}{longest}; {all}", span(pauses.total))
+}
+
+/// How the target asked the kernel for memory.
+pub(super) fn syscalls(report: &Report, page: &mut Page) {
+    let Some(syscalls) = &report.syscalls else { return };
+    page.heading("Memory syscalls (the bytes are of those that succeeded)");
+    for (name, calls) in phrases::syscalls(syscalls) {
+        page.labelled(name, Tone::Normal, &phrases::calls(calls));
+    }
+    for (advice, calls) in syscalls.madvise.by_advice.iter().take(ROWS) {
+        page.labelled("", Tone::Quiet, &advised(advice, *calls));
+    }
+}
+
+fn advised(advice: &str, calls: Calls) -> String {
+    format!("of these {}: {}", escape::visible(advice, 30), phrases::calls(calls))
+}

@@ -1,0 +1,57 @@
+//! How the note ends: how far to trust it, and what it cost.
+
+use super::page::{Page, ROWS, named, said};
+use crate::audit::fact::HookState;
+use crate::audit::report::{Confidence, Probe, Report};
+use crate::render::style::Tone;
+use crate::render::{human, phrases};
+
+/// What was not seen.
+pub(super) fn trust(report: &Report, page: &mut Page) {
+    let coverage = &report.coverage;
+    let (word, meaning, tone) = phrases::confidence(coverage.confidence);
+    let looked_once = phrases::is_one_look(report);
+    let meaning = match coverage.confidence {
+        Confidence::Exact if looked_once => "all maps as they were in this one look",
+        _ => meaning,
+    };
+    page.heading("How far to trust this");
+    page.labelled("confidence", tone, &format!("{word} ({meaning})"));
+    if !looked_once {
+        let tone = if coverage.lost > 0 { Tone::Bad } else { Tone::Normal };
+        let [lost, late] = [coverage.lost, coverage.late].map(human::count);
+        page.labelled("events", tone, &format!("lost {lost}, late {late}"));
+    }
+    let (layout, tone) = phrases::layout(coverage.layout_verified);
+    page.labelled("layout", tone, layout);
+    if !looked_once {
+        page.labelled("probes", Tone::Normal, &phrases::probes(coverage));
+    }
+    let missing: Vec<&Probe> =
+        coverage.probes.iter().filter(|probe| probe.state != HookState::Attached).collect();
+    missing.iter().take(ROWS).for_each(|probe| page.labelled("", Tone::Warn, &missing_probe(probe)));
+    page.and_more(missing.len(), "probe");
+    coverage.notes.iter().take(ROWS).for_each(|note| page.labelled("note", Tone::Normal, &said(note)));
+    page.and_more(coverage.notes.len(), "note");
+}
+
+fn missing_probe(probe: &Probe) -> String {
+    let reason = probe.reason.as_deref().map_or_else(|| "no reason given".to_owned(), said);
+    format!("{} {} at {}: {reason}", phrases::hook(probe.state), named(&probe.hook), named(&probe.place))
+}
+
+/// What the audit took from target and host.
+pub(super) fn cost(report: &Report, page: &mut Page) {
+    let cost = &report.cost;
+    let size = |size| human::known(size, human::bytes);
+    page.heading("What the audit cost");
+    let target = if phrases::is_one_look(report) {
+        "target: it went on, and nothing was placed in it".to_owned()
+    } else {
+        let hits = human::plural(cost.probe_hits, "probe hit");
+        format!("target: about {} in {hits}", human::span(cost.target_time_estimate))
+    };
+    let [cpu, rss, bpf] =
+        [human::known(cost.agent_cpu, human::span), size(cost.agent_rss), size(cost.bpf_memory)];
+    page.indented(Tone::Normal, &format!("{target}; agent: CPU {cpu}, RSS {rss}, BPF memory {bpf}"));
+}

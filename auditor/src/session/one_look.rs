@@ -1,0 +1,133 @@
+//! One look at a running process: nothing is placed in it, it is not stopped, and when the look is over
+//! nothing is left. Its facts go through the same audit as those of a process that is followed.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+
+use super::inspect::{Opened, Options, SetupError};
+use super::live::{now, whole};
+use super::sampler::{Sampler, View};
+use super::setup;
+use super::timed::timed;
+use crate::audit::Audit;
+use crate::audit::fact::{Cost, Ended, Fact, Lost, Occasion, What};
+use crate::audit::report::Report;
+use crate::audit::unit::{Address, Bytes};
+use crate::recording;
+use crate::runtimes::LayoutError;
+use crate::runtimes::census::{Census, Owners, Scope};
+use crate::target::memory::LiveMemory;
+use crate::target::own::Own;
+use crate::target::usage::Usage;
+
+/// A map that is written just when it is read may look wrong for a moment, and one that is listed may
+/// have died by then: the census is taken again this many times for those that could not be read.
+const TRIES: usize = 8;
+
+/// A look under way.
+struct Look {
+    opened: Opened,
+    memory: LiveMemory,
+    scope: Scope,
+    sampler: Sampler,
+    audit: Audit,
+    recording: Option<recording::Writer<File>>,
+}
+
+/// Takes a census and draws the report of it. Facts are kept in `recording`, if any.
+///
+/// # Errors
+/// [`SetupError`]: it ended, it may not be read, or its maps are not what they should be.
+pub fn look(
+    opened: Opened,
+    options: &Options,
+    recording: Option<recording::Writer>,
+) -> Result<Report, SetupError> {
+    let mut look = Look {
+        memory: LiveMemory::of(&opened.process),
+        scope: Scope { fold_below: options.min_bytes, owners: Owners::Find },
+        sampler: Sampler::default(),
+        audit: Audit::new(),
+        recording,
+        opened,
+    };
+    let began = setup::began(&look.opened.process, look.opened.build_id(), options);
+    look.tell(What::Began(Box::new(began)));
+    let Opened { process, instance, .. } = &mut look.opened;
+    let check = || setup::check_layout(&mut **instance, process, &look.memory);
+    let runtime = timed("checking the layout", check)?;
+    let name = runtime.name.clone();
+    look.tell(What::Runtime(runtime));
+    let counted = timed("the census", || look.count());
+    counted.map_err(|error| setup::failed(&look.opened.process, name, error))?;
+    look.take_stock();
+    look.tell(What::Ended(Ended::OneLook));
+    look.close();
+    Ok(timed("drawing the report", || look.audit.report()))
+}
+
+impl Look {
+    /// Tells of every map there is.
+    fn count(&mut self) -> Result<(), LayoutError> {
+        let mut told = BTreeSet::new();
+        let mut unread = BTreeSet::new();
+        for again in 0..TRIES {
+            let census = self.opened.instance.census(&self.scope, &self.memory)?;
+            log::debug!("{} maps listed, {} MiB read", census.maps.len(), census.read.0 >> 20);
+            unread = census.maps.iter().map(|found| found.map).collect::<BTreeSet<Address>>();
+            let census = if again == 0 { census } else { only_maps(census) };
+            let view = View { instance: &*self.opened.instance, memory: &self.memory };
+            let facts = self.sampler.count(view, census, Occasion::AtAttach, now);
+            // That a header was not understood twice does not say that the map is gone: it is listed.
+            for fact in facts.into_iter().filter(|fact| !matches!(fact.what, What::Gone { .. })) {
+                if let What::Look(look) = &fact.what {
+                    told.insert(look.map);
+                }
+                self.take(fact);
+            }
+            unread.retain(|map| !told.contains(map));
+            if unread.is_empty() {
+                return Ok(());
+            }
+        }
+        self.tell(What::Lost(Lost { source: "maps_unreadable".to_owned(), count: unread.len() as u64 }));
+        Ok(())
+    }
+
+    /// What the process holds, and what the look has cost.
+    fn take_stock(&mut self) {
+        match Usage::open(self.opened.process.pid()).and_then(|mut usage| usage.read()) {
+            Ok(memory) => self.tell(What::Memory(memory)),
+            Err(error) => log::warn!("{error}: its RSS is not known"),
+        }
+        if let Ok(own) = Own::open().and_then(|own| own.read()) {
+            self.tell(What::Cost(Cost { agent_cpu: own.cpu, agent_rss: own.rss, bpf_memory: Bytes(0) }));
+        }
+    }
+
+    fn tell(&mut self, what: What) {
+        self.take(Fact { at: now(), thread: None, what });
+    }
+
+    fn take(&mut self, fact: Fact) {
+        self.audit.apply(&fact);
+        if let Some(recording) = &mut self.recording
+            && let Err(error) = recording.append(&fact)
+        {
+            log::error!("{}; the look goes on without the recording", whole(&error));
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(recording) = self.recording.take()
+            && let Err(error) = recording.finish()
+        {
+            log::error!("{}; the recording is not whole", whole(&error));
+        }
+    }
+}
+
+/// Without what was told the first time.
+fn only_maps(census: Census) -> Census {
+    Census { maps: census.maps, ..Census::default() }
+}
