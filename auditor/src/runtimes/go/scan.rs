@@ -83,7 +83,9 @@ pub fn scan(
         });
         scanned.candidates += wave.len() as u64;
         each(&wave);
-        (wave.clear(), pieces.clear(), numbers.clear());
+        wave.clear();
+        pieces.clear();
+        numbers.clear();
         bytes = 0;
         if next.is_none() {
             return scanned;

@@ -56,7 +56,8 @@ pub(super) fn count(works: &[Work], reader: &mut Reader<'_>, overflows: &mut [Ov
             entries += count;
             if entries >= BATCH {
                 read(&parts, &pieces, works, reader, overflows);
-                (parts.clear(), pieces.clear());
+                parts.clear();
+                pieces.clear();
                 entries = 0;
             }
         }
