@@ -139,8 +139,8 @@ pub struct Types {
     blocks: Vec<(u64, Vec<u8>)>,
     /// By address.
     maps: Vec<MapType>,
-    /// Numbers in `maps` by the type of their buckets.
-    by_bucket: BTreeMap<Address, u32>,
+    /// Numbers in `maps` by the type of their buckets, which several may share; unnamed types first.
+    by_bucket: BTreeMap<Address, Vec<u32>>,
 }
 
 impl Types {
@@ -224,16 +224,24 @@ impl Types {
         self.maps.binary_search_by_key(&at, |map| map.at).ok().and_then(|index| self.maps.get(index))
     }
 
-    /// The map type whose buckets or groups are of the type described at an address.
+    /// The map type whose buckets or groups are of the type described at an address. Where a program has
+    /// given such maps a name, it is the type without one: true of all of them.
     #[must_use]
     pub fn map_of_bucket(&self, bucket: Address) -> Option<&MapType> {
-        self.by_bucket.get(&bucket).and_then(|index| self.maps.get(*index as usize))
+        self.maps_of_bucket(bucket).next()
     }
 
-    /// Where all struct types are described.
+    /// All map types whose buckets or groups are of the type described at an address, those without a name
+    /// of their own first.
+    pub fn maps_of_bucket(&self, bucket: Address) -> impl Iterator<Item = &MapType> {
+        let indices = self.by_bucket.get(&bucket).into_iter().flatten();
+        indices.filter_map(|index| self.maps.get(*index as usize))
+    }
+
+    /// Where all struct types with fields are described.
     #[must_use]
     pub fn structs(&self) -> Vec<Address> {
-        self.places().filter(|at| self.is_sound_struct(*at)).collect()
+        self.places(kind::STRUCT).filter(|at| self.is_sound_struct(*at)).collect()
     }
 
     /// Whether an address may be that of a description.
@@ -243,27 +251,28 @@ impl Types {
     }
 
     fn is_sound_struct(&self, at: Address) -> bool {
-        let Some(words) = self.words(at) else { return false };
-        let is_struct = words.u8(23).is_some_and(|kind| kind & kind::MASK == kind::STRUCT);
-        let Some((fields, count)) = words.u64(56).zip(words.u64(64)) else { return false };
-        is_struct
-            && words.u64(72) == Some(count)
-            && (1..=FIELDS).contains(&count)
-            && self.block(Address(fields)).is_some()
-            && self.get(at).is_some_and(|found| found.size > 0)
+        self.get(at).is_some_and(|found| found.kind == Kind::Struct && found.size > 0)
+            && self.fields_of(at).is_some_and(|fields| !fields.is_empty())
             && self.name(at).is_some()
     }
 
+    /// All fields or none: each has a name and a type, and lies within the struct. So a release in which
+    /// offsets mean something else has none (1.18 counts them twice).
     fn fields_of(&self, at: Address) -> Option<Vec<Field>> {
-        self.get(at).filter(|found| found.kind == Kind::Struct)?;
+        let whole = self.get(at).filter(|found| found.kind == Kind::Struct)?;
         let words = self.words(at)?;
         let (start, count) = (words.u64(56)?, words.u64(64)?);
-        let fields = (0..count.min(FIELDS)).map_while(|index| {
+        if count > FIELDS || words.u64(72)? != count {
+            return None;
+        }
+        let fields = (0..count).map(|index| {
             let words = self.words(Address(start.checked_add(24 * index)?))?;
+            let (type_at, offset) = (Address(words.u64(8)?), words.u64(16)?);
+            let end = offset.checked_add(self.get(type_at)?.size)?;
             let name = self.text(Address(words.u64(0)?))?;
-            Some(Field { name, type_at: Address(words.u64(8)?), offset: words.u64(16)? })
+            (end <= whole.size).then_some(Field { name, type_at, offset })
         });
-        Some(fields.collect())
+        fields.collect()
     }
 
     /// A name: flags u8, length as a varint, and so many bytes.
@@ -286,20 +295,30 @@ impl Types {
         (at.0 - start < bytes.len() as u64).then_some((*start, bytes))
     }
 
-    /// Every place where a description may begin.
-    fn places(&self) -> impl Iterator<Item = Address> {
-        self.blocks.iter().flat_map(|(start, bytes)| {
-            let end = start.saturating_add(bytes.len() as u64);
-            (start.next_multiple_of(8)..end).step_by(8).map(Address)
+    /// Every place where a description of that kind may begin.
+    fn places(&self, kind: u8) -> impl Iterator<Item = Address> {
+        self.blocks.iter().flat_map(move |(start, bytes)| {
+            let first = start.wrapping_neg() % 8;
+            let places = (first..bytes.len() as u64).step_by(8);
+            let of_kind =
+                move |at: &u64| Words(bytes).u8(*at as usize + 23).is_some_and(|k| k & kind::MASK == kind);
+            places.filter(of_kind).map(move |at| Address(start + at))
         })
     }
 
     /// There is no list of all map types, but little else looks like one: kind, size and alignment of a
     /// pointer, and a bucket type whose size is that which the map says.
     fn find_maps(&mut self, layout: &Layout, maps: Maps) {
-        let found = self.places().filter_map(|at| self.map_at(at, layout, maps)).take(MAPS);
+        let found = self.places(kind::MAP).filter_map(|at| self.map_at(at, layout, maps)).take(MAPS);
         let found: Vec<MapType> = found.collect();
-        self.by_bucket = found.iter().zip(0..).map(|(map, index)| (map.bucket, index)).collect();
+        let is_named = |map: &MapType| !self.name(map.at).is_some_and(|name| name.starts_with("map["));
+        let mut order: Vec<(bool, u32)> = found.iter().map(is_named).zip(0..).collect();
+        order.sort_unstable();
+        for (_, index) in order {
+            if let Some(map) = found.get(index as usize) {
+                self.by_bucket.entry(map.bucket).or_default().push(index);
+            }
+        }
         self.maps = found;
     }
 
