@@ -7,6 +7,8 @@
 //! run), [`types`] what they are made of; [`layouts`] has the offsets of each release.
 
 pub mod build_info;
+#[cfg(test)]
+mod captured;
 mod checks;
 pub mod functions;
 mod inline;

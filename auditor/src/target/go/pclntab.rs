@@ -162,7 +162,9 @@ impl Table {
             }
             let mut offset = at as u32;
             for name in held[..whole].split_inclusive(|byte| *byte == 0) {
-                each(offset, &name[..name.len() - 1]);
+                if name.len() > 1 {
+                    each(offset, &name[..name.len() - 1]);
+                }
                 offset = offset.saturating_add(name.len() as u32);
             }
             held.drain(..whole);
