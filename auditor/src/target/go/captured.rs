@@ -10,7 +10,7 @@ use super::functions::{Functions, Places};
 use super::layouts::nearest;
 use super::module_data::{self, ModuleData};
 use super::types::{Maps, Types};
-use super::{GoError, Release};
+use super::{GoError, Release, checks};
 use crate::audit::unit::Address;
 use crate::target::memory::CapturedMemory;
 use crate::target::module::FileBytes;
@@ -188,6 +188,30 @@ fn the_table_of_contents_has_the_edges_of_the_symbol_table() {
         let other = Address(found.functions.0 + 8);
         assert_eq!(module_data::search(other, &around, layout, &memory), None);
     }
+}
+
+#[test]
+fn a_file_that_is_not_the_one_in_memory_is_not_believed() {
+    let program = captured(19);
+    let functions = program.functions().unwrap();
+    let mut main = program.modules().unwrap().remove(0);
+    // The captured table has fewer rows than the real one.
+    main.rows = (main.functions.plus(functions.table().rows_at()).unwrap(), functions.count() as u64 + 1);
+    let bytes = program.part("table", program.places[0] as usize);
+    let agrees = |changed: Option<usize>| {
+        let mut bytes = bytes.clone();
+        changed.into_iter().for_each(|at| bytes[at] ^= 1);
+        let mut memory = CapturedMemory::new();
+        memory.insert(main.functions, bytes);
+        checks::file_with_memory(&functions, &main, &memory)
+    };
+    let rows = functions.table().rows_at() as usize;
+    assert_eq!([agrees(None), agrees(Some(24)), agrees(Some(rows + 80))], [const { Ok(()) }; 3]);
+    for changed in [0, 40, rows, rows + 8 * functions.count() - 1] {
+        assert!(matches!(agrees(Some(changed)), Err(GoError::Disagree { .. })), "{changed}");
+    }
+    main.rows.1 += 1;
+    assert!(checks::file_with_memory(&functions, &main, &CapturedMemory::new()).is_err());
 }
 
 #[test]

@@ -123,3 +123,52 @@ fn tables_in(segment: &Segment, start: u64, file: &FileBytes) -> Vec<TablePlace>
     };
     found.map(place).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_table_is_found_by_what_it_begins_with_wherever_a_block_ends() {
+        let begins = [0xf1, 0xff, 0xff, 0xff, 0, 0, 1, 8];
+        let header: Vec<u8> =
+            [1, 0, 0, 72, 72, 72, 72, 72].iter().flat_map(|word: &u64| word.to_le_bytes()).collect();
+        let header = [&begins[..], &header].concat();
+        for at in [8, BLOCK as usize - 8, BLOCK as usize, 2 * BLOCK as usize + 64] {
+            let mut bytes = vec![0; 3 * BLOCK as usize];
+            bytes[0x100 + at..0x100 + at + HEADER].copy_from_slice(&header);
+            let segment = Segment {
+                offset: 0x100,
+                file_size: bytes.len() as u64 - 0x100,
+                address: 0x40_0100,
+                memory_size: 0,
+                executable: false,
+                writable: true,
+            };
+            let file = FileBytes::captured(bytes);
+            let starts = (0..segment.file_size).step_by(BLOCK as usize);
+            let found: Vec<TablePlace> = starts.flat_map(|start| tables_in(&segment, start, &file)).collect();
+            let size = segment.file_size - at as u64;
+            let place = TablePlace { offset: 0x100 + at as u64, address: 0x40_0100 + at as u64, size };
+            assert_eq!(found, [place]);
+        }
+    }
+
+    #[test]
+    fn other_compilers_are_called_by_their_names() {
+        let by = |version: &str, compiler: Option<&str>| {
+            let settings = compiler.map(|name| ("-compiler".to_owned(), name.to_owned()));
+            let build = BuildInfo {
+                version: version.to_owned(),
+                settings: settings.into_iter().collect(),
+                ..BuildInfo::default()
+            };
+            by_gc(build).err()
+        };
+        let other = |compiler| Some(GoError::OtherCompiler { compiler });
+        assert_eq!((by("go1.27.3", Some("gc")), by("go1.27.3", None)), (None, None));
+        assert_eq!(by("go1.18 gccgo (GCC) 12", Some("gccgo")), other("gccgo"));
+        assert_eq!(by("go1.25 tinygo", None), other("TinyGo"));
+        assert_eq!(by("go1.25", Some("sdcc")), other("a compiler that is not known"));
+    }
+}

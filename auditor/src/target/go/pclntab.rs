@@ -326,3 +326,86 @@ fn parse_record(bytes: &[u8], is_1_20: bool) -> Option<Record> {
         inline_tree: listed(INLINE_TREE, data, lists).filter(|tree| *tree != u32::MAX),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A header, and `rest` behind it.
+    fn table(magic: u32, count: u64, places: [u64; 5], rest: &[u8]) -> Result<Table, GoError> {
+        let bytes = [header(magic, count, places), rest.to_vec()].concat();
+        let size = bytes.len() as u64;
+        Table::open(FileBytes::captured(bytes), 0, size)
+    }
+
+    fn header(magic: u32, count: u64, places: [u64; 5]) -> Vec<u8> {
+        let words = [u64::from(magic) | 0x0801_0000 << 32, count, 0, 0];
+        words.iter().chain(&places).flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    fn words(words: &[u32]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn older_tables_are_told_from_damaged_ones() {
+        let places = [72, 72, 72, 72, 72];
+        for magic in OLD_MAGICS {
+            assert_eq!(table(magic, 1, places, &[0; 12]).unwrap_err(), GoError::TooOld);
+        }
+        assert!(table(MAGIC_1_18, 1, places, &[0; 12]).is_ok());
+        let damaged = GoError::Corrupt { what: "the function table" };
+        assert_eq!(table(0, 1, places, &[0; 12]).unwrap_err(), damaged);
+        assert_eq!(table(MAGIC_1_20, 2, places, &[0; 12]).unwrap_err(), damaged, "rows behind its end");
+        assert_eq!(table(MAGIC_1_20, 1, [80, 72, 72, 72, 72], &[0; 12]).unwrap_err(), damaged);
+        assert_eq!(table(MAGIC_1_20, u64::MAX / 4, places, &[0; 12]).unwrap_err(), damaged);
+        assert!(matches!(Table::open(FileBytes::captured(vec![0; 9]), 0, 9), Err(GoError::File { .. })));
+    }
+
+    #[test]
+    fn functions_are_in_order_and_end() {
+        let rows = |all: &[u32]| table(MAGIC_1_20, 2, [72; 5], &words(all)).unwrap().rows();
+        let sound = rows(&[16, 100, 32, 200, 64]).unwrap();
+        assert_eq!((sound.all, sound.end), (vec![(16, 100), (32, 200)], 64));
+        for unsound in [[32, 100, 16, 200, 64], [16, 200, 32, 100, 64], [16, 100, 32, 200, 31]] {
+            assert!(rows(&unsound).is_err(), "{unsound:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_found_across_the_blocks_that_are_read() {
+        let long = "x".repeat(BLOCK - 10);
+        let names = format!("first\0{long}\0last\0\0");
+        let end = 72 + names.len() as u64;
+        let table =
+            table(MAGIC_1_20, 1, [72, end, end, end, end], &[names.as_bytes(), &[0; 12]].concat()).unwrap();
+        let mut found = Vec::new();
+        table.each_name(|at, name| found.push((at, name.len()))).unwrap();
+        assert_eq!(found, [(0, 5), (6, BLOCK - 10), (BLOCK as u32 - 3, 4)]);
+        assert_eq!(table.name(BLOCK as u32 - 3).as_deref(), Some("last"));
+        assert_eq!(table.name(6), None, "a name of a megabyte");
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_tables_are_read_to_their_end(
+            rest in proptest::collection::vec(any::<u8>(), 0..600),
+            count in 1_u64..20,
+            mut places in any::<[u16; 5]>(),
+            is_1_20 in any::<bool>(),
+        ) {
+            places.sort_unstable();
+            let places = places.map(|place| 72 + u64::from(place) % 500);
+            let magic = if is_1_20 { MAGIC_1_20 } else { MAGIC_1_18 };
+            if let Ok(table) = table(magic, count, places, &rest) {
+                let _names = table.each_name(|_, _| {});
+                let rows = table.rows().unwrap_or(Rows { all: vec![(0, 0), (1, 40), (1, 90)], end: 2 });
+                let _records = table.each_record(&rows, |_, record| {
+                    let _seen = (table.line(&record, 3), table.value(record.pc_sp, 3), table.largest(record.inline_index, 9));
+                });
+                let _record = rows.all.iter().map(|row| table.record(*row)).count();
+            }
+        }
+    }
+}

@@ -164,10 +164,14 @@ impl Types {
             read(module.types.start, &mut bytes)?;
             blocks.push((module.types.start.0, bytes));
         }
+        Ok(Self::of(blocks, layout, maps))
+    }
+
+    fn of(mut blocks: Vec<(u64, Vec<u8>)>, layout: &Layout, maps: Maps) -> Self {
         blocks.sort_unstable_by_key(|block| block.0);
         let mut types = Self { blocks, ..Self::default() };
         types.find_maps(layout, maps);
-        Ok(types)
+        types
     }
 
     /// The type described at an address.
@@ -351,5 +355,113 @@ impl Types {
             indirect_key: (flags & indirect.0 != 0).then_some(of_key.size),
             indirect_element: (flags & indirect.1 != 0).then_some(of_element.size),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::go::{Release, layouts::nearest};
+    use proptest::prelude::*;
+
+    const BASE: u64 = 0x10_0000;
+
+    /// Descriptions, written one behind the other.
+    struct Written(Vec<u8>);
+
+    impl Written {
+        fn name(&mut self, text: &str) -> u64 {
+            let at = self.0.len() as u64;
+            self.0.extend([0, text.len() as u8]);
+            self.0.extend(text.as_bytes());
+            at
+        }
+
+        fn kind(&mut self, name: &str, size: u64, kind: u8, tail: &[u64]) -> Address {
+            let (name, flags) = (self.name(name), if name.starts_with('*') { EXTRA_STAR } else { 0 });
+            self.0.resize(self.0.len().next_multiple_of(8), 0);
+            let at = self.0.len() as u64;
+            self.0.extend(
+                [size, size, 0x8_0800_0000_0000 | u64::from(kind) << 56 | u64::from(flags) << 32]
+                    .map(u64::to_le_bytes)
+                    .concat(),
+            );
+            self.0.extend([0, 0, name].map(u64::to_le_bytes).concat());
+            self.0.extend(tail.iter().flat_map(|word| word.to_le_bytes()));
+            Address(BASE + at)
+        }
+
+        fn types(self) -> Types {
+            let layout = nearest(Release { major: 1, minor: 23 });
+            Types::of(vec![(BASE, self.0)], layout, Maps::Buckets)
+        }
+    }
+
+    /// A struct of two words at these offsets.
+    fn pair(offsets: [u64; 2]) -> (Types, Address) {
+        let mut written = Written(Vec::new());
+        let word = written.kind("int", 8, 2, &[]);
+        let names = [written.name("first"), written.name("second")].map(|name| BASE + name);
+        written.0.resize(written.0.len().next_multiple_of(8), 0);
+        let fields = BASE + written.0.len() as u64;
+        for (name, offset) in names.into_iter().zip(offsets) {
+            written.0.extend([name, word.0, offset].map(u64::to_le_bytes).concat());
+        }
+        let at = written.kind("*main.Pair", 16, kind::STRUCT, &[0, fields, 2, 2]);
+        (written.types(), at)
+    }
+
+    #[test]
+    fn a_struct_has_its_fields_and_its_name_without_the_extra_star() {
+        let (types, at) = pair([0, 8]);
+        let fields: Vec<_> = types.fields(at).into_iter().map(|field| (field.name, field.offset)).collect();
+        assert_eq!(fields, [("first".to_owned(), 0), ("second".to_owned(), 8)]);
+        assert_eq!(types.name(at).as_deref(), Some("main.Pair"));
+        assert_eq!(types.structs(), [at]);
+    }
+
+    #[test]
+    fn a_field_outside_its_struct_discredits_them_all() {
+        let (types, at) = pair([0, 16]);
+        assert_eq!((types.fields(at), types.structs()), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn a_named_map_type_does_not_hide_the_type_it_is_made_of() {
+        let mut written = Written(Vec::new());
+        let word = written.kind("int", 8, 2, &[]);
+        let bucket = written.kind("map.bucket[int]int", 144, kind::STRUCT, &[0, 0, 0, 0]);
+        let tail = [word.0, word.0, bucket.0, 0, 144 << 16 | 0x0808];
+        let [named, unnamed, other] =
+            ["main.Index", "map[int]int", "main.Other"].map(|name| written.kind(name, 8, kind::MAP, &tail));
+        let types = written.types();
+        assert_eq!(types.maps().iter().map(|map| map.at).collect::<Vec<_>>(), [named, unnamed, other]);
+        assert_eq!(types.map_of_bucket(bucket), types.map(unnamed));
+        let same: Vec<_> = types.maps_of_bucket(bucket).map(|map| map.at).collect();
+        assert_eq!(same, [unnamed, named, other]);
+        assert_eq!(types.maps_of_bucket(word).count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_descriptions_never_panic(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..400),
+            pointers in proptest::collection::vec((0_usize..50, 0_u64..400), 0..20),
+            base in prop_oneof![Just(BASE), 0..(1_u64 << 47)],
+        ) {
+            for (at, to) in pointers {
+                if let Some(word) = bytes.get_mut(8 * at..8 * at + 8) {
+                    word.copy_from_slice(&base.wrapping_add(to).to_le_bytes());
+                }
+            }
+            for release in [19, 24, 27] {
+                let layout = nearest(Release { major: 1, minor: release });
+                let types = Types::of(vec![(base, bytes.clone())], layout, Maps::Swiss);
+                for at in (0..bytes.len() as u64).map(|at| Address(base + at)) {
+                    let _seen = (types.get(at), types.name(at), types.fields(at), types.map(at));
+                }
+                let _structs = types.structs();
+            }
+        }
     }
 }
