@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::build_info::BuildInfo;
-use super::functions::{Functions, Located, Places};
+use super::functions::{Frame, Functions, Located, Places};
 use super::layouts::{Layout, nearest};
 use super::module_data::{self, ModuleData};
 use super::parts::{self, TablePlace};
@@ -161,12 +161,16 @@ impl Program {
         self.located.inlined.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// The frames at an address of code, innermost first, as call stacks name them. `None`: it is none of
-    /// this program's functions.
+    /// The frames at an address of code, innermost first, as call stacks name them: with the name of the
+    /// source file alone. `None`: it is none of this program's functions.
     #[must_use]
     pub fn frames(&self, at: Address) -> Option<Vec<String>> {
         let frames = self.functions.frames(at.0.wrapping_sub(self.bias));
-        let named = frames.into_iter().map(|frame| symbolise::frame(&frame.function, frame.line));
+        let named = frames.into_iter().map(|Frame { function, line }| {
+            let line =
+                line.map(|(path, line)| (path.rsplit('/').next().unwrap_or_default().to_owned(), line));
+            symbolise::frame(&function, line)
+        });
         Some(named.collect::<Vec<_>>()).filter(|frames| !frames.is_empty())
     }
 
