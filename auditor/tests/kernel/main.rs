@@ -14,6 +14,7 @@ mod exit;
 mod fallback;
 mod generic;
 mod go;
+mod go_program;
 mod governor;
 mod harmless;
 mod harness;

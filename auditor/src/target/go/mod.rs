@@ -1,16 +1,23 @@
 //! Go programs: what the Go linker and runtime wrote, read from the file and from memory. No opinion about
 //! maps.
 //!
-//! [`program`] is the way in. [`build_info`] says which Go, [`functions`] and `inline` where its code is
-//! and what it is called, [`module_data`] where its data are, [`types`] what they are made of; [`layouts`]
-//! has the offsets of each release.
+//! [`program`] is the way in; it asks `parts` where things are in the file, and `checks` whether they
+//! belong together. [`build_info`] says which Go, [`functions`] where its code is and what it is called
+//! (read from `pclntab` and `inline`), [`module_data`] where its data are (`relocated` before the loader has
+//! run), [`types`] what they are made of; [`layouts`] has the offsets of each release.
 
 pub mod build_info;
+#[cfg(test)]
+mod captured;
+mod checks;
 pub mod functions;
 mod inline;
 pub mod layouts;
 pub mod module_data;
+mod parts;
+mod pclntab;
 pub mod program;
+mod relocated;
 pub mod types;
 pub mod words;
 
@@ -66,6 +73,16 @@ pub enum GoError {
     Corrupt {
         /// Which part.
         what: &'static str,
+    },
+    /// Two sources that should say the same.
+    #[error("{one} and {other} disagree about {about}, so neither is believed")]
+    Disagree {
+        /// One of them.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+        /// About what.
+        about: &'static str,
     },
     /// Something that is not where it has to be.
     #[error("{what} was not found")]

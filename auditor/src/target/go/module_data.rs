@@ -35,6 +35,8 @@ pub struct ModuleData {
     pub types: Range<Address>,
     /// What function data are counted from.
     pub function_data: Address,
+    /// The rows of the function table, and how many words of eight bytes they have, their end included.
+    pub(super) rows: (Address, u64),
     next: Address,
 }
 
@@ -61,6 +63,7 @@ impl ModuleData {
             pointer_free_bss: range(of.pointer_free_zeroed, of.end_of_pointer_free_zeroed)?,
             types: range(of.types, of.end_of_types).filter(|types| !types.is_empty())?,
             function_data: Address(words.u64(of.function_data)?),
+            rows: (Address(words.u64(of.function_table)?), words.u64(of.function_table + 8)?),
             next: Address(words.u64(of.next)?),
             text,
         })
@@ -95,10 +98,11 @@ pub fn search(
     layout: &Layout,
     memory: &dyn Memory,
 ) -> Option<Address> {
-    /// Bytes that are read at once.
+    /// Bytes that are read at once, and how many times.
     const BLOCK: u64 = 1 << 20;
-    let mut start = variables.start.0;
-    while start < variables.end.0 {
+    const BLOCKS: usize = 1 << 12;
+    let starts = (variables.start.0..variables.end.0).step_by(BLOCK as usize);
+    for start in starts.take(BLOCKS) {
         let len = (variables.end.0 - start).min(BLOCK);
         let mut bytes = vec![0; len as usize];
         if memory.read(Address(start), &mut bytes).is_ok() {
@@ -109,7 +113,6 @@ pub fn search(
                 return found;
             }
         }
-        start += len;
     }
     None
 }

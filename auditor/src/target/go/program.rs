@@ -1,25 +1,25 @@
 //! A Go program as its file and its table of contents show it.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::build_info::{self, BuildInfo};
-use super::functions::{Function, Functions, Places};
+use super::build_info::BuildInfo;
+use super::functions::{Frame, Functions, Located, Places};
 use super::layouts::{Layout, nearest};
 use super::module_data::{self, ModuleData};
+use super::parts::{self, TablePlace};
+use super::relocated::{Relocated, Relocations};
 use super::types::{Maps, Types};
-use super::{GoError, words::Words};
+use super::{GoError, Release, checks};
 use crate::audit::unit::Address;
 use crate::target::elf::Elf;
 use crate::target::memory::Memory;
 use crate::target::module::{FileBytes, Module, Symbol};
 use crate::target::symbolise;
 
-/// Most bytes of build information that are read.
-const BUILD_INFO: u64 = 1 << 20;
-/// Most bytes of a program's beginning that are searched for build information, and on what boundary it is.
-const SEARCHED: usize = 1 << 20;
-const ALIGNED: usize = 16;
+/// The first release whose tables are laid out as they are now.
+const OLDEST: Release = Release { major: 1, minor: 18 };
+/// What `runtime.moduledata` is called in errors.
+const CONTENTS: &str = "the table of contents of the program (runtime.moduledata)";
 
 /// A Go program.
 #[derive(Debug)]
@@ -32,20 +32,27 @@ pub struct Program {
     file: FileBytes,
     /// Loaded parts of the file: where in memory, and where in the file.
     loaded: Vec<(Range<u64>, u64)>,
-    located: BTreeMap<String, Function>,
-    inlined: Vec<String>,
+    /// What its loader had not done yet.
+    relocations: Option<Relocations>,
+    located: Located,
+}
+
+/// What has been found out about a program before its functions are read.
+struct Found {
+    table: TablePlace,
+    modules: Vec<ModuleData>,
 }
 
 impl Program {
     /// Looks at a mapped file. `None`: it is no Go program.
     pub fn recognise(module: &Module, memory: &dyn Memory) -> Option<Result<Self, GoError>> {
         let elf = module.elf().ok()?;
-        if let Some(compiler) = other_compiler(elf) {
+        if let Some(compiler) = parts::other_compiler(elf) {
             return Some(Err(GoError::OtherCompiler { compiler }));
         }
         let file = module.bytes().ok()?;
-        let blob = build_blob(elf, &file)?;
-        Some(BuildInfo::parse(&blob).and_then(|build| Self::open(build, module, elf, file, memory)))
+        let build = parts::build_info(elf, &file)?;
+        Some(build.and_then(|build| Self::open(build, module, elf, file, memory)))
     }
 
     fn open(
@@ -56,45 +63,40 @@ impl Program {
         memory: &dyn Memory,
     ) -> Result<Self, GoError> {
         let release = build.release.ok_or_else(|| GoError::NoRelease { version: build.version.clone() })?;
+        if release < OLDEST {
+            return Err(GoError::TooOld);
+        }
         let layout = nearest(release);
         let bias = module.load_bias().ok_or(GoError::Missing { what: "where the program is loaded" })?;
-        let table =
-            elf.section("gopclntab").ok_or(GoError::Missing { what: "the function table (.gopclntab)" })?;
-        let offset = table.offset.ok_or(GoError::Corrupt { what: "the function table" })?;
-        let at = Address(table.address.wrapping_add(bias));
-        let first = first_module(module, elf, at, bias, layout, memory)?;
-        let modules = module_data::chain(first, layout, memory)?;
-        let main = modules.first().ok_or(GoError::Missing { what: "runtime.moduledata" })?;
-        if main.functions != at {
-            return Err(GoError::Corrupt {
-                what: "the table of contents of the program (runtime.moduledata)",
-            });
-        }
-        let linked = |address: Address| address.0.wrapping_sub(bias);
-        let places = Places {
-            table: offset,
-            size: table.size,
-            text: linked(main.text.start),
-            function_data: elf.offset_of(linked(main.function_data)),
-        };
-        let functions = Functions::read(file.clone(), places)?;
+        let tables = parts::tables(elf, &file);
+        let mut relocations = None;
+        let found = find(elf, &tables, bias, layout, memory).or_else(|error| {
+            let read = (bias != 0).then(|| Relocations::read(elf, &file, bias)).flatten();
+            let to_come = relocations.insert(read.ok_or_else(|| error.clone())?);
+            find(elf, &tables, bias, layout, &Relocated { memory, relocations: to_come })
+                .map_err(|_also| error)
+        });
+        let Found { table, modules } = found?;
+        let main = modules.first().ok_or(GoError::Missing { what: CONTENTS })?;
+        let functions = Functions::read(file.clone(), places(&table, main, elf, bias))?;
+        checks::file_with_memory(&functions, main, memory)?;
+        checks::functions_with_symbols(&functions, elf)?;
         let loaded = elf.segments().iter().map(|segment| {
             let start = segment.address.wrapping_add(bias);
             (start..start.saturating_add(segment.file_size), segment.offset)
         });
         let loaded = loaded.collect();
-        let (located, inlined) = (BTreeMap::new(), Vec::new());
-        Ok(Self { build, layout, bias, functions, modules, file, loaded, located, inlined })
+        let located = Located::default();
+        Ok(Self { build, layout, bias, functions, modules, file, loaded, relocations, located })
     }
 
     /// Finds functions, and which of them are inlined into functions whose names begin so. Once for all
     /// names, for it walks through all functions there are.
     ///
     /// # Errors
-    /// [`GoError::File`].
+    /// [`GoError`] when the tables cannot be read.
     pub fn locate(&mut self, names: &[&str], within: &[&str]) -> Result<(), GoError> {
-        self.located = self.functions.named(names)?;
-        self.inlined = self.functions.inlined(names, within)?;
+        self.located = self.functions.locate(names, within)?;
         Ok(())
     }
 
@@ -141,7 +143,7 @@ impl Program {
     /// A function that [`Self::locate`] has found.
     #[must_use]
     pub fn function(&self, name: &str) -> Option<Symbol> {
-        let function = self.located.get(name)?;
+        let function = self.located.functions.get(name)?;
         let address = function.entry.wrapping_add(self.bias);
         Some(Symbol { address: Address(address), file_offset: self.offset_of(address), size: function.size })
     }
@@ -149,15 +151,26 @@ impl Program {
     /// Whether a function that was located is inlined where [`Self::locate`] looked.
     #[must_use]
     pub fn is_inlined(&self, name: &str) -> bool {
-        self.inlined.iter().any(|inlined| inlined == name)
+        self.located.inlined.contains_key(name)
     }
 
-    /// The frames at an address of code, innermost first, as call stacks name them. `None`: it is none of
-    /// this program's functions.
+    /// The functions into which a function that was located is inlined, of those where [`Self::locate`] has
+    /// looked; the first ones, where there are many.
+    #[must_use]
+    pub fn inlined_into(&self, name: &str) -> &[String] {
+        self.located.inlined.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The frames at an address of code, innermost first, as call stacks name them: with the name of the
+    /// source file alone. `None`: it is none of this program's functions.
     #[must_use]
     pub fn frames(&self, at: Address) -> Option<Vec<String>> {
         let frames = self.functions.frames(at.0.wrapping_sub(self.bias));
-        let named = frames.into_iter().map(|frame| symbolise::frame(&frame.function, frame.line));
+        let named = frames.into_iter().map(|Frame { function, line }| {
+            let line =
+                line.map(|(path, line)| (path.rsplit('/').next().unwrap_or_default().to_owned(), line));
+            symbolise::frame(&function, line)
+        });
         Some(named.collect::<Vec<_>>()).filter(|frames| !frames.is_empty())
     }
 
@@ -183,15 +196,18 @@ impl Program {
     }
 
     /// Reads what never changes: from the file, so that no page of the target becomes resident for it; from
-    /// memory where the loader has moved addresses in it.
+    /// memory where the loader has moved addresses in it, or is going to.
     fn read_constant(&self, at: Address, into: &mut [u8], memory: &dyn Memory) -> Result<(), GoError> {
         let what = "the descriptions of types";
-        match self.offset_of(at.0).filter(|_| self.bias == 0) {
-            Some(offset) => {
-                self.file.read(offset, into).map_err(|error| GoError::File { what, error: error.to_string() })
-            }
-            None => memory.read(at, into).map_err(|error| GoError::Memory { what, error }),
+        if let Some(offset) = self.offset_of(at.0).filter(|_| self.bias == 0) {
+            let read = self.file.read(offset, into);
+            return read.map_err(|error| GoError::File { what, error: error.to_string() });
         }
+        let read = match &self.relocations {
+            None => memory.read(at, into),
+            Some(relocations) => Relocated { memory, relocations }.read(at, into),
+        };
+        read.map_err(|error| GoError::Memory { what, error })
     }
 
     fn offset_of(&self, address: u64) -> Option<u64> {
@@ -200,48 +216,56 @@ impl Program {
     }
 }
 
-/// Compilers whose programs look like Go's own, by what only they put there.
-fn other_compiler(elf: &Elf) -> Option<&'static str> {
-    if elf.section(".go_export").is_some() || elf.symbol("__go_init_main").is_some() {
-        return Some("gccgo");
+/// The function table and the modules, of which the first one must point to that table.
+fn find(
+    elf: &Elf,
+    tables: &[TablePlace],
+    bias: u64,
+    layout: &Layout,
+    memory: &dyn Memory,
+) -> Result<Found, GoError> {
+    let mut failed = GoError::Missing { what: "the function table (.gopclntab)" };
+    for table in tables {
+        let at = Address(table.address.wrapping_add(bias));
+        let modules = first_module(elf, at, bias, layout, memory)
+            .and_then(|first| module_data::chain(first, layout, memory));
+        match modules {
+            Ok(modules) if modules.first().is_some_and(|main| main.functions == at) => {
+                return Ok(Found { table: *table, modules });
+            }
+            Ok(_) => failed = GoError::Corrupt { what: CONTENTS },
+            Err(error) => failed = error,
+        }
     }
-    elf.symbol("tinygo_getCurrentStackPointer").or(elf.symbol("tinygo_scanCurrentStack")).map(|_| "TinyGo")
-}
-
-/// The build information by its section, or by its magic where there are no sections.
-fn build_blob(elf: &Elf, file: &FileBytes) -> Option<Vec<u8>> {
-    if let Some(section) = elf.section(".go.buildinfo") {
-        let mut bytes = vec![0; section.size.min(BUILD_INFO) as usize];
-        file.read(section.offset?, &mut bytes).ok()?;
-        return Some(bytes);
-    }
-    let segments = elf.segments().iter().filter(|segment| segment.writable && !segment.executable);
-    segments.into_iter().find_map(|segment| {
-        let mut bytes = vec![0; segment.file_size.min(SEARCHED as u64) as usize];
-        file.read(segment.offset, &mut bytes).ok()?;
-        let is_magic = |at: &usize| Words(&bytes).slice(*at, 14) == Some(&build_info::MAGIC[..]);
-        let start = (0..bytes.len()).step_by(ALIGNED).find(is_magic)?;
-        Some(bytes.split_off(start))
-    })
+    Err(failed)
 }
 
 /// `runtime.firstmoduledata`, by its symbol, else by a search of the variables.
 fn first_module(
-    module: &Module,
     elf: &Elf,
     functions: Address,
     bias: u64,
     layout: &Layout,
     memory: &dyn Memory,
 ) -> Result<Address, GoError> {
-    if let Some(symbol) = module.symbol("runtime.firstmoduledata") {
-        return Ok(symbol.address);
+    if let Some(symbol) = elf.symbol("runtime.firstmoduledata") {
+        return Ok(Address(symbol.address.wrapping_add(bias)));
     }
-    let writable = elf.segments().iter().filter(|segment| segment.writable);
-    let found = writable.into_iter().find_map(|segment| {
-        let start = segment.address.wrapping_add(bias).next_multiple_of(8);
+    let mut writable = elf.segments().iter().filter(|segment| segment.writable);
+    let found = writable.find_map(|segment| {
+        let start = segment.address.wrapping_add(bias).checked_next_multiple_of(8)?;
         let end = segment.address.wrapping_add(bias).saturating_add(segment.file_size);
         module_data::search(functions, &(Address(start)..Address(end)), layout, memory)
     });
-    found.ok_or(GoError::Missing { what: "the table of contents of the program (runtime.moduledata)" })
+    found.ok_or(GoError::Missing { what: CONTENTS })
+}
+
+fn places(table: &TablePlace, main: &ModuleData, elf: &Elf, bias: u64) -> Places {
+    let linked = |address: Address| address.0.wrapping_sub(bias);
+    Places {
+        table: table.offset,
+        size: table.size,
+        text: linked(main.text.start),
+        function_data: elf.offset_of(linked(main.function_data)),
+    }
 }

@@ -139,8 +139,8 @@ pub struct Types {
     blocks: Vec<(u64, Vec<u8>)>,
     /// By address.
     maps: Vec<MapType>,
-    /// Numbers in `maps` by the type of their buckets.
-    by_bucket: BTreeMap<Address, u32>,
+    /// Numbers in `maps` by the type of their buckets, which several may share; unnamed types first.
+    by_bucket: BTreeMap<Address, Vec<u32>>,
 }
 
 impl Types {
@@ -164,10 +164,14 @@ impl Types {
             read(module.types.start, &mut bytes)?;
             blocks.push((module.types.start.0, bytes));
         }
+        Ok(Self::of(blocks, layout, maps))
+    }
+
+    fn of(mut blocks: Vec<(u64, Vec<u8>)>, layout: &Layout, maps: Maps) -> Self {
         blocks.sort_unstable_by_key(|block| block.0);
         let mut types = Self { blocks, ..Self::default() };
         types.find_maps(layout, maps);
-        Ok(types)
+        types
     }
 
     /// The type described at an address.
@@ -224,16 +228,24 @@ impl Types {
         self.maps.binary_search_by_key(&at, |map| map.at).ok().and_then(|index| self.maps.get(index))
     }
 
-    /// The map type whose buckets or groups are of the type described at an address.
+    /// The map type whose buckets or groups are of the type described at an address. Where a program has
+    /// given such maps a name, it is the type without one: true of all of them.
     #[must_use]
     pub fn map_of_bucket(&self, bucket: Address) -> Option<&MapType> {
-        self.by_bucket.get(&bucket).and_then(|index| self.maps.get(*index as usize))
+        self.maps_of_bucket(bucket).next()
     }
 
-    /// Where all struct types are described.
+    /// All map types whose buckets or groups are of the type described at an address, those without a name
+    /// of their own first.
+    pub fn maps_of_bucket(&self, bucket: Address) -> impl Iterator<Item = &MapType> {
+        let indices = self.by_bucket.get(&bucket).into_iter().flatten();
+        indices.filter_map(|index| self.maps.get(*index as usize))
+    }
+
+    /// Where all struct types with fields are described.
     #[must_use]
     pub fn structs(&self) -> Vec<Address> {
-        self.places().filter(|at| self.is_sound_struct(*at)).collect()
+        self.places(kind::STRUCT).filter(|at| self.is_sound_struct(*at)).collect()
     }
 
     /// Whether an address may be that of a description.
@@ -243,27 +255,28 @@ impl Types {
     }
 
     fn is_sound_struct(&self, at: Address) -> bool {
-        let Some(words) = self.words(at) else { return false };
-        let is_struct = words.u8(23).is_some_and(|kind| kind & kind::MASK == kind::STRUCT);
-        let Some((fields, count)) = words.u64(56).zip(words.u64(64)) else { return false };
-        is_struct
-            && words.u64(72) == Some(count)
-            && (1..=FIELDS).contains(&count)
-            && self.block(Address(fields)).is_some()
-            && self.get(at).is_some_and(|found| found.size > 0)
+        self.get(at).is_some_and(|found| found.kind == Kind::Struct && found.size > 0)
+            && self.fields_of(at).is_some_and(|fields| !fields.is_empty())
             && self.name(at).is_some()
     }
 
+    /// All fields or none: each has a name and a type, and lies within the struct. So a release in which
+    /// offsets mean something else has none (1.18 counts them twice).
     fn fields_of(&self, at: Address) -> Option<Vec<Field>> {
-        self.get(at).filter(|found| found.kind == Kind::Struct)?;
+        let whole = self.get(at).filter(|found| found.kind == Kind::Struct)?;
         let words = self.words(at)?;
         let (start, count) = (words.u64(56)?, words.u64(64)?);
-        let fields = (0..count.min(FIELDS)).map_while(|index| {
+        if count > FIELDS || words.u64(72)? != count {
+            return None;
+        }
+        let fields = (0..count).map(|index| {
             let words = self.words(Address(start.checked_add(24 * index)?))?;
+            let (type_at, offset) = (Address(words.u64(8)?), words.u64(16)?);
+            let end = offset.checked_add(self.get(type_at)?.size)?;
             let name = self.text(Address(words.u64(0)?))?;
-            Some(Field { name, type_at: Address(words.u64(8)?), offset: words.u64(16)? })
+            (end <= whole.size).then_some(Field { name, type_at, offset })
         });
-        Some(fields.collect())
+        fields.collect()
     }
 
     /// A name: flags u8, length as a varint, and so many bytes.
@@ -286,20 +299,30 @@ impl Types {
         (at.0 - start < bytes.len() as u64).then_some((*start, bytes))
     }
 
-    /// Every place where a description may begin.
-    fn places(&self) -> impl Iterator<Item = Address> {
-        self.blocks.iter().flat_map(|(start, bytes)| {
-            let end = start.saturating_add(bytes.len() as u64);
-            (start.next_multiple_of(8)..end).step_by(8).map(Address)
+    /// Every place where a description of that kind may begin.
+    fn places(&self, kind: u8) -> impl Iterator<Item = Address> {
+        self.blocks.iter().flat_map(move |(start, bytes)| {
+            let first = start.wrapping_neg() % 8;
+            let places = (first..bytes.len() as u64).step_by(8);
+            let of_kind =
+                move |at: &u64| Words(bytes).u8(*at as usize + 23).is_some_and(|k| k & kind::MASK == kind);
+            places.filter(of_kind).map(move |at| Address(start + at))
         })
     }
 
     /// There is no list of all map types, but little else looks like one: kind, size and alignment of a
     /// pointer, and a bucket type whose size is that which the map says.
     fn find_maps(&mut self, layout: &Layout, maps: Maps) {
-        let found = self.places().filter_map(|at| self.map_at(at, layout, maps)).take(MAPS);
+        let found = self.places(kind::MAP).filter_map(|at| self.map_at(at, layout, maps)).take(MAPS);
         let found: Vec<MapType> = found.collect();
-        self.by_bucket = found.iter().zip(0..).map(|(map, index)| (map.bucket, index)).collect();
+        let is_named = |map: &MapType| !self.name(map.at).is_some_and(|name| name.starts_with("map["));
+        let mut order: Vec<(bool, u32)> = found.iter().map(is_named).zip(0..).collect();
+        order.sort_unstable();
+        for (_, index) in order {
+            if let Some(map) = found.get(index as usize) {
+                self.by_bucket.entry(map.bucket).or_default().push(index);
+            }
+        }
         self.maps = found;
     }
 
@@ -332,5 +355,113 @@ impl Types {
             indirect_key: (flags & indirect.0 != 0).then_some(of_key.size),
             indirect_element: (flags & indirect.1 != 0).then_some(of_element.size),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::go::{Release, layouts::nearest};
+    use proptest::prelude::*;
+
+    const BASE: u64 = 0x10_0000;
+
+    /// Descriptions, written one behind the other.
+    struct Written(Vec<u8>);
+
+    impl Written {
+        fn name(&mut self, text: &str) -> u64 {
+            let at = self.0.len() as u64;
+            self.0.extend([0, text.len() as u8]);
+            self.0.extend(text.as_bytes());
+            at
+        }
+
+        fn kind(&mut self, name: &str, size: u64, kind: u8, tail: &[u64]) -> Address {
+            let (name, flags) = (self.name(name), if name.starts_with('*') { EXTRA_STAR } else { 0 });
+            self.0.resize(self.0.len().next_multiple_of(8), 0);
+            let at = self.0.len() as u64;
+            self.0.extend(
+                [size, size, 0x8_0800_0000_0000 | u64::from(kind) << 56 | u64::from(flags) << 32]
+                    .map(u64::to_le_bytes)
+                    .concat(),
+            );
+            self.0.extend([0, 0, name].map(u64::to_le_bytes).concat());
+            self.0.extend(tail.iter().flat_map(|word| word.to_le_bytes()));
+            Address(BASE + at)
+        }
+
+        fn types(self) -> Types {
+            let layout = nearest(Release { major: 1, minor: 23 });
+            Types::of(vec![(BASE, self.0)], layout, Maps::Buckets)
+        }
+    }
+
+    /// A struct of two words at these offsets.
+    fn pair(offsets: [u64; 2]) -> (Types, Address) {
+        let mut written = Written(Vec::new());
+        let word = written.kind("int", 8, 2, &[]);
+        let names = [written.name("first"), written.name("second")].map(|name| BASE + name);
+        written.0.resize(written.0.len().next_multiple_of(8), 0);
+        let fields = BASE + written.0.len() as u64;
+        for (name, offset) in names.into_iter().zip(offsets) {
+            written.0.extend([name, word.0, offset].map(u64::to_le_bytes).concat());
+        }
+        let at = written.kind("*main.Pair", 16, kind::STRUCT, &[0, fields, 2, 2]);
+        (written.types(), at)
+    }
+
+    #[test]
+    fn a_struct_has_its_fields_and_its_name_without_the_extra_star() {
+        let (types, at) = pair([0, 8]);
+        let fields: Vec<_> = types.fields(at).into_iter().map(|field| (field.name, field.offset)).collect();
+        assert_eq!(fields, [("first".to_owned(), 0), ("second".to_owned(), 8)]);
+        assert_eq!(types.name(at).as_deref(), Some("main.Pair"));
+        assert_eq!(types.structs(), [at]);
+    }
+
+    #[test]
+    fn a_field_outside_its_struct_discredits_them_all() {
+        let (types, at) = pair([0, 16]);
+        assert_eq!((types.fields(at), types.structs()), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn a_named_map_type_does_not_hide_the_type_it_is_made_of() {
+        let mut written = Written(Vec::new());
+        let word = written.kind("int", 8, 2, &[]);
+        let bucket = written.kind("map.bucket[int]int", 144, kind::STRUCT, &[0, 0, 0, 0]);
+        let tail = [word.0, word.0, bucket.0, 0, 144 << 16 | 0x0808];
+        let [named, unnamed, other] =
+            ["main.Index", "map[int]int", "main.Other"].map(|name| written.kind(name, 8, kind::MAP, &tail));
+        let types = written.types();
+        assert_eq!(types.maps().iter().map(|map| map.at).collect::<Vec<_>>(), [named, unnamed, other]);
+        assert_eq!(types.map_of_bucket(bucket), types.map(unnamed));
+        let same: Vec<_> = types.maps_of_bucket(bucket).map(|map| map.at).collect();
+        assert_eq!(same, [unnamed, named, other]);
+        assert_eq!(types.maps_of_bucket(word).count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_descriptions_never_panic(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..400),
+            pointers in proptest::collection::vec((0_usize..50, 0_u64..400), 0..20),
+            base in prop_oneof![Just(BASE), 0..(1_u64 << 47)],
+        ) {
+            for (at, to) in pointers {
+                if let Some(word) = bytes.get_mut(8 * at..8 * at + 8) {
+                    word.copy_from_slice(&base.wrapping_add(to).to_le_bytes());
+                }
+            }
+            for release in [19, 24, 27] {
+                let layout = nearest(Release { major: 1, minor: release });
+                let types = Types::of(vec![(base, bytes.clone())], layout, Maps::Swiss);
+                for at in (0..bytes.len() as u64).map(|at| Address(base + at)) {
+                    let _seen = (types.get(at), types.name(at), types.fields(at), types.map(at));
+                }
+                let _structs = types.structs();
+            }
+        }
     }
 }
