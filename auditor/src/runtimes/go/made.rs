@@ -125,11 +125,6 @@ impl Made {
         }
     }
 
-    pub(crate) fn words(&mut self, at: u64, words: &[u64]) {
-        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        self.write(at, &bytes);
-    }
-
     /// All of it in memory.
     pub(crate) fn memory(&self) -> CapturedMemory {
         let mut memory = CapturedMemory::new();
