@@ -58,9 +58,8 @@ pub fn count(heap: &Heap, types: &mut MapTypes, fold_below: Bytes, memory: &dyn 
         recognise(costs.kind, wave, &mut reader, &mut |seen| counted.add(seen, fold_below), &mut again);
     });
     counted.unread = scanned.unread;
-    counted.undecided = look_again(again, form, &mut reader, &mut |seen| {
-        counted.listed.push(seen);
-    });
+    let undecided = look_again(again, form, &mut reader, &mut |seen| counted.add(seen, fold_below));
+    counted.undecided = undecided;
     counted.read = gather.read.saturating_add(reader.gather.read);
     counted
 }
@@ -118,16 +117,19 @@ fn look_again(
     sink: &mut dyn FnMut(Seen),
 ) -> u64 {
     reader.lookup = Lookup::Live;
-    undecided.truncate(AGAIN);
+    let mut left = 0;
     for _ in 0..TRIES {
-        let wave = headers(&undecided, form, reader);
+        // What looks a little like a map must not crowd out what looks very much like one.
+        let mut wave = headers(&undecided, form, reader);
+        left += wave.len().saturating_sub(AGAIN) as u64;
+        wave.truncate(AGAIN);
         undecided.clear();
         if wave.is_empty() {
             break;
         }
         recognise(reader.types.costs().kind, &wave, reader, sink, &mut undecided);
     }
-    undecided.len() as u64
+    left + undecided.len() as u64
 }
 
 fn headers(at: &[u64], form: Form, reader: &mut Reader<'_>) -> Vec<Candidate> {
