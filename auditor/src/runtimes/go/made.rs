@@ -1,10 +1,15 @@
 //! A made-up heap for tests: spans, objects and the runtime's lists of them, as captured memory.
 
 use crate::audit::unit::Address;
+use crate::runtimes::go::Kind;
+use crate::runtimes::go::cost::Costs;
 use crate::runtimes::go::heap::Place;
 use crate::runtimes::go::sizes::{PAGE, Sizes};
+use crate::runtimes::go::types::MapTypes;
 use crate::target::go::Release;
 use crate::target::go::layouts::{Layout, nearest};
+use crate::target::go::module_data::ModuleData;
+use crate::target::go::types::{Maps, Types};
 use crate::target::memory::CapturedMemory;
 
 /// Where things are.
@@ -125,6 +130,11 @@ impl Made {
         }
     }
 
+    pub(crate) fn words(&mut self, at: u64, words: &[u64]) {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        self.write(at, &bytes);
+    }
+
     /// All of it in memory.
     pub(crate) fn memory(&self) -> CapturedMemory {
         let mut memory = CapturedMemory::new();
@@ -208,4 +218,70 @@ impl Made {
 fn bits(all: &[bool]) -> Vec<u8> {
     let byte = |bits: &[bool]| bits.iter().rev().fold(0, |byte, is| byte << 1 | u8::from(*is));
     all.chunks(8).map(byte).collect()
+}
+
+/// Where descriptions of types are, and how far those of one map are from those of the next.
+const TYPES: u64 = 0x10_0000;
+const APART: u64 = 512;
+/// Kinds of types.
+const MAP: u8 = 21;
+const STRUCT: u8 = 25;
+
+/// Where the type of the buckets or groups of map type `number` is.
+pub(crate) fn bucket_type(number: u64) -> u64 {
+    TYPES + number * APART + 128
+}
+
+/// Map types: bytes of a bucket or group, and whether it holds no pointers.
+pub(crate) fn map_types(minor: u32, kind: Kind, maps: &[(u64, bool)]) -> MapTypes {
+    let layout = layout(minor);
+    let mut bytes = vec![0; (maps.len() as u64 * APART) as usize];
+    for (number, (size, is_pointer_free)) in (0..).zip(maps) {
+        let start = (number * APART) as usize;
+        let pointers = if *is_pointer_free { 0 } else { *size };
+        describe(&mut bytes[start..], (8, 0), 2);
+        describe(&mut bytes[start + 64..], (8, 0), 2);
+        describe(&mut bytes[start + 128..], (*size, pointers), STRUCT);
+        let map = &mut bytes[start + 192..];
+        describe(map, (8, 8), MAP);
+        let at = TYPES + number * APART;
+        for (offset, word) in [(48, at), (56, at + 64), (64, at + 128)] {
+            put(map, offset, word.to_le_bytes());
+        }
+        match (kind, layout.swiss) {
+            (Kind::Swiss, Some(swiss)) => put(map, swiss.group_size, size.to_le_bytes()),
+            _ => put(map, 82, (*size as u16).to_le_bytes()),
+        }
+    }
+    let maps = if kind == Kind::Swiss { Maps::Swiss } else { Maps::Buckets };
+    let module = module(layout, bytes.len() as u64);
+    let read = |at: Address, into: &mut [u8]| {
+        into.copy_from_slice(&bytes[(at.0 - TYPES) as usize..][..into.len()]);
+        Ok(())
+    };
+    let types = Types::read(&[module], layout, maps, read).unwrap();
+    MapTypes::new(types, Costs::of(layout.release, kind))
+}
+
+fn describe(at: &mut [u8], (size, pointers): (u64, u64), kind: u8) {
+    put(at, 0, size.to_le_bytes());
+    put(at, 8, pointers.to_le_bytes());
+    put(at, 20, [0, 8, 8, kind]);
+}
+
+/// A table of contents with nothing but code and types.
+fn module(layout: &Layout, types: u64) -> ModuleData {
+    let of = &layout.module;
+    let mut bytes = vec![0; of.size];
+    let words = [
+        (0, 8),
+        (of.text, 0x1000),
+        (of.end_of_text, 0x2000),
+        (of.min_pc, 0x1000),
+        (of.max_pc, 0x2000),
+        (of.types, TYPES),
+        (of.end_of_types, TYPES + types),
+    ];
+    words.into_iter().for_each(|(at, word)| put(&mut bytes, at, word.to_le_bytes()));
+    ModuleData::parse(Address(0x8000), &bytes, layout).unwrap()
 }

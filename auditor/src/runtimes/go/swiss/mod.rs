@@ -28,6 +28,8 @@ const DEPTH_MOST: u8 = 27;
 /// A seed is random: one below this comes up once in 65,536 maps. It is asked for where there is little
 /// else to go by.
 const SEED_LEAST: u64 = 1 << 48;
+/// One below this comes up once in four thousand million maps, but is a common number in other objects.
+const SEED_SMALL: u64 = 1 << 32;
 /// Most clears that are believed of a map without a group.
 const CLEARS_MOST: u64 = 1 << 32;
 /// User addresses end here.
@@ -58,7 +60,7 @@ impl Header {
         let header = Self { at, used: word(0), seed: word(8), directory: word(16), tables: word(24), depth };
         let flags = writing <= 1 && tombstone <= 1 && bytes[36..40] == [0; 4];
         let has_place = header.directory < ADDRESSES && header.directory.is_multiple_of(8);
-        let sound = flags && header.seed != 0 && has_place;
+        let sound = flags && header.seed >= SEED_SMALL && has_place;
         let fits = match header.tables {
             0 if header.directory == 0 => {
                 header.used == 0
@@ -160,11 +162,13 @@ fn small(
     Some(seen)
 }
 
-/// Whether a control word has that many full slots and no deleted ones, of which a lone group has none.
+/// Whether a control word has that many full slots and no deleted ones, of which a lone group has none. Eight
+/// full ones are not all alike, since they are parts of hashes; eight zeros would be.
 fn is_group(control: u64, used: u64) -> bool {
     let bytes = control.to_le_bytes();
     let full = bytes.iter().filter(|byte| **byte < EMPTY).count() as u64;
-    full == used && bytes.iter().all(|byte| *byte <= EMPTY)
+    let are_hashes = used < SLOTS || control.rotate_left(8) != control;
+    full == used && are_hashes && bytes.iter().all(|byte| *byte <= EMPTY)
 }
 
 /// What comes of the type: what entries have behind pointers, and what the map would need.
