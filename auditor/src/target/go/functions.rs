@@ -12,6 +12,8 @@ use crate::target::module::FileBytes;
 
 /// Deepest inlining that is followed.
 const DEPTH: usize = 64;
+/// Most names that are remembered while functions are looked for.
+const NAMES: usize = 1 << 20;
 /// Most functions that are remembered as having another one inlined.
 const HOSTS: usize = 64;
 /// Most bytes of inlined calls that are looked through. Those of the runtime have one or two million.
@@ -100,6 +102,9 @@ impl Functions {
         let by_name: FxHashMap<&[u8], &str> = wanted.iter().map(|name| (name.as_bytes(), *name)).collect();
         let (mut names, mut hosts) = (FxHashMap::default(), FxHashSet::default());
         self.table.each_name(|offset, name| {
+            if names.len() + hosts.len() > NAMES {
+                return;
+            }
             if let Some(wanted) = by_name.get(name) {
                 names.insert(offset, *wanted);
             }
@@ -107,6 +112,9 @@ impl Functions {
                 hosts.insert(offset);
             }
         })?;
+        if names.len() + hosts.len() > NAMES {
+            return Err(GoError::Corrupt { what: "the names of functions" });
+        }
         let (mut located, mut with_calls) = (Located::default(), Vec::new());
         self.table.each_record(&self.rows, |row, record| {
             if let (Some(name), Some(function)) = (names.get(&record.name), self.function(row)) {

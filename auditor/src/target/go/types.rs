@@ -21,12 +21,14 @@ use super::module_data::ModuleData;
 use super::words::Words;
 use crate::audit::unit::Address;
 
-/// Most bytes of types over all modules: a program of a gigabyte has some 100 MB.
-const BYTES: u64 = 256 << 20;
+/// Most bytes of types over all modules: a program of 120 MB has 14, one of a gigabyte some 100.
+const BYTES: u64 = 128 << 20;
 /// Longest name, in bytes.
 const NAME: usize = 4096;
 /// Most fields of a struct that are looked at.
 const FIELDS: u64 = 4096;
+/// Most fields of all structs together: a program of 120 MB has 200,000.
+const ALL_FIELDS: u64 = 1 << 22;
 /// Most map types.
 const MAPS: usize = 1 << 18;
 /// Bytes of what all kinds have.
@@ -245,7 +247,13 @@ impl Types {
     /// Where all struct types with fields are described.
     #[must_use]
     pub fn structs(&self) -> Vec<Address> {
-        self.places(kind::STRUCT).filter(|at| self.is_sound_struct(*at)).collect()
+        let mut left = ALL_FIELDS;
+        let candidates = self.places(kind::STRUCT).map_while(|at| {
+            let count = self.words(at).and_then(|words| words.u64(64)).filter(|count| *count <= FIELDS);
+            left = left.checked_sub(count.unwrap_or(0))?;
+            Some(at)
+        });
+        candidates.filter(|at| self.is_sound_struct(*at)).collect()
     }
 
     /// Whether an address may be that of a description.
