@@ -135,7 +135,7 @@ impl Lives {
         }
         self.with(fact.map, birth, episodes, |life, around| {
             life.runtime = runtime.or(life.runtime);
-            if life.birth == Birth::Before && life.shape.is_none() {
+            if matches!(birth, Birth::By(_)) && life.birth == Birth::Before && life.shape.is_none() {
                 life.birth = birth;
             }
             life.look(at, fact, told, around);
