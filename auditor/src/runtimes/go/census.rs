@@ -19,8 +19,9 @@ use crate::target::memory::Memory;
 const TRIES: usize = 4;
 /// Most such headers that are read again.
 const AGAIN: usize = 1 << 16;
-/// Most bytes that are read to walk chains of overflow buckets.
+/// Most bytes that are read to walk chains of overflow buckets, in a census and for one map that is polled.
 const WALK: u64 = 256 << 20;
+const WALK_OF_ONE: u64 = 4 << 20;
 /// Most kinds of crowd that are told apart.
 const KINDS: usize = 4096;
 /// A map is nearly empty when its entries fill less than one part in so many of its slots.
@@ -75,7 +76,7 @@ pub fn look(
     let costs = *types.costs();
     let candidate = Candidate::new(at.0, header, usize::try_from(costs.header).ok()?)?;
     let mut reader =
-        Reader { heap, types, gather: Gather::new(memory), lookup: Lookup::Snapshot, walk: WALK };
+        Reader { heap, types, gather: Gather::new(memory), lookup: Lookup::Snapshot, walk: WALK_OF_ONE };
     let mut found = None;
     for lookup in [Lookup::Snapshot, Lookup::Live] {
         reader.lookup = lookup;
