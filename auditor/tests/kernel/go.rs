@@ -165,8 +165,9 @@ fn an_agent_that_is_killed_leaves_a_go_program_as_it_was() {
             auditor.end_by(Signal::SIGKILL);
             assert!(number(&program.answer(), "/growths") > 0, "{}", go.release);
         }
-        let before = number(&program.ask("ints 1000000"), "/growths");
-        assert_eq!(number(&program.ask("ints 1000000"), "/growths"), before, "{}", go.release);
+        // Which table of a Swiss map is full first depends on its seed.
+        let [one, other] = [0, 1].map(|_| number(&program.ask("ints 1000000"), "/growths"));
+        assert!(one > 0 && one.abs_diff(other) <= one / 20, "{}: {one} and {other}", go.release);
     }
 }
 
