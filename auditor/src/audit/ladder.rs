@@ -1,7 +1,7 @@
 //! RSS explained row by row. What no row explains is the last row, so the rows always add up.
 //!
 //! A managed heap is told by its runtime's own counters, and not all that they count need be in RAM. So
-//! each row is at most what is left of RSS; what the counters say beyond it is [`Ladder::beyond`].
+//! each row is at most what is left of RSS; what the counters say beyond it is `Ladder::beyond`.
 
 use super::collector::Kept;
 use super::memory::Memory;

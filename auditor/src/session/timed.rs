@@ -16,7 +16,7 @@ pub fn timed<T>(what: &str, does: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Does it, and says that it goes on every time that [`PATIENCE`] has doubled.
+/// Does it, and says that it goes on every time that `PATIENCE` has doubled.
 pub fn watched<T>(what: &str, does: impl FnOnce() -> T) -> T {
     let (done, ends) = channel::<()>();
     thread::scope(|scope| {
