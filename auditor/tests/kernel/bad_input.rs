@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Chance, Ended, MILLION, Process, Scene, auditor, demo, json};
+use crate::harness::{Chance, Ended, Process, Scene, auditor, demo, entries, fixture, json};
 
 fn sleeper(scene: &Scene) -> Process {
     scene.start("sleeper", Command::new("sleep").arg("100"))
@@ -258,7 +258,7 @@ fn a_recording_that_fills_the_disk_is_given_up_and_the_audit_goes_on() {
     let truth = scene.name("truth");
     let demo = demo();
     let args = ["run", "-f", "json", "--evacuation", "probe", "--record", &recording, "--"];
-    let command = [demo.to_str().unwrap(), "burst", "--entries", MILLION, "--truth", &truth];
+    let command = [demo.to_str().unwrap(), "burst", "--entries", &entries(1_000_000), "--truth", &truth];
     let ended = scene.audit(args.iter().chain(&command)).well();
     assert!(
         ended.stderr.contains("No space left") && ended.stderr.contains("goes on without"),
@@ -317,7 +317,7 @@ fn the_first_ctrl_c_ends_with_the_report_and_the_second_at_once() {
 fn names_that_the_target_chose_reach_no_terminal_unescaped() {
     let scene = Scene::new();
     let mut target =
-        scene.start("hostile", Command::new(scene.fixture("hostile", &[])).stdin(Stdio::piped()));
+        scene.start("hostile", Command::new(scene.fixture(&fixture::HOSTILE)).stdin(Stdio::piped()));
     target.wait_to_say("ready");
     let pid = target.pid().to_string();
     let flags = ["--duration", "200ms", "-i", "100ms", "--min-bytes", "0"];

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::harness::agreement::{Seen, differences};
-use crate::harness::{MILLION, Scene, demo, json, scenarios};
+use crate::harness::{Scene, demo, entries, json, scenarios};
 
 /// What must not matter to what is counted.
 pub(crate) type Flags<'a> = &'a [&'a str];
@@ -12,8 +12,8 @@ pub(crate) type Flags<'a> = &'a [&'a str];
 pub(crate) fn launched(scenario: &str, flags: Flags<'_>) -> Vec<String> {
     let scene = Scene::new();
     let truth = scene.name("truth");
-    let command =
-        [demo().to_str().unwrap(), scenario, "--entries", MILLION, "--truth", &truth].map(str::to_owned);
+    let command = [demo().to_str().unwrap(), scenario, "--entries", &entries(1_000_000), "--truth", &truth]
+        .map(str::to_owned);
     let common =
         ["run", "--evacuation", "probe", "-f", "json", "-o", &scene.name("report")].map(str::to_owned);
     let flags = flags.iter().map(|flag| (*flag).to_owned());
@@ -24,7 +24,7 @@ pub(crate) fn launched(scenario: &str, flags: Flags<'_>) -> Vec<String> {
 /// Attaches to a scenario that waits, lets it play, and says what differs.
 pub(crate) fn attached(scenario: &str, flags: Flags<'_>) -> Vec<String> {
     let scene = Scene::new();
-    let mut target = scene.waiting_demo(&[scenario, "--entries", MILLION]);
+    let mut target = scene.waiting_demo(&[scenario, "--entries", &entries(1_000_000)]);
     let auditor = scene.attach(&target, &[&["--evacuation", "probe", "-f", "json"], flags].concat());
     target.tell("go");
     target.end_by_itself().well();

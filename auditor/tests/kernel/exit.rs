@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::harness::agreement::{Seen, differences};
-use crate::harness::{Scene, demo, json as parsed, probe};
+use crate::harness::{Scene, demo, entries, fixture, json as parsed, probe};
 
 /// Nothing is polled: what the report knows of the end it has from the last look.
 const NO_POLLS: [&str; 6] = ["-i", "1h", "--evacuation", "probe", "-f", "json"];
@@ -34,7 +34,7 @@ fn without_addresses(document: &Value, by: &str) -> Value {
 #[ignore = "needs root: cargo xtask test"]
 fn a_target_that_is_killed_leaves_its_last_counts() {
     for scenario in ["grow", "tombstones", "stalled_evacuation", "bad_hash"] {
-        let arguments = [scenario, "--entries", "300000"];
+        let arguments = [scenario, "--entries", &entries(300_000)];
         let truth = without_addresses(&truth_of(&arguments), "bytes");
         let scene = Scene::new();
         let mut target = scene.waiting_demo(&[&arguments[..], &["--hold", "60"]].concat());
@@ -56,7 +56,7 @@ fn a_target_that_is_killed_leaves_its_last_counts() {
 #[ignore = "needs root: cargo xtask test"]
 fn a_target_that_replaces_its_program_ends_the_audit_and_goes_on_unharmed() {
     let scene = Scene::new();
-    let program = scene.fixture("herd", &["-pthread"]);
+    let program = scene.fixture(&fixture::HERD);
     let mut command = Command::new(&program);
     let mut target = scene.start("herd", command.args(["0.5", "threads", "1"]));
     target.wait_to_say("generation 1");

@@ -16,7 +16,7 @@ use auditor::target::module::{Module, Symbol, modules};
 use auditor_ebpf::source::{R8, R9, RAX, RCX, RDI, RDX, RSI, RSP};
 use auditor_ebpf::{HookRecord, LOOK_BYTES, LookRecord, counter};
 
-use crate::harness::{Process, Scene};
+use crate::harness::{Process, Scene, fixture};
 
 /// A program that waits to call what was probed, and the kernel side.
 struct Bench {
@@ -53,7 +53,7 @@ fn hook(captures: Vec<Capture>) -> Hook {
 impl Bench {
     fn new(multi: Multi) -> Self {
         let scene = Scene::new();
-        let mut command = Command::new(scene.fixture("captures", &["-no-pie"]));
+        let mut command = Command::new(scene.fixture(&fixture::CAPTURES));
         let mut target = scene.start("captures", command.stdin(Stdio::piped()));
         target.wait_to_say("ready");
         let pid = Pid(target.pid());

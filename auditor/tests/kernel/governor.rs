@@ -9,7 +9,7 @@ use auditor::audit::unit::Nanos;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::harness::{PATIENCE, Process, Scene, json, probe, wait_until};
+use crate::harness::{PATIENCE, Process, Scene, fixture, json, probe, wait_until};
 
 /// Calls in each of the last 20 ms, newest last.
 fn speeds(target: &Process) -> Vec<u64> {
@@ -26,7 +26,7 @@ fn speed(target: &Process) -> u64 {
 }
 
 fn hot(scene: &Scene) -> Process {
-    let mut command = Command::new(scene.fixture("hot", &[]));
+    let mut command = Command::new(scene.fixture(&fixture::HOT));
     scene.start("hot", command.stdin(Stdio::piped()))
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Chance, PATIENCE, Process, Scene, json, probe, wait_until};
+use crate::harness::{Chance, PATIENCE, Process, Scene, entries, fixture, json, probe, times, wait_until};
 
 const SYMBOLS: [&str; 4] = ["demo_map_allocate", "demo_map_grow", "demo_map_evacuate", "demo_map_free"];
 const NOP: u8 = 0x90;
@@ -31,7 +31,8 @@ fn with_probes((mut text, sites): ([u8; 128], [usize; 4])) -> ([u8; 128], [usize
 
 fn busy_demo(scene: &Scene, scenario: &str) -> Process {
     // More rounds than it will ever play: it is told to end.
-    let target = scene.demo(&[scenario, "--entries", "200000", "--rounds", "1000000", "--maps", "8"]);
+    let target =
+        scene.demo(&[scenario, "--entries", &entries(200_000), "--rounds", "1000000", "--maps", "8"]);
     std::thread::sleep(Duration::from_millis(50));
     target
 }
@@ -87,7 +88,7 @@ fn a_hundred_kills_of_the_agent_under_load_leave_the_target_whole() {
         let scene = Scene::new();
         let mut target = busy_demo(&scene, scenario);
         let before = text_of(&target);
-        for _ in 0..25 {
+        for _ in 0..times(25) {
             if target.has_ended() {
                 target = busy_demo(&scene, scenario);
             }
@@ -128,7 +129,7 @@ fn herd(scene: &Scene, program: &Path, arguments: &[&str]) -> Process {
 fn a_target_that_forks_execs_starts_threads_and_exits_under_probes_computes_nothing_wrong() {
     for flags in LINKS {
         let scene = Scene::new();
-        let program = scene.fixture("herd", &["-pthread"]);
+        let program = scene.fixture(&fixture::HERD);
         for arguments in [&["1", "forks", "2"][..], &["1", "threads", "2"], &["0.5", "exit"]] {
             let target = herd(&scene, &program, arguments);
             let auditor = scene.attach(
@@ -152,7 +153,7 @@ fn a_target_that_forks_execs_starts_threads_and_exits_under_probes_computes_noth
 fn a_target_whose_functions_begin_with_a_5_byte_nop_forks_without_harm() {
     for flags in LINKS {
         let scene = Scene::new();
-        let program = scene.fixture("herd", &["-pthread", "-DFIRST=\".byte 0x0f, 0x1f, 0x44, 0, 0\""]);
+        let program = scene.fixture(&fixture::HERD_ON_NOP5);
         let target = herd(&scene, &program, &["0.7", "forks"]);
         let auditor =
             scene.auditor(["attach", "-p", &target.pid().to_string(), "-f", "json"].iter().chain(flags));

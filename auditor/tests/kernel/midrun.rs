@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::harness::agreement::{Seen, differences};
-use crate::harness::{MILLION, Scene, json, number, rows, scenarios};
+use crate::harness::{Scene, entries, json, number, rows, scenarios};
 
 fn judged(scenario: &str, truth: &Value, report: &Value) -> Vec<String> {
     let found = differences(truth, report, Seen::InMidRun);
@@ -18,7 +18,7 @@ fn all_that_was_there_before_the_attach_is_found_and_right() {
     let mut found = Vec::new();
     for scenario in scenarios() {
         let scene = Scene::new();
-        let mut target = scene.demo(&[&scenario, "--entries", "100000", "--hold", "60"]);
+        let mut target = scene.demo(&[&scenario, "--entries", &entries(100_000), "--hold", "60"]);
         target.wait_to_say("holds its maps");
         let report = scene.attach(&target, &["--duration", "200ms", "-f", "json"]).end_by_itself().well();
         target.end_by(Signal::SIGTERM).well();
@@ -43,7 +43,7 @@ fn maps_that_go_on_changing_are_right_in_the_end() {
         ["grow", "grow_then_delete", "sliding_window", "churn", "many_threads", "rebuild", "shrink"]
     {
         let scene = Scene::new();
-        let mut target = scene.demo(&[scenario, "--entries", MILLION, "--maps", "3"]);
+        let mut target = scene.demo(&[scenario, "--entries", &entries(1_000_000), "--maps", "3"]);
         std::thread::sleep(std::time::Duration::from_millis(150));
         let auditor = scene.attach(&target, &["--evacuation", "probe", "-f", "json"]);
         assert!(!target.has_ended(), "{scenario} is too short for this test");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::harness::{MILLION, Scene, auditor, demo, json, number, rows};
+use crate::harness::{Scene, auditor, demo, entries, json, number, rows};
 
 /// Replays and gives what is printed.
 fn replayed(scene: &Scene, format: &str) -> String {
@@ -24,8 +24,9 @@ fn the_report_of_a_replay_is_byte_for_byte_that_of_the_live_run() {
             let (report, recording, truth) =
                 (scene.name("report"), scene.name("recording"), scene.name("truth"));
             let audit = ["run", "-i", "200ms", "-f", format, "-o", &report, "--record", &recording, "--"];
-            let command = [demo().to_str().unwrap(), scenario, "--entries", "300000", "--truth", &truth]
-                .map(str::to_owned);
+            let command =
+                [demo().to_str().unwrap(), scenario, "--entries", &entries(300_000), "--truth", &truth]
+                    .map(str::to_owned);
             scene.audit(audit.map(str::to_owned).into_iter().chain(command)).well();
             let live = fs::read_to_string(&report).unwrap();
             assert!(!live.is_empty());
@@ -39,7 +40,7 @@ fn the_report_of_a_replay_is_byte_for_byte_that_of_the_live_run() {
 fn so_it_is_after_ctrl_c_and_after_a_duration() {
     for end in ["SIGINT", "--duration"] {
         let scene = Scene::new();
-        let target = scene.demo(&["churn", "--entries", MILLION, "--rounds", "1000"]);
+        let target = scene.demo(&["churn", "--entries", &entries(1_000_000), "--rounds", "1000"]);
         let recording = scene.name("recording");
         let mut flags = vec!["-f", "json", "--record", &recording];
         if end == "--duration" {
@@ -60,7 +61,7 @@ fn so_it_is_after_ctrl_c_and_after_a_duration() {
 #[ignore = "needs root: cargo xtask test"]
 fn after_a_kill_of_the_agent_the_recording_gives_all_up_to_its_last_frame() {
     let scene = Scene::new();
-    let target = scene.demo(&["churn", "--entries", MILLION, "--rounds", "1000"]);
+    let target = scene.demo(&["churn", "--entries", &entries(1_000_000), "--rounds", "1000"]);
     let recording = scene.name("recording");
     let killed = scene.attach(&target, &["-i", "100ms", "-f", "json", "--record", &recording]);
     std::thread::sleep(Duration::from_millis(1500));

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 use std::process::{Command, Stdio};
 
-use crate::harness::{Process, Scene, json, number};
+use crate::harness::{Process, Scene, fixture, json, number};
 
 const MEBI: u64 = 1 << 20;
 /// `--rss-step`.
@@ -21,7 +21,7 @@ fn assert_near(what: &str, report: u64, proc: u64) {
 }
 
 fn start(scene: &Scene) -> Process {
-    let mut command = Command::new(scene.fixture("rss", &[]));
+    let mut command = Command::new(scene.fixture(&fixture::RSS));
     let target = scene.start("rss", command.stdin(Stdio::piped()));
     target.wait_to_sleep();
     target

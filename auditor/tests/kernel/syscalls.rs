@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Scene, demo, json as parsed, number};
+use crate::harness::{Scene, demo, fixture, json as parsed, number};
 
 const PAGE: u64 = 4096;
 const MEBI: u64 = 1 << 20;
@@ -17,7 +17,7 @@ const TRACED: &str = "trace=mmap,munmap,mremap,brk,madvise";
 #[ignore = "needs root: cargo xtask test"]
 fn calls_in_known_numbers_are_counted_and_failed_ones_add_no_bytes() {
     let scene = Scene::new();
-    let program = scene.fixture("calls", &["-static", "-nostdlib", "-fno-stack-protector"]);
+    let program = scene.fixture(&fixture::CALLS);
     let ran = scene.audit(["run", "-f", "json", "--", program.to_str().unwrap()]).well();
     let calls = |calls: u64, bytes: u64| json!({"calls": calls, "bytes": bytes});
     // As fixtures/calls.c has it.

@@ -4,6 +4,7 @@
 pub(crate) mod agreement;
 pub(crate) mod fixture;
 pub(crate) mod go;
+pub(crate) mod pace;
 pub(crate) mod process;
 
 use std::ffi::OsStr;
@@ -14,13 +15,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub(crate) use pace::{entries, times};
 pub(crate) use process::{Ended, Process};
 
 /// Longer than any run takes, on a machine that does much else.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Entries of the runs that must be exact.
-pub(crate) const MILLION: &str = "1000000";
 
 /// The auditor that was built with these tests.
 pub(crate) fn auditor() -> Command {
