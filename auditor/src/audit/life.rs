@@ -153,6 +153,11 @@ impl Life {
         self.heard > at
     }
 
+    /// Whether its birth was seen, before `at`.
+    pub(super) fn was_born_before(&self, at: Nanos) -> bool {
+        self.born.is_some_and(|born| born < at)
+    }
+
     /// Whether it said at the last reading that it is being dropped.
     pub(super) fn said_dropped(&self) -> bool {
         self.shape.as_ref().is_some_and(|(_, shape)| shape.dropped)

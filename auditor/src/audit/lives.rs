@@ -10,7 +10,7 @@
 //! | the last table of a map that says it is dropped is let go | a death, if all its tables were seen |
 //! | another such table is let go, or the target no longer lists the map | it is leaving: dead in reports, and buried `GRACE` later, so that what is still told of it finds it |
 //! | a bucket array asked for where a map is leaving or dropped, or counters that twice went back | the death of that map, and the birth of another |
-//! | a poll's look where a map has died lately, or a census's where hooks tell of deaths | nothing: it may have been read before (`deaths.rs`) |
+//! | a poll's look where a map has died lately, before the birth of another is told, or a census's where hooks tell of deaths | nothing: it may have been read before (`deaths.rs`) |
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -117,7 +117,7 @@ impl Lives {
         episodes: &mut Episodes,
     ) {
         self.looks = true;
-        if !told.trusts(fact.occasion) && self.died_lately(at, fact.map) {
+        if !told.trusts(fact.occasion) && self.may_be_dead(at, fact) {
             return;
         }
         match self.here.get_mut(&fact.map).map(|life| life.identify(at, fact, told)) {
@@ -274,8 +274,14 @@ impl Lives {
         self.leaving.insert((at, map));
     }
 
-    fn died_lately(&self, at: Nanos, map: Address) -> bool {
-        self.deaths.are_near(at, map) || self.here.get(&map).is_some_and(|life| life.gone.is_some())
+    /// Whether what was read may be of a map that has died. Not where the birth of another was told
+    /// before: a poll is dated before it reads, so it is that one which was read.
+    fn may_be_dead(&self, at: Nanos, look: &Look) -> bool {
+        match self.here.get(&look.map) {
+            Some(life) if life.gone.is_some() => true,
+            Some(life) if look.occasion == Occasion::Poll && life.was_born_before(at) => false,
+            Some(_) | None => self.deaths.are_near(at, look.map),
+        }
     }
 
     fn bury(&mut self, at: Nanos, map: Address, episodes: &mut Episodes) {

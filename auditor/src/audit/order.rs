@@ -66,6 +66,11 @@ impl<T: Timed> Order<T> {
         self.waiting.drain(..)
     }
 
+    /// What waits, in no order that could be relied on but that of one source.
+    pub fn waiting(&self) -> impl Iterator<Item = &T> {
+        self.waiting.iter()
+    }
+
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {

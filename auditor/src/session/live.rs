@@ -6,7 +6,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::census::Schedule;
 use super::governor::Governor;
-use super::sampler::{Sampler, View};
+use super::sampler::{Sampler, View, living};
 use super::stacks::Stacks;
 use super::translate::Translator;
 use crate::audit::Audit;
@@ -223,6 +223,8 @@ impl Live {
     /// those of the ticks that were still waiting, to `tick`.
     pub fn finish(&mut self, ended: Ended, tick: impl FnMut(&Report)) -> Report {
         if ended != Ended::TargetExited {
+            // What the last poll reads must be all maps that there are.
+            self.read_ring();
             self.poll();
         }
         self.kernel.remove_all();
@@ -243,7 +245,7 @@ impl Live {
         if self.process.has_exited() {
             return;
         }
-        let maps = self.audit.live_maps().collect();
+        let maps = living(self.audit.live_maps(), self.order.waiting());
         let view = View { instance: self.translator.instance(), memory: &self.memory };
         for fact in self.sampler.poll(view, maps, now) {
             if let What::Gone { map } = fact.what {

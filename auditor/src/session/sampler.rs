@@ -1,7 +1,7 @@
 //! Polls the headers of living maps: a few large reads, no stop of the target, no probe. What has
 //! not changed makes no fact, so an idle target records nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
@@ -51,6 +51,28 @@ impl std::fmt::Debug for View<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.instance.fmt(f)
     }
+}
+
+/// The maps that live, each with the bytes it holds: those that the audit knows, with those that were
+/// born in what still waits to be applied, and without those that died in it.
+pub fn living<'a>(
+    known: impl Iterator<Item = (Address, Bytes)>,
+    waiting: impl Iterator<Item = &'a Fact>,
+) -> Vec<(Address, Bytes)> {
+    let mut news: BTreeMap<Address, Option<Bytes>> = BTreeMap::new();
+    for fact in waiting {
+        match &fact.what {
+            What::Allocate(allocate) => news.insert(allocate.map, Some(allocate.bytes)),
+            What::Free(free) if free.shape.as_ref().is_some_and(|shape| shape.dropped) => {
+                news.insert(free.map, None)
+            }
+            _ => continue,
+        };
+    }
+    let lives = |map: &(Address, Bytes)| news.remove(&map.0).is_none_or(|bytes| bytes.is_some());
+    let mut maps: Vec<(Address, Bytes)> = known.filter(lives).collect();
+    maps.extend(news.into_iter().filter_map(|(map, bytes)| Some((map, bytes?))));
+    maps
 }
 
 impl Sampler {
@@ -226,5 +248,51 @@ impl Sampler {
         }
         seen.described.clone_from(&described);
         described.map(What::Described)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::fact::{Allocate, Free, Part};
+
+    fn fact(what: What) -> Fact {
+        Fact { at: Nanos(0), thread: None, what }
+    }
+
+    fn born(map: u64) -> Fact {
+        let (map, bytes) = (Address(map), Bytes(100));
+        fact(What::Allocate(Allocate {
+            map,
+            table: None,
+            bytes,
+            part: Part::Buckets,
+            stack: None,
+            took: None,
+        }))
+    }
+
+    fn lets_go(map: u64, dropped: bool) -> Fact {
+        let shape = Some(Box::new(Shape { dropped, ..Shape::default() }));
+        fact(What::Free(Free { map: Address(map), table: Address(9), bytes: Bytes(100), shape }))
+    }
+
+    fn among(waiting: &[Fact]) -> Vec<u64> {
+        let known = [1, 2].map(|map| (Address(map), Bytes(1000)));
+        living(known.into_iter(), waiting.iter()).iter().map(|(map, _)| map.0).collect()
+    }
+
+    #[test]
+    fn maps_that_were_born_or_died_in_what_is_not_applied_yet_count() {
+        assert_eq!(among(&[]), [1, 2]);
+        assert_eq!(among(&[born(3)]), [1, 2, 3]);
+        assert_eq!(among(&[born(3), lets_go(3, true)]), [1, 2]);
+        assert_eq!(among(&[lets_go(1, true)]), [2]);
+    }
+
+    #[test]
+    fn a_map_with_another_table_or_in_a_dead_ones_place_is_there_once() {
+        assert_eq!(among(&[born(2), lets_go(2, false)]), [1, 2]);
+        assert_eq!(among(&[lets_go(1, true), born(1)]), [1, 2]);
     }
 }

@@ -151,6 +151,16 @@ fn a_look_right_after_a_death_may_have_been_read_before_it_and_says_nothing() {
 }
 
 #[test]
+fn a_look_right_after_a_death_and_a_birth_is_of_the_map_that_was_born() {
+    let seen = look(Occasion::Poll, shape(0x20, 1128, 3));
+    let reborn = [(5, allocate(0x10, 1000)), (6, last_free(0x10, 1000)), (8, allocate(0x20, 1000))];
+    let report = |at| told(under_way(), reborn.clone().into_iter().chain([(at, seen.clone())]));
+    let live = |at| report(at).maps.iter().map(|map| map.live).collect::<Vec<_>>();
+    assert_eq!(live(9), [Some(3), Some(0)]);
+    assert_eq!(live(7), [None, Some(0)], "of whom it was, nobody knows");
+}
+
+#[test]
 fn what_is_seen_where_a_map_was_gone_is_another_map() {
     let seen = look(Occasion::AtExit, shape(0x10, 1128, 3));
     let report = told(under_way(), [(5, allocate(0x10, 1000)), (6, gone()), (7, seen)]);
