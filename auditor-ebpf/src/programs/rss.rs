@@ -86,6 +86,17 @@ fn owner(mm: u64, current: Option<u32>) -> Option<u32> {
     Some(pid)
 }
 
+/// Forgets whose the current task's memory is: its last thread goes, and what is given back from here on,
+/// by whoever holds the memory last, says nothing about what it held.
+#[inline(always)]
+pub(crate) fn forget_owner() {
+    // SAFETY: the helper takes nothing.
+    let task = unsafe { bpf_get_current_task() };
+    if let Some(mm) = read(task + u64::from(TASK_MM.load())) {
+        let _: Option<()> = SPACES.remove(mm).ok();
+    }
+}
+
 /// A counter in bytes; the shared part may be negative for a moment.
 #[inline(always)]
 fn value(mm: u64, member: u32) -> Option<u64> {

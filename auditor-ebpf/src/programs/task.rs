@@ -6,7 +6,7 @@ use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use aya_log_ebpf::debug;
 
-use super::look;
+use super::{look, rss};
 use crate::config::{EXIT_BEFORE_MM, OOM_GIVES_TASK, TASK_TGID};
 use crate::emit;
 use crate::maps::TARGETS;
@@ -43,6 +43,7 @@ fn exit(context: RawTracePointContext) -> i32 {
         debug!(&context, "{} exits", pid);
         look::at_exit(pid);
         send(task::EXIT, pid, 0);
+        rss::forget_owner();
         // The number may be given to another process before the agent has seen the end of this one.
         let _: Option<()> = TARGETS.remove(pid).ok();
     }

@@ -68,6 +68,21 @@ fn a_peak_that_came_and_went_between_two_readings_is_seen() {
     assert!((start..=end).contains(&number(&report, "/memory/rss/peak_at")));
 }
 
+/// An exit gives back everything, bit by bit: that is not what the target held in the end.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn the_last_is_what_it_held_before_its_exit_began() {
+    let scene = Scene::new();
+    let mut target = start(&scene);
+    let auditor = scene.attach(&target, &FLAGS);
+    target.ask("touch 100", "done 1");
+    let last = target.status_bytes("VmRSS");
+    target.end_by(Signal::SIGKILL);
+    let report = json(&auditor.end_by_itself().well().stdout);
+    assert_eq!(report["window"]["ended"], "target_exited");
+    assert_near("last", number(&report, "/memory/rss/last"), last);
+}
+
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_ladder_adds_up_to_the_last_reading() {
