@@ -6,6 +6,7 @@ use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEU
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 
+use crate::atomic;
 use crate::maps::{COUNTERS, RING, TARGETS};
 
 const _: () = assert!(WAKE_BYTES < RING_BYTES as u64);
@@ -53,10 +54,9 @@ pub(crate) fn count(counter: u32) {
 #[inline(always)]
 pub(crate) fn add(value: Option<*mut u64>) {
     if let Some(value) = value {
-        // SAFETY: the pointer came from a lookup just now, and a per-CPU value has one writer: no
-        // other program runs on this CPU meanwhile but one that interrupts us, and a count lost to
-        // that would be one hit of a nested probe.
-        unsafe { *value += 1 };
+        // SAFETY: the pointer came from a lookup just now. Atomic even on one CPU, because a probe in
+        // user code can be preempted here, and another thread's hit would be lost.
+        unsafe { atomic::add(value, 1) };
     }
 }
 

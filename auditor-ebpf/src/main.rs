@@ -17,6 +17,7 @@ mod keep;
 mod maps;
 mod programs;
 mod send;
+mod thread;
 
 /// Without it the kernel refuses helpers that are for GPL-compatible programs only.
 #[unsafe(link_section = "license")]

@@ -5,7 +5,7 @@ use auditor_ebpf::{
 };
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf, StackTrace};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, ProgramArray, RingBuf, StackTrace};
 
 #[map]
 pub(crate) static RING: RingBuf = RingBuf::with_byte_size(auditor_ebpf::RING_BYTES, 0);
@@ -44,3 +44,7 @@ pub(crate) static SPACES: LruHashMap<u64, u32> = LruHashMap::with_max_entries(au
 
 #[map]
 pub(crate) static RSS: LruHashMap<RssKey, u64> = LruHashMap::with_max_entries(4 * auditor_ebpf::TARGETS, 0);
+
+/// Stays empty: `thread.rs` has a tail call that is never made.
+#[map]
+pub(crate) static NOWHERE: ProgramArray = ProgramArray::with_max_entries(1, 0);

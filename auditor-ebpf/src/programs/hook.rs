@@ -13,10 +13,11 @@ use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use crate::capture::Registers;
 use crate::maps::{HITS, PENDING, SPECS, STACKS};
 use crate::send::{key_of, send};
-use crate::{capture, emit, keep};
+use crate::{capture, emit, keep, thread};
 
 #[uprobe]
 fn hook(context: ProbeContext) -> u32 {
+    thread::stay_on_its_stack(&context);
     // SAFETY: the context of a uprobe is its registers.
     let regs = Registers::of(unsafe { &*context.regs });
     let _: Option<()> = try_hook(&context, &regs);
@@ -61,6 +62,7 @@ fn try_hook(context: &ProbeContext, regs: &Registers) -> Option<()> {
 
 #[uretprobe]
 fn hook_return(context: RetProbeContext) -> u32 {
+    thread::stay_on_its_stack(&context);
     let _: Option<()> = try_return(&context);
     0
 }

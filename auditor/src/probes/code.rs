@@ -74,6 +74,7 @@ fn create(name: &str, definition: &aya_obj::Map) -> Result<Map, LoadError> {
         Ok(bpf_map_type::BPF_MAP_TYPE_HASH) => Ok(Map::HashMap(made)),
         Ok(bpf_map_type::BPF_MAP_TYPE_LRU_HASH) => Ok(Map::LruHashMap(made)),
         Ok(bpf_map_type::BPF_MAP_TYPE_PERCPU_ARRAY) => Ok(Map::PerCpuArray(made)),
+        Ok(bpf_map_type::BPF_MAP_TYPE_PROG_ARRAY) => Ok(Map::ProgramArray(made)),
         Ok(bpf_map_type::BPF_MAP_TYPE_RINGBUF) => Ok(Map::RingBuf(made)),
         Ok(bpf_map_type::BPF_MAP_TYPE_STACK_TRACE) => Ok(Map::StackTraceMap(made)),
         _ => Err(damaged(format_args!("a map of type {}", definition.map_type()))),
@@ -161,6 +162,22 @@ mod tests {
         let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", program.as_raw_fd())).unwrap();
         let line = info.lines().find_map(|line| line.strip_prefix("verified_insns:")).unwrap();
         line.trim().parse().unwrap()
+    }
+
+    /// Without it the kernel runs them where a preempted thread and its successor overwrite each other.
+    #[cfg(not(no_ebpf_object))]
+    #[test]
+    fn programs_in_user_code_have_the_tail_call_that_keeps_them_on_the_threads_stack() {
+        const CALL: u8 = 0x85;
+        const TAIL_CALL: i32 = 12;
+        let object = parse().unwrap();
+        for name in [program::HOOK, program::HOOK_RETURN] {
+            let function = &object.functions[&object.programs[name].function_key()];
+            let is_tail_call = |insn: &aya_obj::generated::bpf_insn| {
+                insn.code == CALL && insn.src_reg() == 0 && insn.imm == TAIL_CALL
+            };
+            assert!(function.instructions.iter().any(is_tail_call), "{name}");
+        }
     }
 
     #[test]

@@ -146,6 +146,7 @@ pub(super) fn fd_of(map: &Map) -> Option<BorrowedFd<'_>> {
         | Map::HashMap(data)
         | Map::LruHashMap(data)
         | Map::PerCpuArray(data)
+        | Map::ProgramArray(data)
         | Map::RingBuf(data)
         | Map::StackTraceMap(data) => Some(data.fd().as_fd()),
         _ => None,
