@@ -67,7 +67,7 @@ impl<T: Timed> Order<T> {
     }
 
     /// What waits, in no order that could be relied on but that of one source.
-    pub fn waiting(&self) -> impl Iterator<Item = &T> {
+    pub fn waiting(&self) -> std::slice::Iter<'_, T> {
         self.waiting.iter()
     }
 

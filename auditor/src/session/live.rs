@@ -6,11 +6,12 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::census::Schedule;
 use super::governor::Governor;
-use super::sampler::{Sampler, View, living};
+use super::readings::{self, Readings};
+use super::sampler::Sampler;
 use super::stacks::Stacks;
 use super::translate::Translator;
 use crate::audit::Audit;
-use crate::audit::fact::{self, Ended, Fact, HookState, Occasion, What};
+use crate::audit::fact::{self, Ended, Fact, HookState, What};
 use crate::audit::order::Order;
 use crate::audit::report::Report;
 use crate::audit::unit::{Address, Bytes, Nanos, Pid};
@@ -43,15 +44,18 @@ pub struct Live {
     usage: Option<Usage>,
     own: Option<Own>,
     pub(super) order: Order<Fact>,
-    audit: Audit,
+    pub(super) audit: Audit,
     lost: BTreeMap<&'static str, u64>,
     /// What was told last, so that only news become facts.
     told: Told,
     replaced: bool,
     /// When the hooks began to see.
     began: Nanos,
-    /// Maps whose first table has just been seen: they are looked at while they live, for the name.
-    newborn: Vec<Address>,
+    /// Maps whose first table has just been seen, or whose look was overtaken: they are looked at while
+    /// they live, for the name.
+    pub(super) newborn: Vec<Address>,
+    /// Readings whose looks wait to be applied.
+    pub(super) readings: Readings,
     /// Maps below it may be folded.
     pub(super) min_bytes: Bytes,
     pub(super) schedule: Schedule,
@@ -117,6 +121,7 @@ impl Live {
             replaced: false,
             began: Nanos(0),
             newborn: Vec::new(),
+            readings: Readings::default(),
             min_bytes: parts.min_bytes,
             schedule: Schedule::default(),
         }
@@ -223,9 +228,7 @@ impl Live {
     /// those of the ticks that were still waiting, to `tick`.
     pub fn finish(&mut self, ended: Ended, tick: impl FnMut(&Report)) -> Report {
         if ended != Ended::TargetExited {
-            // What the last poll reads must be all maps that there are.
-            self.read_ring();
-            self.poll();
+            self.poll_for_the_last_time();
         }
         self.kernel.remove_all();
         while self.read_ring() == BATCH {}
@@ -239,22 +242,6 @@ impl Live {
             log::error!("{}; the recording is not whole", whole(&error));
         }
         self.report()
-    }
-
-    fn poll(&mut self) {
-        if self.process.has_exited() {
-            return;
-        }
-        let maps = living(self.audit.live_maps(), self.order.waiting());
-        let view = View { instance: self.translator.instance(), memory: &self.memory };
-        for fact in self.sampler.poll(view, maps, now) {
-            if let What::Gone { map } = fact.what {
-                self.kernel.unwatch(self.process.pid(), map.0);
-            }
-            self.order.push(fact);
-        }
-        self.recount();
-        self.pulse();
     }
 
     /// Everything that is cumulative or read from /proc.
@@ -304,7 +291,7 @@ impl Live {
         }
     }
 
-    fn read_ring(&mut self) -> usize {
+    pub(super) fn read_ring(&mut self) -> usize {
         self.kernel.log_diagnostics();
         let mut events = Vec::new();
         let read = self.kernel.ring.drain(BATCH, |event| events.push(event));
@@ -332,28 +319,6 @@ impl Live {
         }
     }
 
-    /// What polling has to know of births and deaths: addresses are used again.
-    fn follow_life(&mut self, what: &What) {
-        match what {
-            What::Allocate(allocate) if self.sampler.meets(allocate.map) => self.newborn.push(allocate.map),
-            What::Free(free) if free.shape.as_ref().is_some_and(|shape| shape.dropped) => {
-                self.sampler.forget(free.map);
-            }
-            _ => {}
-        }
-    }
-
-    fn greet_the_newborn(&mut self) {
-        let newborn = std::mem::take(&mut self.newborn);
-        if newborn.is_empty() || self.process.has_exited() {
-            return;
-        }
-        let view = View { instance: self.translator.instance(), memory: &self.memory };
-        for fact in self.sampler.look(view, &newborn, Occasion::Poll, now) {
-            self.order.push(fact);
-        }
-    }
-
     fn name_stacks(&mut self) {
         let instance = self.translator.instance();
         for stack in self.stacks.named(|at| instance.frames(at)) {
@@ -363,7 +328,14 @@ impl Live {
 
     fn apply_until(&mut self, until: Nanos) -> Vec<Report> {
         let mut ticks = Vec::new();
+        let overtaken = self.readings.overtaken(self.order.waiting());
         for fact in self.order.release(until) {
+            if let Some(map) = readings::is_among(&overtaken, &fact) {
+                if self.sampler.misread(map) {
+                    self.newborn.push(map);
+                }
+                continue;
+            }
             if let Some(recording) = &mut self.recording
                 && let Err(error) = recording.append(&fact)
             {
@@ -375,6 +347,7 @@ impl Live {
                 ticks.push(self.audit.report());
             }
         }
+        self.readings.applied(until);
         ticks
     }
 }

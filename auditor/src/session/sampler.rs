@@ -33,6 +33,8 @@ pub struct Sampler {
 struct Seen {
     shape: Shape,
     named: bool,
+    /// Whether something has happened to it since.
+    stirred: bool,
     strikes: u8,
     missed: u8,
     described: Option<Box<Described>>,
@@ -179,6 +181,21 @@ impl Sampler {
         is_new
     }
 
+    /// A hook has told something of a map. A reading is dated before it is made, so what was read last
+    /// may have been of after that, and applied before: the next reading is news, whatever it says.
+    pub fn stir(&mut self, map: Address) {
+        if let Some(seen) = self.seen.get_mut(&map) {
+            seen.stirred = true;
+        }
+    }
+
+    /// What was read of a map is not going to be told: its next reading is news, with its name. Says
+    /// whether the map is still there, as far as anybody knows.
+    pub fn misread(&mut self, map: Address) -> bool {
+        let seen = self.seen.get_mut(&map);
+        seen.map(|seen| seen.named = false).is_some()
+    }
+
     /// A map has been dropped: the next one at its address is another.
     pub fn forget(&mut self, map: Address) {
         self.seen.remove(&map);
@@ -228,15 +245,24 @@ impl Sampler {
         occasion: Occasion,
         name: impl FnOnce() -> Option<String>,
     ) -> Option<What> {
-        let seen = self.seen.entry(map).or_default();
-        seen.strikes = 0;
-        if seen.named && seen.shape == shape {
+        if !self.is_news(map, &shape) {
             return None;
         }
+        let seen = self.seen.entry(map).or_default();
         let name = if seen.named { None } else { name() };
         seen.named = true;
-        seen.shape = shape.clone();
         Some(What::Look(Look { map, occasion, runtime: view.instance.found().name, shape, name }))
+    }
+
+    /// Whether a shape that was read is to be told: the first, another than the last, or the first since
+    /// something happened.
+    fn is_news(&mut self, map: Address, shape: &Shape) -> bool {
+        let seen = self.seen.entry(map).or_default();
+        seen.strikes = 0;
+        let is_news = !seen.named || seen.stirred || seen.shape != *shape;
+        seen.shape.clone_from(shape);
+        seen.stirred = false;
+        is_news
     }
 
     /// The news of who a map is, if there are any.
@@ -288,6 +314,22 @@ mod tests {
         assert_eq!(among(&[born(3)]), [1, 2, 3]);
         assert_eq!(among(&[born(3), lets_go(3, true)]), [1, 2]);
         assert_eq!(among(&[lets_go(1, true)]), [2]);
+    }
+
+    /// What was read in the midst of events, and applied before they were, would otherwise never be told
+    /// again.
+    #[test]
+    fn what_a_poll_reads_is_news_once_more_when_a_hook_has_told_something_since() {
+        let (map, shape) = (Address(7), |live| Shape { live, ..Shape::default() });
+        let mut sampler = Sampler::default();
+        sampler.seen.entry(map).or_default().named = true;
+        assert!(sampler.is_news(map, &shape(229)) && sampler.is_news(map, &shape(375)));
+        assert!(!sampler.is_news(map, &shape(375)));
+        sampler.stir(map);
+        assert!(sampler.is_news(map, &shape(375)) && !sampler.is_news(map, &shape(375)));
+        assert!(sampler.misread(map) && sampler.is_news(map, &shape(375)));
+        sampler.forget(map);
+        assert!(!sampler.misread(map));
     }
 
     #[test]
