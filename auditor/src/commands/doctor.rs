@@ -41,7 +41,9 @@ pub(super) fn run(doctor: &cli::Doctor) -> anyhow::Result<Exit> {
     let host = Host::ask();
     let mut rows = rights(&host);
     rows.extend(kernel(&host));
-    rows.push(load(&host));
+    if host.too_old().is_none() {
+        rows.push(load(&host));
+    }
     let mut exit =
         if rows.iter().any(|row| row.state == State::Missing) { Exit::CannotAttach } else { Exit::Clean };
     let mut text = table(&rows);
@@ -79,18 +81,11 @@ fn rights(host: &Host) -> Vec<Row> {
 }
 
 fn kernel(host: &Host) -> Vec<Row> {
-    let old = host.release < (5, 15);
+    let too_old = host.too_old();
     let release = Row {
         about: "kernel",
-        state: if old { State::Missing } else { State::Good },
-        detail: if old {
-            format!(
-                "{}: hooks are told apart by attach cookies, which Linux has from 5.15 on",
-                host.release_name
-            )
-        } else {
-            host.release_name.clone()
-        },
+        state: if too_old.is_some() { State::Missing } else { State::Good },
+        detail: too_old.unwrap_or_else(|| host.release_name.clone()),
     };
     let types = Row {
         about: "kernel types (BTF)",

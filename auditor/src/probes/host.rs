@@ -11,6 +11,9 @@ const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 /// The number that kernels with optimised uprobes use between themselves and their trampoline
 /// (arch/x86/entry/syscalls/syscall_64.tbl, 6.18: `336 64 uprobe`).
 const SYS_UPROBE: libc::c_long = 336;
+/// The first release whose probes bring a cookie of their own: `bpf_get_attach_cookie` of
+/// include/uapi/linux/bpf.h, 5.15. Hooks are told apart by it.
+const FIRST_WITH_COOKIES: (u32, u32) = (5, 15);
 
 /// What this host offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +101,15 @@ impl Host {
     #[must_use]
     pub const fn has_sound_multi_links(&self) -> bool {
         self.release.0 > 6 || (self.release.0 == 6 && self.release.1 >= 10)
+    }
+
+    /// Why no hook can work on this kernel, if so.
+    #[must_use]
+    pub fn too_old(&self) -> Option<String> {
+        (self.release < FIRST_WITH_COOKIES).then(|| {
+            let (name, (major, minor)) = (&self.release_name, FIRST_WITH_COOKIES);
+            format!("Linux {name} is too old: hooks are told apart by attach cookies, which Linux has from {major}.{minor} on")
+        })
     }
 
     /// Whether a capability is effective.
@@ -190,6 +202,14 @@ mod tests {
         let host = |release| Host { release, ..Host::ask() };
         assert!([(6, 10), (6, 18), (7, 0)].map(host).iter().all(Host::has_sound_multi_links));
         assert!(![(5, 15), (6, 6), (6, 9)].map(host).iter().any(Host::has_sound_multi_links));
+    }
+
+    #[test]
+    fn a_kernel_without_cookies_is_too_old_and_told_which_has_them() {
+        let host = |release| Host { release, release_name: "5.10.0-32".to_owned(), ..Host::ask() };
+        let said = host((5, 14)).too_old().unwrap();
+        assert!(said.contains("5.10.0-32") && said.contains("from 5.15 on"), "{said}");
+        assert_eq!([(5, 15), (6, 1)].map(|release| host(release).too_old()), [None, None]);
     }
 
     #[test]

@@ -58,6 +58,9 @@ impl Default for Options {
 /// Why a target cannot be audited. The texts name the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
+    /// The kernel.
+    #[error("{0}")]
+    TooOld(String),
     /// The process.
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -149,6 +152,9 @@ pub struct Inspected {
 /// # Errors
 /// [`SetupError`].
 pub fn inspect(pid: Pid, options: &Options, host: &Host) -> Result<Inspected, SetupError> {
+    if let Some(reason) = host.too_old() {
+        return Err(SetupError::TooOld(reason));
+    }
     let opened = open(pid, options.runtime.as_deref())?;
     let build_id = opened.build_id();
     let Opened { process, instance, modules, home } = opened;
