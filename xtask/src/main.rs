@@ -4,12 +4,14 @@ mod bench;
 mod build;
 mod check;
 mod demo;
+mod kernel_tests;
 mod process;
 mod say;
 mod setup;
 mod test;
 mod tiers;
 mod toolchain;
+mod vm;
 mod workspace;
 
 use clap::Parser;
@@ -23,6 +25,7 @@ enum Verb {
     Build(build::Build),
     Check(check::Check),
     Test(test::Test),
+    Vm(vm::Vm),
     Demo(demo::Demo),
     Bench(bench::Bench),
 }
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         Verb::Build(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Test(verb) => verb.run(),
+        Verb::Vm(verb) => verb.run(),
         Verb::Demo(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
     };

@@ -34,8 +34,8 @@ struct Facts {
     has_llvm: bool,
     /// Packages missing to build the linker; asked only where a linker is needed.
     for_linker: Vec<String>,
-    /// Packages missing for comparisons.
-    compared_with: Vec<String>,
+    /// Packages missing for tests and the benchmark.
+    for_tests: Vec<String>,
 }
 
 /// What is done next.
@@ -60,10 +60,10 @@ impl Setup {
         if let Err(error) = go::ensure(Which::Usual) {
             say::warn(format_args!("the kernel tests build Go programs: {error:#}"));
         }
-        let extras = packages::missing(packages::COMPARED_WITH);
+        let extras = packages::missing(packages::FOR_TESTS);
         if !extras.is_empty() {
             say::warn(format_args!(
-                "{} not installed: the kernel tests and the benchmark compare with them. As root: apt-get install {}",
+                "{} not installed: the kernel tests and the benchmark need them. As root: apt-get install {}",
                 extras.join(" and "),
                 extras.join(" ")
             ));
@@ -147,7 +147,7 @@ fn look(survey: &Survey) -> Facts {
         debian_llvm,
         has_llvm: linkers.is_some_and(|llvm| llvm::prefix(llvm).is_some()),
         for_linker: packages::missing(for_linker.iter().map(String::as_str)),
-        compared_with: packages::missing(packages::COMPARED_WITH),
+        for_tests: packages::missing(packages::FOR_TESTS),
     }
 }
 
@@ -156,8 +156,8 @@ fn next(facts: &Facts, tried: &[Next]) -> Option<Next> {
     let untried = |action: Next| (!tried.contains(&action)).then_some(action);
     let usable = facts.apt == Access::Usable;
     if facts.complete {
-        let extras = Next::InstallExtras(facts.compared_with.clone());
-        let wanted = usable && !facts.compared_with.is_empty();
+        let extras = Next::InstallExtras(facts.for_tests.clone());
+        let wanted = usable && !facts.for_tests.is_empty();
         return Some(untried(extras).filter(|_| wanted).unwrap_or(Next::Nothing));
     }
     if facts.compiler.is_none() && facts.rustup && !tried.contains(&Next::AddSource) {
@@ -169,7 +169,7 @@ fn next(facts: &Facts, tried: &[Next]) -> Option<Next> {
     }
     match facts.compiler {
         _ if usable && !packages.is_empty() => {
-            packages.extend(facts.compared_with.clone());
+            packages.extend(facts.for_tests.clone());
             untried(Next::Install(packages))
         }
         Some(llvm) if facts.has_llvm => untried(Next::BuildLinker(llvm)),
@@ -276,7 +276,7 @@ mod tests {
             debian_llvm: Some(22),
             has_llvm: false,
             for_linker: packages::for_linker(22),
-            compared_with: vec!["bpftrace".to_owned()],
+            for_tests: vec!["bpftrace".to_owned()],
         }
     }
 
@@ -290,7 +290,7 @@ mod tests {
             compiler: Some(22),
             has_llvm: true,
             for_linker: Vec::new(),
-            compared_with: Vec::new(),
+            for_tests: Vec::new(),
             ..bare()
         };
         assert_eq!(next(&after, &[Next::Install(all)]), Some(Next::BuildLinker(22)));
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn nothing_is_done_twice() {
-        let complete = Facts { complete: true, compared_with: Vec::new(), ..bare() };
+        let complete = Facts { complete: true, for_tests: Vec::new(), ..bare() };
         assert_eq!(next(&complete, &[]), Some(Next::Nothing));
         let Some(install) = next(&bare(), &[]) else { panic!("packages come first") };
         assert_eq!(next(&bare(), &[install]), None);

@@ -1,17 +1,17 @@
-//! `cargo xtask test`: [`crate::check`], then the kernel tier, which needs root and never skips.
+//! `cargo xtask test`: [`crate::check`], then the tests in this kernel, which need root, and those in an
+//! older one. None of them is ever skipped.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
 
-use crate::tiers::{self, Tally, Tier};
+use crate::check::Outcome;
+use crate::kernel_tests::{self, Program};
+use crate::tiers::Tier;
 use crate::toolchain::go::{self, Which};
-use crate::{check, process, say, setup, workspace};
+use crate::{check, say, setup, vm, workspace};
 
 /// Every tier, in the order in which they are summed up.
-const TIERS: [Tier; 3] = [Tier::Pure, Tier::Golden, Tier::Kernel];
-
-/// The root of the test program of the kernel tier.
-const KERNEL_TESTS: &str = "auditor/tests/kernel/main.rs";
+const TIERS: [Tier; 4] = [Tier::Pure, Tier::Golden, Tier::Kernel, Tier::Vm];
 
 /// Run every test, those in the kernel included. Needs root.
 #[derive(Args, Debug)]
@@ -29,28 +29,31 @@ impl Test {
         let which = if self.go_matrix { Which::All } else { Which::Usual };
         go::ensure(which)?;
         let mut outcome = check::all(Some(toolchain))?;
-        match kernel(which) {
-            Ok(tally) => {
-                outcome.tally.take(Tier::Kernel, &tally);
-                outcome.problems.extend(tally.problems(&[Tier::Kernel]));
+        match kernel_tests::build() {
+            Ok(program) => {
+                take(&mut outcome, Tier::Kernel, here(&program, which));
+                take(&mut outcome, Tier::Vm, vm::tier(&program));
             }
-            Err(error) => outcome.problems.push(format!("the kernel tier could not be run: {error:#}")),
+            Err(error) => outcome.problems.push(format!("the kernel tests cannot be built: {error:#}")),
         }
         outcome.tally.summary(&TIERS).iter().for_each(say::result);
         outcome.verdict()
     }
 }
 
-/// The kernel tier, in release mode: what is tested is what is delivered. One test at a time, because
-/// they count what happens in one kernel. They start target-demo, so that is built first.
-fn kernel(which: Which) -> Result<Tally> {
-    let tests = workspace::root().join(KERNEL_TESTS);
-    ensure!(tests.is_file(), "{KERNEL_TESTS} is missing");
-    let mut programs = workspace::cargo("build");
-    process::loud(programs.args(["--release", "--workspace"]))?;
-    let mut tests = workspace::cargo("test");
-    let releases: Vec<&str> = which.releases().map(|release| release.name).collect();
-    tests.env("AUDITOR_GO_RELEASES", releases.join(",")).env("AUDITOR_GO_FOLDER", go::folder());
-    tests.args(["--release", "-p", "auditor", "--test", "kernel", "--", "--ignored", "--test-threads=1"]);
-    tiers::run(&mut tests)
+fn here(program: &Program, which: Which) -> Result<Outcome> {
+    let tally = kernel_tests::run_here(program, which)?;
+    let problems = tally.problems(&[Tier::Kernel]);
+    Ok(Outcome { tally, problems })
+}
+
+/// Adds what a tier came to.
+fn take(outcome: &mut Outcome, tier: Tier, of_tier: Result<Outcome>) {
+    match of_tier {
+        Ok(of_tier) => {
+            outcome.tally.take(tier, &of_tier.tally);
+            outcome.problems.extend(of_tier.problems);
+        }
+        Err(error) => outcome.problems.push(format!("the {tier} tier could not be run: {error:#}")),
+    }
 }

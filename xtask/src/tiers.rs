@@ -5,6 +5,7 @@
 //! | pure | beside the code, in documentation, and `tests/architecture.rs` |
 //! | golden | every other file in a `tests/` folder |
 //! | kernel | `tests/kernel/`: needs root, so ignored unless asked for |
+//! | vm | the same, on another kernel |
 //!
 //! A tier in which nothing ran has not passed.
 
@@ -24,6 +25,14 @@ pub(crate) enum Tier {
     Golden,
     /// Real probes in this kernel.
     Kernel,
+    /// The same in other kernels.
+    Vm,
+}
+
+impl std::fmt::Display for Tier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl Tier {
@@ -32,6 +41,7 @@ impl Tier {
             Self::Pure => "pure",
             Self::Golden => "golden",
             Self::Kernel => "kernel",
+            Self::Vm => "vm",
         }
     }
 }
@@ -49,9 +59,9 @@ pub(crate) struct Counts {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally(BTreeMap<Tier, Counts>);
 
-/// Reads the output of `cargo test`, line by line.
+/// Listens to `cargo test`, or to one test program, line by line.
 #[derive(Debug, Default)]
-struct Reader {
+pub(crate) struct Listener {
     tally: Tally,
     /// Whose tests are running.
     tier: Option<Tier>,
@@ -60,20 +70,34 @@ struct Reader {
 /// Runs `cargo test` with these arguments and counts; the output is ours too. Tests that fail are in
 /// the count; an error is that they could not be run.
 pub(crate) fn run(command: &mut Command) -> Result<Tally> {
-    let mut reader = Reader::default();
+    listen(Listener::default(), command)
+}
+
+/// Runs one test program, as [`run`] does all.
+pub(crate) fn run_program(tier: Tier, command: &mut Command) -> Result<Tally> {
+    listen(Listener::to(tier), command)
+}
+
+fn listen(mut listener: Listener, command: &mut Command) -> Result<Tally> {
     let status = process::watched(command, |line| {
         say::result(line);
-        reader.see(line);
+        listener.see(line);
     })?;
-    let tally = reader.finish();
+    let tally = listener.finish();
     if !status.success() && tally.total().failed == 0 {
         bail!("{} ended with {status}", process::shown(command));
     }
     Ok(tally)
 }
 
-impl Reader {
-    fn see(&mut self, line: &str) {
+impl Listener {
+    /// Listens to one program, whose tests are of that tier.
+    pub(crate) fn to(tier: Tier) -> Self {
+        Self { tier: Some(tier), ..Self::default() }
+    }
+
+    /// One line of what it says.
+    pub(crate) fn see(&mut self, line: &str) {
         if let Some(running) = started(line) {
             self.fail_the_unfinished();
             self.tier = Some(tier_of(running));
@@ -92,7 +116,8 @@ impl Reader {
         }
     }
 
-    fn finish(mut self) -> Tally {
+    /// What all that was said comes to.
+    pub(crate) fn finish(mut self) -> Tally {
         self.fail_the_unfinished();
         self.tally
     }
@@ -134,7 +159,8 @@ impl Tally {
         self.add(tier, other.of(tier));
     }
 
-    fn of(&self, tier: Tier) -> Counts {
+    /// The counts of one tier.
+    pub(crate) fn of(&self, tier: Tier) -> Counts {
         self.0.get(&tier).copied().unwrap_or_default()
     }
 
@@ -186,9 +212,9 @@ test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
 ";
 
     fn read(output: &str) -> Tally {
-        let mut reader = Reader::default();
-        output.lines().for_each(|line| reader.see(line));
-        reader.finish()
+        let mut listener = Listener::default();
+        output.lines().for_each(|line| listener.see(line));
+        listener.finish()
     }
 
     #[test]
@@ -216,6 +242,14 @@ test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
     fn a_test_program_that_crashed_has_failed() {
         let crashed = "     Running tests/replay.rs (x)\ntest one ... ok\nerror: test failed (signal: 11)\n";
         assert_eq!(read(crashed).of(Tier::Golden), Counts { passed: 0, failed: 1 });
+    }
+
+    #[test]
+    fn one_program_alone_counts_for_the_tier_it_is_run_for() {
+        let mut listener = Listener::to(Tier::Vm);
+        listener.see("test result: ok. 7 passed; 0 failed; 0 ignored; 0 measured; 20 filtered out");
+        assert_eq!(listener.finish().of(Tier::Vm), Counts { passed: 7, failed: 0 });
+        assert_eq!(Listener::to(Tier::Vm).finish().of(Tier::Vm), Counts { passed: 0, failed: 1 });
     }
 
     #[test]

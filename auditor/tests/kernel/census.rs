@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::bad_input::{copy_for_all, with_setpriv};
 use crate::harness::agreement::{Seen, differences};
-use crate::harness::{Chance, Ended, Process, Scene, auditor, json, rows, scenarios};
+use crate::harness::{Chance, Ended, Process, Scene, auditor, entries, fixture, json, rows, scenarios};
 
 fn look(scene: &Scene, target: &Process, flags: &[&str]) -> Ended {
     let pid = target.pid().to_string();
@@ -43,7 +43,7 @@ fn every_map_of_every_scenario_is_found_and_right() {
     let mut found = Vec::new();
     for scenario in scenarios() {
         let scene = Scene::new();
-        let mut target = scene.demo(&[&scenario, "--entries", "100000", "--hold", "60"]);
+        let mut target = scene.demo(&[&scenario, "--entries", &entries(100_000), "--hold", "60"]);
         target.wait_to_say("holds its maps");
         let report = json(&look(&scene, &target, &["-f", "json", "--strict"]).well().stdout);
         target.end_by(Signal::SIGTERM).well();
@@ -197,7 +197,7 @@ fn a_target_that_dies_meanwhile_ends_in_a_message_or_a_report() {
 fn names_that_the_target_chose_reach_no_terminal_unescaped() {
     let scene = Scene::new();
     let mut target =
-        scene.start("hostile", Command::new(scene.fixture("hostile", &[])).stdin(Stdio::piped()));
+        scene.start("hostile", Command::new(scene.fixture(&fixture::HOSTILE)).stdin(Stdio::piped()));
     target.wait_to_say("ready");
     for format in ["text", "json"] {
         let said = look(&scene, &target, &["-f", format, "--min-bytes", "0", "-v"]).well();

@@ -58,9 +58,10 @@ fn a_target_that_replaces_its_program_ends_the_audit_and_goes_on_unharmed() {
     let scene = Scene::new();
     let program = scene.fixture(&fixture::HERD);
     let mut command = Command::new(&program);
-    let mut target = scene.start("herd", command.args(["0.5", "threads", "1"]));
+    let mut target = scene.start("herd", command.args(["0.3", "threads", "1"]).stdin(Stdio::piped()));
     target.wait_to_say("generation 1");
     let auditor = scene.attach(&target, &["--evacuation", "probe", "-f", "json"]);
+    target.hang_up();
     let report = parsed(&auditor.end_by_itself().well().stdout);
     assert_eq!(report["window"]["ended"], "target_replaced");
     assert!(probe(&report, "demo_map_grow")["hits"].as_u64().unwrap() > 0);

@@ -9,7 +9,7 @@ use auditor::audit::unit::Nanos;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::harness::{PATIENCE, Process, Scene, fixture, json, probe, wait_until};
+use crate::harness::{PATIENCE, Process, Scene, fixture, json, links, probe, wait_until};
 
 /// Calls in each of the last 20 ms, newest last.
 fn speeds(target: &Process) -> Vec<u64> {
@@ -52,7 +52,7 @@ const RUNS: usize = 3;
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_hook_that_fires_far_too_often_is_out_within_100_ms_and_the_target_recovers() {
-    for flags in [&[][..], &["--no-feature", "uprobe_multi"]] {
+    for flags in links::kinds() {
         let best = (0..RUNS).map(|_| time_until_out(flags)).min().unwrap();
         assert!(best <= Nanos(100_000_000), "{flags:?}: after {best:?}");
     }

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Chance, PATIENCE, Process, Scene, entries, fixture, json, probe, times, wait_until};
+use crate::harness::{
+    Chance, PATIENCE, Process, Scene, entries, fixture, json, links, probe, times, wait_until,
+};
 
 const SYMBOLS: [&str; 4] = ["demo_map_allocate", "demo_map_grow", "demo_map_evacuate", "demo_map_free"];
 const NOP: u8 = 0x90;
 const BREAKPOINT: u8 = 0xcc;
-const WITHOUT_MULTI: &[&str] = &["--no-feature", "uprobe_multi"];
-/// Both kinds of link.
-const LINKS: [&[&str]; 2] = [&[], WITHOUT_MULTI];
 
 /// The text of all probed functions, which are neighbours, and where each begins in it.
 fn text_of(target: &Process) -> ([u8; 128], [usize; 4]) {
@@ -33,6 +32,7 @@ fn busy_demo(scene: &Scene, scenario: &str) -> Process {
     // More rounds than it will ever play: it is told to end.
     let target =
         scene.demo(&[scenario, "--entries", &entries(200_000), "--rounds", "1000000", "--maps", "8"]);
+    target.wait_to_catch(Signal::SIGTERM);
     std::thread::sleep(Duration::from_millis(50));
     target
 }
@@ -45,13 +45,15 @@ fn end_well(target: Process) {
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn an_audit_that_ends_restores_every_byte_of_the_text() {
-    for flags in LINKS {
+    for flags in links::kinds() {
         for signal in [None, Some(Signal::SIGINT), Some(Signal::SIGTERM), Some(Signal::SIGHUP)] {
             let scene = Scene::new();
             let target = busy_demo(&scene, "churn");
             let before = text_of(&target);
-            let auditor =
-                scene.attach(&target, &[&["--evacuation", "probe", "--duration", "300ms"], flags].concat());
+            let auditor = scene.attach(
+                &target,
+                &[&["--evacuation", "probe", "--duration", "300ms", "--budget", "100%"], flags].concat(),
+            );
             assert_eq!(text_of(&target), with_probes(before), "more than the sites changed");
             if let Some(signal) = signal {
                 auditor.signal(signal);
@@ -80,10 +82,10 @@ fn kill_the_agent(scene: &Scene, target: &Process, chance: &mut Chance, flags: &
 fn a_hundred_kills_of_the_agent_under_load_leave_the_target_whole() {
     let mut chance = Chance::new(2026);
     for (scenario, flags) in [
-        ("churn", LINKS[0]),
-        ("many_threads", LINKS[0]),
-        ("sliding_window", LINKS[1]),
-        ("many_threads", LINKS[1]),
+        ("churn", &[][..]),
+        ("many_threads", &[]),
+        ("sliding_window", links::PERF),
+        ("many_threads", links::PERF),
     ] {
         let scene = Scene::new();
         let mut target = busy_demo(&scene, scenario);
@@ -102,7 +104,7 @@ fn a_hundred_kills_of_the_agent_under_load_leave_the_target_whole() {
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn fast_attaching_and_detaching_under_many_threads_computes_nothing_wrong() {
-    for flags in LINKS {
+    for flags in links::kinds() {
         let scene = Scene::new();
         let target = busy_demo(&scene, "many_threads");
         let before = text_of(&target);
@@ -119,7 +121,7 @@ fn fast_attaching_and_detaching_under_many_threads_computes_nothing_wrong() {
 
 fn herd(scene: &Scene, program: &Path, arguments: &[&str]) -> Process {
     let mut command = Command::new(program);
-    let mut herd = scene.start("herd", command.args(arguments).stdin(Stdio::null()));
+    let mut herd = scene.start("herd", command.args(arguments).stdin(Stdio::piped()));
     herd.wait_to_say("generation");
     herd
 }
@@ -127,19 +129,20 @@ fn herd(scene: &Scene, program: &Path, arguments: &[&str]) -> Process {
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_target_that_forks_execs_starts_threads_and_exits_under_probes_computes_nothing_wrong() {
-    for flags in LINKS {
+    for flags in links::kinds() {
         let scene = Scene::new();
         let program = scene.fixture(&fixture::HERD);
-        for arguments in [&["1", "forks", "2"][..], &["1", "threads", "2"], &["0.5", "exit"]] {
-            let target = herd(&scene, &program, arguments);
+        for arguments in [&["0.7", "forks", "2"][..], &["0.7", "threads", "2"], &["0.2", "exit"]] {
+            let mut target = herd(&scene, &program, arguments);
             let auditor = scene.attach(
                 &target,
                 &[&["--evacuation", "probe", "--budget", "100%", "-f", "json"], flags].concat(),
             );
+            target.hang_up();
             target.end_by_itself().well();
             let report = json(&auditor.end_by_itself().well().stdout);
             assert!(
-                probe(&report, "demo_map_grow")["hits"].as_u64().unwrap() > 100,
+                probe(&report, "demo_map_grow")["hits"].as_u64().unwrap() > times(100),
                 "{arguments:?}: nothing was probed"
             );
         }
@@ -151,12 +154,12 @@ fn a_target_that_forks_execs_starts_threads_and_exits_under_probes_computes_noth
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_target_whose_functions_begin_with_a_5_byte_nop_forks_without_harm() {
-    for flags in LINKS {
+    for flags in links::kinds() {
         let scene = Scene::new();
         let program = scene.fixture(&fixture::HERD_ON_NOP5);
-        let target = herd(&scene, &program, &["0.7", "forks"]);
-        let auditor =
-            scene.auditor(["attach", "-p", &target.pid().to_string(), "-f", "json"].iter().chain(flags));
+        let mut target = herd(&scene, &program, &["0.5", "forks"]);
+        let auditor = scene.attach(&target, &[&["-f", "json"], flags].concat());
+        target.hang_up();
         target.end_by_itself().well();
         auditor.end_by_itself().well();
     }

@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod census;
+mod doctor;
 mod exact;
 mod exit;
 mod fallback;
@@ -22,4 +23,5 @@ mod midrun;
 mod replay;
 mod rss;
 mod screen;
+mod stopped;
 mod syscalls;

@@ -9,8 +9,9 @@ use crate::{process, workspace};
 
 /// Debian's compiler for its web browsers: newer than the release's own, with its source.
 pub(crate) const COMPILER: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
-/// What only the kernel tests and the benchmark compare with.
-pub(crate) const COMPARED_WITH: [&str; 2] = ["bpftrace", "strace"];
+/// What only the tests and the benchmark need: programs to compare with, and an emulator for other
+/// kernels.
+pub(crate) const FOR_TESTS: [&str; 3] = ["bpftrace", "strace", "qemu-system-x86"];
 
 /// What bpf-linker is built with.
 pub(crate) fn for_linker(llvm: u32) -> Vec<String> {

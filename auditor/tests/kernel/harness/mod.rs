@@ -4,6 +4,7 @@
 pub(crate) mod agreement;
 pub(crate) mod fixture;
 pub(crate) mod go;
+pub(crate) mod links;
 pub(crate) mod pace;
 pub(crate) mod process;
 
@@ -35,7 +36,7 @@ pub(crate) fn demo() -> PathBuf {
     path
 }
 
-/// Every scenario there is, by the demo's own list.
+/// Every scenario there is, by the demo's own list; on an emulated machine some of them.
 pub(crate) fn scenarios() -> Vec<String> {
     let help = String::from_utf8(Command::new(demo()).arg("--help").output().unwrap().stdout).unwrap();
     let rows = help.lines().skip_while(|line| *line != "Scenarios:").skip(1);
@@ -44,7 +45,7 @@ pub(crate) fn scenarios() -> Vec<String> {
         .map(|line| line.split_whitespace().next().unwrap().to_owned())
         .collect();
     assert!(names.len() >= 15, "{help}");
-    names
+    pace::played(names)
 }
 
 /// A folder for one test, and the programs that write into it.

@@ -86,6 +86,11 @@ impl Process {
         self.wait_to_say(answer);
     }
 
+    /// Ends its stdin.
+    pub(crate) fn hang_up(&mut self) {
+        drop(self.child.stdin.take().unwrap());
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill(unistd::Pid::from_raw(self.pid().cast_signed()), signal).unwrap();
     }
@@ -133,6 +138,15 @@ impl Process {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(row)).unwrap();
         line.trim_matches([':', '\t', ' ']).trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    /// Waits until it would not die of that signal, so that it can be told to end by it.
+    pub(crate) fn wait_to_catch(&self, signal: Signal) {
+        wait_until("it catches the signal", PATIENCE, || {
+            let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+            u64::from_str_radix(caught.trim(), 16).unwrap() >> (signal as u32 - 1) & 1 == 1
+        });
     }
 
     /// Waits until it sleeps, as when it waits for a line.
