@@ -110,7 +110,7 @@ fn the_tree_in_architecture_md_is_the_tree() {
     let tree: String = page.split("```").skip(3).step_by(2).take(1).collect();
     let named: BTreeSet<String> = tree
         .split([' ', ',', ';', ':', ')', '\n'])
-        .filter(|word| word.ends_with(".rs"))
+        .filter(|word| [".rs", ".sh"].iter().any(|ending| word.ends_with(ending)))
         .map(|word| word.trim_start_matches("docs/").to_owned())
         .collect();
     let (mut here, mut all) = (BTreeSet::new(), BTreeSet::new());
