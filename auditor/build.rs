@@ -36,9 +36,9 @@ fn main() {
 
 /// Checks the object and copies it.
 fn embed(out: &Path) -> Result<(), String> {
-    // Asked for when it runs: a target folder may have been copied from where it was built.
-    let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
-    let workspace = manifest.parent().expect("a member of the workspace");
+    // From this package's folder, where cargo runs it: a target folder may have been copied from where it
+    // was built, and would go on looking there.
+    let workspace = Path::new("..");
     let usual = workspace.join("target/ebpf/auditor.bpf.o");
     let object = env::var_os("AUDITOR_EBPF_OBJECT").map_or(usual, PathBuf::from);
     say("rerun-if-changed", object.display());
