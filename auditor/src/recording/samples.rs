@@ -128,6 +128,7 @@ pub(super) fn one_of_each() -> Vec<Fact> {
             stack: Some(stack),
         }),
         What::Clear(Clear { map, live: Some(5), stack: Some(stack) }),
+        What::Born(25),
     ];
     let fact = |(n, what)| Fact { at: Nanos(1_000_000_000_000 + 1_000 * n), thread: Some(Tid(9)), what };
     (0_u64..).zip(whats).map(fact).collect()
@@ -347,6 +348,7 @@ fn any_what() -> impl Strategy<Value = What> {
             live,
             stack: live.map(|_| StackId(3)),
         })),
+        any::<u64>().prop_map(What::Born),
     ]
 }
 

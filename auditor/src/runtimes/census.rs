@@ -32,6 +32,9 @@ pub struct Census {
     pub heap: Option<Heap>,
     /// What the reader of a report should know about what was not seen, in words.
     pub notes: Vec<String>,
+    /// Maps so far that the first census of this instance did not find and a later one did; `None`: this is
+    /// the first, or not known.
+    pub born: Option<u64>,
     /// How much of the target's memory was read.
     pub read: Bytes,
 }
@@ -45,13 +48,16 @@ pub struct Found {
     pub shape: Option<Shape>,
     /// Who it is, where more is known than the address.
     pub described: Option<Described>,
+    /// Whether the first census of this instance did not find it, nor any other small map that lives there
+    /// since.
+    pub is_new: bool,
 }
 
 impl Census {
     /// A census that knows where the maps are and no more.
     #[must_use]
     pub fn of(maps: impl IntoIterator<Item = Address>) -> Self {
-        let found = |map| Found { map, shape: None, described: None };
+        let found = |map| Found { map, shape: None, described: None, is_new: false };
         Self { maps: maps.into_iter().map(found).collect(), ..Self::default() }
     }
 }

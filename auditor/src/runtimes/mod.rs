@@ -92,6 +92,11 @@ pub trait Instance: Debug + Send {
         true
     }
 
+    /// Whether a map may have fewer slots than before. Where none ever does, one that has is another map.
+    fn maps_shrink(&self) -> bool {
+        true
+    }
+
     /// What else is to be told at each interval, such as a heap's counters.
     fn pulse(&mut self, _now: Moment, _memory: &dyn Memory) -> Vec<Fact> {
         Vec::new()

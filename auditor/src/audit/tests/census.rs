@@ -122,6 +122,18 @@ fn a_map_that_a_later_census_finds_for_the_first_time_was_born_since() {
 }
 
 #[test]
+fn births_that_only_censuses_tell_of_are_counted_and_said_to_be_no_more_than_that() {
+    let note = "25 maps were born since the first census and lived to a later one; those that lived and died between two censuses were not seen";
+    let report = told(unhooked(), [(5, What::Crowds(Vec::new())), (9, What::Born(7)), (20, What::Born(25))]);
+    assert_eq!(
+        (report.coverage.confidence, report.coverage.notes),
+        (Confidence::Exact, vec![note.to_owned()])
+    );
+    let another = told(unhooked(), [(5, What::Born(7)), (6, What::Exec)]);
+    assert_eq!(another.coverage.notes, Vec::<String>::new());
+}
+
+#[test]
 fn a_census_also_dates_a_map_that_only_its_growth_had_told_of() {
     let facts = [(5, grow(GrowthKind::Double, 256, 512)), (9, look_at(MAP, Occasion::Census, 500))];
     let told_of = |more| told(with_hooks(&["go_map_grow"]), facts.clone().into_iter().chain(more));

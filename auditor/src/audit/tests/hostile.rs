@@ -137,7 +137,8 @@ fn census() -> BoxedStrategy<What> {
     );
     let cycle =
         (number(), number()).prop_map(|(number, pause)| What::Cycle(Cycle { number, pause: Nanos(pause) }));
-    prop_oneof![4 => described, 1 => crowds, 2 => heap, 2 => cycle].boxed()
+    let born = number().prop_map(What::Born);
+    prop_oneof![4 => described, 1 => crowds, 2 => heap, 2 => cycle, 1 => born].boxed()
 }
 
 fn kernel_event() -> BoxedStrategy<What> {

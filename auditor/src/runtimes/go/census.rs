@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::Kind;
 use super::gather::Gather;
 use super::heap::Heap;
+use super::places::Places;
 use super::reader::{Lookup, Reader, Seen};
 use super::scan::{self, Candidate, Form, HEADER_MOST};
 use super::types::{Guess, MapTypes};
@@ -27,11 +28,18 @@ const KINDS: usize = 4096;
 /// A map is nearly empty when its entries fill less than one part in so many of its slots.
 const NEARLY_EMPTY: u64 = 8;
 
+/// A large map.
+#[derive(Debug)]
+pub struct Listed {
+    seen: Seen,
+    is_new: bool,
+}
+
 /// What was counted.
 #[derive(Debug, Default)]
 pub struct Counted {
     /// Large maps, in no order.
-    pub listed: Vec<Seen>,
+    pub listed: Vec<Listed>,
     /// What the others come to, by the types they may be of.
     crowds: BTreeMap<Guess, Crowd>,
     /// Maps whose overflow is what they themselves believe.
@@ -44,8 +52,15 @@ pub struct Counted {
     pub read: u64,
 }
 
-/// Counts all maps. Those of `fold_below` bytes and more are listed.
-pub fn count(heap: &Heap, types: &mut MapTypes, fold_below: Bytes, memory: &dyn Memory) -> Counted {
+/// Counts all maps. Those of `fold_below` bytes and more are listed, and those that were when `places` saw them
+/// last.
+pub fn count(
+    heap: &Heap,
+    types: &mut MapTypes,
+    fold_below: Bytes,
+    places: &mut Places,
+    memory: &dyn Memory,
+) -> Counted {
     let costs = *types.costs();
     let form =
         Form { object: costs.header_object(), len: usize::try_from(costs.header).unwrap_or(HEADER_MOST) };
@@ -56,10 +71,12 @@ pub fn count(heap: &Heap, types: &mut MapTypes, fold_below: Bytes, memory: &dyn 
     let mut gather = Gather::new(memory);
     let passes = |bytes: &[u8]| passes(costs.kind, bytes, costs.header);
     let scanned = scan::scan(heap, form, passes, &mut gather, &mut |wave| {
-        recognise(costs.kind, wave, &mut reader, &mut |seen| counted.add(seen, fold_below), &mut again);
+        let sink = &mut |seen| counted.add(seen, fold_below, places);
+        recognise(costs.kind, wave, &mut reader, sink, &mut again);
     });
     counted.unread = scanned.unread;
-    let undecided = look_again(again, form, &mut reader, &mut |seen| counted.add(seen, fold_below));
+    let undecided = look_again(again, form, &mut reader, &mut |seen| counted.add(seen, fold_below, places));
+    places.end();
     counted.undecided = undecided;
     counted.read = gather.read.saturating_add(reader.gather.read);
     counted
@@ -152,10 +169,11 @@ fn headers(at: &[u64], form: Form, reader: &mut Reader<'_>) -> Vec<Candidate> {
 }
 
 impl Counted {
-    fn add(&mut self, seen: Seen, fold_below: Bytes) {
+    fn add(&mut self, seen: Seen, fold_below: Bytes, places: &mut Places) {
         self.estimates += u64::from(seen.is_estimate);
-        if seen.shape.allocated >= fold_below {
-            self.listed.push(seen);
+        let known = places.found(seen.at, seen.shape.allocated >= fold_below);
+        if known.is_listed {
+            self.listed.push(Listed { seen, is_new: known.is_new });
             return;
         }
         let kinds = self.crowds.len();
@@ -191,12 +209,12 @@ impl Counted {
     #[must_use]
     pub fn found(self, types: &MapTypes) -> Vec<Found> {
         let mut listed = self.listed;
-        listed.sort_unstable_by_key(|seen| seen.at);
-        listed.dedup_by_key(|seen| seen.at);
-        let found = |seen: Seen| {
+        listed.sort_unstable_by_key(|listed| listed.seen.at);
+        listed.dedup_by_key(|listed| listed.seen.at);
+        let found = |Listed { seen, is_new }: Listed| {
             let (type_name, candidates) = types.names(seen.guess);
             let described = Described { map: seen.at, type_name, candidates, owner: None, reachable: None };
-            Found { map: seen.at, shape: Some(seen.shape), described: Some(described) }
+            Found { map: seen.at, shape: Some(seen.shape), described: Some(described), is_new }
         };
         listed.into_iter().map(found).collect()
     }

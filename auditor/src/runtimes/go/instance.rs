@@ -7,6 +7,7 @@ use super::cost::Costs;
 use super::gc::{Counters, Known};
 use super::heap::{self, Heap, Place};
 use super::hooks::{self, Rules};
+use super::places::Places;
 use super::types::MapTypes;
 use super::{Kind, census};
 use crate::audit::fact::{self, Fact, Shape, What};
@@ -84,6 +85,8 @@ struct Checked {
     types: RefCell<MapTypes>,
     heap: Heap,
     counters: Counters,
+    /// Where maps were at the censuses so far; `None`: there was none.
+    places: Option<Places>,
 }
 
 impl Go {
@@ -204,7 +207,10 @@ impl Instance for Go {
         let Some(known) = &mut self.known else { return Err(self.known().err().unwrap_or_else(unchecked)) };
         known.heap = Heap::read(*known.heap.place(), memory)?;
         let types = known.types.get_mut();
-        let counted = census::count(&known.heap, types, scope.fold_below, memory);
+        let born = known.places.is_some();
+        let places = known.places.get_or_insert_default();
+        let counted = census::count(&known.heap, types, scope.fold_below, places, memory);
+        let born = born.then(|| places.born());
         known.counters.classes = known.heap.classes();
         let notes = notes(&counted);
         let read = Bytes(counted.read.saturating_add(known.heap.read));
@@ -214,6 +220,7 @@ impl Instance for Go {
             crowds: Some(crowds),
             heap: known.counters.heap(memory),
             notes,
+            born,
             read,
         })
     }
@@ -255,6 +262,11 @@ impl Instance for Go {
         false
     }
 
+    /// Neither deleting nor `clear` gives slots back (src/runtime/map.go, src/internal/runtime/maps/map.go).
+    fn maps_shrink(&self) -> bool {
+        false
+    }
+
     fn pulse(&mut self, now: Moment, memory: &dyn Memory) -> Vec<Fact> {
         self.known.as_mut().map_or_else(Vec::new, |known| known.counters.news(now, memory))
     }
@@ -285,7 +297,7 @@ impl Go {
         let known = Known { layout, heap: place.at, symbol: &symbol, variables: &variables };
         let counters = Counters::find(self.name, &known, memory);
         let types = RefCell::new(MapTypes::new(types, Costs::of(layout.release, self.kind)));
-        Ok(Checked { types, heap, counters })
+        Ok(Checked { types, heap, counters, places: None })
     }
 }
 

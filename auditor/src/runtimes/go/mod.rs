@@ -11,6 +11,7 @@ pub mod hooks;
 pub mod instance;
 #[cfg(test)]
 pub(crate) mod made;
+pub mod places;
 pub mod reader;
 pub mod scan;
 pub mod sizes;
