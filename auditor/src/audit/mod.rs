@@ -276,7 +276,7 @@ impl Audit {
             doubts.push(Doubt::lowering("the ledger does not balance".to_owned()));
         }
         if self.head.end() == Some(Ended::TargetExited) {
-            doubts.extend(self.lives.unread_at_the_exit());
+            doubts.extend(self.lives.unread_at_the_exit(self.told, counters_are_shown));
         }
         if omitted_episodes > 0 {
             doubts.push(Doubt::remark(format!("{omitted_episodes} smaller episodes are left out")));

@@ -25,7 +25,7 @@ pub struct Sampler {
     seen: FxHashMap<Address, Seen>,
     /// Where the turn of the others is.
     turn: usize,
-    /// Headers that could not be read or understood.
+    /// Headers that could not be read or understood, where deaths are told.
     failed: u64,
 }
 
@@ -221,7 +221,7 @@ impl Sampler {
         self.seen.remove(&map);
     }
 
-    /// Headers so far that could not be read or understood.
+    /// Headers so far that could not be read or understood though nothing had told of a death.
     #[must_use]
     pub const fn failed(&self) -> u64 {
         self.failed
@@ -249,7 +249,8 @@ impl Sampler {
             if seen.strikes < STRIKES {
                 return None;
             }
-            self.failed += 1;
+            // Where nothing tells of deaths, this is how they are noticed.
+            self.failed += u64::from(view.instance.births_are_told());
             self.seen.remove(&map);
             return Some(What::Gone { map });
         };
@@ -387,8 +388,8 @@ mod tests {
         fn census(&mut self, _: &Scope, _: &dyn Memory) -> Result<Census, LayoutError> {
             Ok(Census::default())
         }
-        fn look(&self, _: Address, _: &[u8], _: Option<&dyn Memory>) -> Result<Shape, LayoutError> {
-            Ok(Shape::default())
+        fn look(&self, at: Address, _: &[u8], _: Option<&dyn Memory>) -> Result<Shape, LayoutError> {
+            Err(LayoutError::Check { what: "the map", at, check: "it is none".to_owned() })
         }
         fn header_suffices(&self) -> bool {
             false
@@ -434,6 +435,19 @@ mod tests {
             What::Look(look) => format!("{:?} {}", look.occasion, look.shape.capacity),
             other => format!("{other:?}"),
         }
+    }
+
+    /// The collector frees a map, and its place is something else's.
+    #[test]
+    fn a_place_that_is_no_maps_any_more_is_a_death_and_no_loss_where_nothing_tells_of_deaths() {
+        let mut sampler = Sampler::default();
+        recounted(&mut sampler, Some((64, false)));
+        let memory = CapturedMemory::default();
+        let view = View { instance: &Polled, memory: &memory };
+        let mut look = || sampler.look(view, &[Address(7)], Occasion::Poll, || Nanos(9));
+        assert_eq!(look(), []);
+        assert_eq!(said(&look()[0].what), "gone");
+        assert_eq!(sampler.failed(), 0);
     }
 
     #[test]
