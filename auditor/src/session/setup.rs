@@ -115,12 +115,13 @@ fn place(kernel: &mut Kernel, placement: &plan::Placement, memory: &LiveMemory, 
     if let Err(reason) = &state {
         log::warn!("{} not placed: {reason}", placement.hook.name);
     }
+    let left_out = placement.hook.filter.and_then(|filter| filter.leaves_out).map(str::to_owned);
     fact::Hook {
         id: placement.id,
         name: placement.hook.name.to_owned(),
         place: placement.place.clone(),
         state: if state.is_ok() { HookState::Attached } else { HookState::Refused },
-        reason: state.err(),
+        reason: state.err().or(left_out),
         cost_per_hit: placement.cost,
     }
 }

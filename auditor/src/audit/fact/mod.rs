@@ -157,7 +157,7 @@ pub struct Hook {
     pub place: String,
     /// Placed or not.
     pub state: HookState,
-    /// Why, where it is not attached.
+    /// Why, where it is not attached; where it is, what it leaves out.
     pub reason: Option<String>,
     /// What one hit costs the target, estimated from the class of its site, in ns.
     pub cost_per_hit: Nanos,
