@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Kind;
+use super::bucket::Walks;
 use super::gather::Gather;
 use super::heap::Heap;
 use super::places::Places;
@@ -58,7 +59,7 @@ pub fn count(
     heap: &Heap,
     types: &mut MapTypes,
     fold_below: Bytes,
-    places: &mut Places,
+    (places, walks): (&mut Places, &mut Walks),
     memory: &dyn Memory,
 ) -> Counted {
     let costs = *types.costs();
@@ -66,7 +67,8 @@ pub fn count(
         Form { object: costs.header_object(), len: usize::try_from(costs.header).unwrap_or(HEADER_MOST) };
     let mut counted = Counted::default();
     let mut reader =
-        Reader { heap, types, gather: Gather::new(memory), lookup: Lookup::Snapshot, walk: WALK };
+        Reader { heap, types, gather: Gather::new(memory), lookup: Lookup::Snapshot, walk: WALK, walks };
+    reader.walks.clear();
     let mut again = Vec::new();
     let mut gather = Gather::new(memory);
     let passes = |bytes: &[u8]| passes(costs.kind, bytes, costs.header);
@@ -86,14 +88,20 @@ pub fn count(
 pub fn look(
     heap: &Heap,
     types: &mut MapTypes,
-    at: Address,
-    header: &[u8],
+    walks: &mut Walks,
+    (at, header): (Address, &[u8]),
     memory: &dyn Memory,
 ) -> Option<Shape> {
     let costs = *types.costs();
     let candidate = Candidate::new(at.0, header, usize::try_from(costs.header).ok()?)?;
-    let mut reader =
-        Reader { heap, types, gather: Gather::new(memory), lookup: Lookup::Snapshot, walk: WALK_OF_ONE };
+    let mut reader = Reader {
+        heap,
+        types,
+        gather: Gather::new(memory),
+        lookup: Lookup::Snapshot,
+        walk: WALK_OF_ONE,
+        walks,
+    };
     let mut found = None;
     for lookup in [Lookup::Snapshot, Lookup::Live] {
         reader.lookup = lookup;

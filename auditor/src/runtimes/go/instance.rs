@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
+use super::bucket::Walks;
 use super::cost::Costs;
 use super::gc::{Counters, Known};
 use super::heap::{self, Heap, Place};
@@ -87,6 +88,8 @@ struct Checked {
     counters: Counters,
     /// Where maps were at the censuses so far; `None`: there was none.
     places: Option<Places>,
+    /// What walking the chains of large maps came to.
+    walks: RefCell<Walks>,
 }
 
 impl Go {
@@ -207,10 +210,11 @@ impl Instance for Go {
         let Some(known) = &mut self.known else { return Err(self.known().err().unwrap_or_else(unchecked)) };
         known.heap = Heap::read(*known.heap.place(), memory)?;
         let types = known.types.get_mut();
-        let born = known.places.is_some();
+        let is_first = known.places.is_none();
         let places = known.places.get_or_insert_default();
-        let counted = census::count(&known.heap, types, scope.fold_below, places, memory);
-        let born = born.then(|| places.born());
+        let before = (&mut *places, known.walks.get_mut());
+        let counted = census::count(&known.heap, types, scope.fold_below, before, memory);
+        let born = (!is_first).then(|| places.born());
         known.counters.classes = known.heap.classes();
         let notes = notes(&counted);
         let read = Bytes(counted.read.saturating_add(known.heap.read));
@@ -231,7 +235,8 @@ impl Instance for Go {
         let known = self.known()?;
         let memory = memory.ok_or_else(|| check("its tables are not at hand"))?;
         let mut types = known.types.borrow_mut();
-        let shape = census::look(&known.heap, &mut types, map, header, memory);
+        let mut walks = known.walks.borrow_mut();
+        let shape = census::look(&known.heap, &mut types, &mut walks, (map, header), memory);
         shape.ok_or_else(|| check("what it leads to is no map's"))
     }
 
@@ -297,7 +302,7 @@ impl Go {
         let known = Known { layout, heap: place.at, symbol: &symbol, variables: &variables };
         let counters = Counters::find(self.name, &known, memory);
         let types = RefCell::new(MapTypes::new(types, Costs::of(layout.release, self.kind)));
-        Ok(Checked { types, heap, counters, places: None })
+        Ok(Checked { types, heap, counters, places: None, walks: RefCell::default() })
     }
 }
 

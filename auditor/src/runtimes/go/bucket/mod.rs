@@ -15,6 +15,7 @@ mod lists;
 mod overflow;
 #[cfg(test)]
 mod tests;
+mod walks;
 
 use super::cost::{EXTRA, LARGEST_SHIFT, SLOTS};
 use super::gather::Piece;
@@ -26,6 +27,8 @@ use crate::audit::fact::{Progress, Shape};
 use crate::audit::unit::{Address, Bytes};
 use crate::target::go::words::Words;
 use overflow::Overflow;
+
+pub use walks::Walks;
 
 /// `sameSizeGrow`, and all flags together.
 const SAME_SIZE: u8 = 8;
@@ -225,7 +228,7 @@ fn is_map(work: &mut Work, reader: &mut Reader<'_>) -> bool {
     if !reader.types.is_possible(work.guess) {
         return false;
     }
-    let known = reader.types.common(work.guess);
+    let known = reader.types.common_table(work.guess);
     work.bucket_size = known.map(|known| known.bucket_size);
     let has_array = |known: Option<&Known>, object: &Object, shift| {
         let size = known.and_then(|known| reader.types.costs().bucket_array(known, shift));
