@@ -103,11 +103,12 @@ impl Sampler {
     pub fn count(
         &mut self,
         view: View<'_>,
-        census: Census,
+        mut census: Census,
         occasion: Occasion,
         clock: impl Fn() -> Nanos,
     ) -> Vec<Fact> {
         let at = clock();
+        census.bound_crowds();
         // What is not new was there all along, as far as anybody knows.
         let of_known = if occasion == Occasion::Census { Occasion::Poll } else { occasion };
         let mut unread = Vec::new();
