@@ -176,8 +176,8 @@ fn heap() -> Heap {
         stacks: Some(Bytes(7)),
         percent: Some(100),
         limit: Some(Bytes(8)),
-        cycles: 40,
-        pause_total: Nanos(9),
+        cycles: Some(40),
+        pause_total: Some(Nanos(9)),
         gives_back_lazily: Some(true),
         classes: vec![class],
     }
@@ -408,8 +408,8 @@ fn any_heap() -> impl Strategy<Value = Heap> {
                 stacks,
                 percent,
                 limit,
-                cycles,
-                pause_total: Nanos(pause),
+                cycles: Some(cycles),
+                pause_total: Some(Nanos(pause)),
                 gives_back_lazily,
                 classes,
             }

@@ -53,6 +53,10 @@ pub trait Instance: Debug + Send {
     /// Whether an evacuation's progress can be read from memory, so that polling will do.
     fn evacuation_is_readable(&self) -> bool;
 
+    /// What the process was started with: `NAME=VALUE` of each variable, ended by a zero byte. Told before
+    /// [`Instance::check`], where it can be read.
+    fn started_with(&mut self, _environment: &str) {}
+
     /// Checks the layout on this process before any number of it is shown.
     ///
     /// # Errors

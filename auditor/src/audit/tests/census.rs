@@ -263,7 +263,7 @@ fn heap(in_use: u64) -> What {
         runtime: "go_swiss".to_owned(),
         in_use: Some(Bytes(in_use)),
         free: Some(Bytes(50)),
-        cycles: 3,
+        cycles: Some(3),
         ..Heap::default()
     }))
 }

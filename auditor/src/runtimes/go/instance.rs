@@ -10,7 +10,7 @@ use super::heap::{self, Heap, Place};
 use super::hooks::{self, Rules};
 use super::places::Places;
 use super::types::MapTypes;
-use super::{Kind, census};
+use super::{Kind, census, debug};
 use crate::audit::fact::{self, Fact, Shape, What};
 use crate::audit::unit::{Address, Bytes};
 use crate::runtimes::census::{Census, Scope};
@@ -68,6 +68,8 @@ struct Go {
     kind: Kind,
     program: Program,
     symbols: Symbols,
+    /// Whether it gives pages back lazily; `None`: not known.
+    gives_back_lazily: Option<bool>,
     /// What the check has found.
     known: Option<Checked>,
 }
@@ -111,7 +113,7 @@ impl Go {
             collector: at("runtime.gcController"),
             statistics: at("runtime.memstats"),
         };
-        Some(Ok(Box::new(Self { name, kind, program, symbols, known: None })))
+        Some(Ok(Box::new(Self { name, kind, program, symbols, gives_back_lazily: None, known: None })))
     }
 
     /// Its own variables, those with pointers first.
@@ -191,12 +193,17 @@ impl Instance for Go {
         true
     }
 
+    fn started_with(&mut self, environment: &str) {
+        let defaults = self.program.build().setting("DefaultGODEBUG");
+        self.gives_back_lazily = Some(debug::gives_back_lazily(defaults, environment));
+    }
+
     fn check(&mut self, memory: &dyn Memory) -> Result<(), LayoutError> {
         let mut first = None;
         for layout in self.layouts() {
-            match self.heap(layout, memory) {
-                Ok(heap) => {
-                    self.known = Some(self.checked(layout, heap, memory)?);
+            match self.heap(layout, memory).and_then(|heap| self.checked(layout, heap, memory)) {
+                Ok(known) => {
+                    self.known = Some(known);
                     return Ok(());
                 }
                 Err(error) => _ = first.get_or_insert(error),
@@ -300,7 +307,8 @@ impl Go {
         let variables = self.variables();
         let place = *heap.place();
         let known = Known { layout, heap: place.at, symbol: &symbol, variables: &variables };
-        let counters = Counters::find(self.name, &known, memory);
+        let mut counters = Counters::find(self.name, &known, memory);
+        counters.gives_back_lazily = self.gives_back_lazily;
         let types = RefCell::new(MapTypes::new(types, Costs::of(layout.release, self.kind)));
         Ok(Checked { types, heap, counters, places: None, walks: RefCell::default() })
     }

@@ -4,6 +4,7 @@
 pub mod bucket;
 pub mod census;
 pub mod cost;
+pub mod debug;
 pub mod gather;
 pub mod gc;
 pub mod heap;
