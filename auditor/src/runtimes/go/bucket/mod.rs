@@ -30,7 +30,8 @@ use overflow::Overflow;
 
 pub use walks::Walks;
 
-/// `sameSizeGrow`, and all flags together.
+/// `hashWriting`, `sameSizeGrow`, and all flags together.
+const WRITING: u8 = 4;
 const SAME_SIZE: u8 = 8;
 const FLAGS: u8 = 15;
 /// A seed is random: one below this comes up once in 65,536 maps. It is asked for where there is little
@@ -100,8 +101,10 @@ impl Header {
         let buckets = 1_u64 << self.shift;
         let fits = self.count <= SLOTS * buckets + SLOTS;
         let evacuates = if self.old == 0 {
-            // It stays at what it was when the last growth ended.
-            [0, buckets, buckets / 2].contains(&self.moved) && self.flags & SAME_SIZE == 0
+            // It stays at what it was when the last growth ended. A map that is about to be rebuilt says so
+            // before it has asked for the array, and that may take long (`hashGrow`).
+            let fits_flags = self.flags & SAME_SIZE == 0 || self.flags & WRITING != 0;
+            [0, buckets, buckets / 2].contains(&self.moved) && fits_flags
         } else {
             self.old_shift().is_some_and(|shift| self.moved <= 1 << shift)
         };

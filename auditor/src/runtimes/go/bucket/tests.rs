@@ -185,6 +185,18 @@ fn a_map_never_filled_is_its_seed_alone() {
     assert_eq!(found(&made, other), None);
 }
 
+/// `hashGrow` sets the flag, then asks for the array, for which it may have to help the collector.
+#[test]
+fn a_map_that_is_about_to_be_rebuilt_is_one() {
+    let mut made = Made::new(23);
+    let buckets = array(&mut made, 5, INTS);
+    let mut is_found = |flags| {
+        let at = header(&mut made, (105, flags, 5, 0), [buckets, 0, 32, 0]);
+        found(&made, at).is_some()
+    };
+    assert_eq!([12, 8, 4, 0].map(|flags| is_found(flags)), [true, false, true, true]);
+}
+
 #[test]
 fn arrays_of_another_size_make_no_map() {
     let mut made = Made::new(23);
