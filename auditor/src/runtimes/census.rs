@@ -1,5 +1,6 @@
 //! What a look over a whole process asks for and finds. No probe, no stop: memory is read, that is all.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::audit::fact::{Crowd, Described, Heap, Shape};
@@ -72,7 +73,7 @@ impl Census {
     /// type and owner, by runtime, and a note says how many kinds they were.
     pub fn bound_crowds(&mut self) {
         let Some(crowds) = &mut self.crowds else { return };
-        crowds.sort_by(|one, other| other.allocated.cmp(&one.allocated));
+        crowds.sort_by_key(|crowd| Reverse(crowd.allocated));
         let (mut kinds, mut bytes) = (0, 0_usize);
         let has_room = |crowd: &Crowd| {
             let texts = [&crowd.type_name, &crowd.owner].into_iter().flatten();
