@@ -227,3 +227,68 @@ impl Counted {
         listed.into_iter().map(found).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::made::{Made, bucket_type, map_types};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Pointer-free entries, and entries with pointers: bytes of a bucket or group.
+    const TYPES: [(u64, bool); 2] = [(144, true), (208, false)];
+
+    /// A heap of so many headers, and of the objects that they may lead to, all of zeros.
+    fn heap(minor: u32) -> (Made, Vec<u64>) {
+        let mut made = Made::new(minor);
+        let sizes =
+            [(48, false), (64, false), (24, false), (32, false), (144, true), (208, false), (18_000, true)];
+        let of = |(size, is_free): (u64, bool)| [(); 6].map(|()| (size, is_free));
+        let objects = sizes.into_iter().flat_map(of);
+        let objects = objects.map(|(size, is_free)| made.object(size, is_free, bucket_type(1))).collect();
+        (made, objects)
+    }
+
+    proptest! {
+        /// Words that lead from objects to objects, and others, wherever they may be.
+        #[test]
+        fn whatever_the_objects_hold_censuses_end_and_count_no_more_maps_than_there_are_headers(
+            kind in prop_oneof![Just((23, Kind::Bucket)), Just((19, Kind::Bucket)), Just((27, Kind::Swiss))],
+            words in proptest::collection::vec((0_usize..42, 0_u64..6, any::<u64>(), 0_u8..4), 0..120),
+            fold_below in prop_oneof![Just(0), Just(100), Just(1_u64 << 20)],
+        ) {
+            let (mut made, objects) = heap(kind.0);
+            for (object, word, value, sort) in words {
+                let value = match sort {
+                    0 => value,
+                    1 => value % 16,
+                    2 => value % 64 << 8 | 0x1234_5678 << 32,
+                    _ => objects[value as usize % objects.len()],
+                };
+                // The smallest objects have three words.
+                made.words(objects[object] + 8 * (word % 3 + 3 * u64::from(object < 12) * (word / 3)), &[value]);
+            }
+            let memory = made.memory();
+            let heap = Heap::read(made.place(), &memory).unwrap();
+            let mut types = map_types(kind.0, kind.1, &TYPES);
+            let (mut places, mut walks) = Default::default();
+            for _ in 0..2 {
+                let before = (&mut places, &mut walks);
+                let counted = count(&heap, &mut types, Bytes(fold_below), before, &memory);
+                let crowds = counted.crowds("go", &types);
+                let listed = counted.found(&types);
+                let folded: u64 = crowds.iter().map(|crowd| crowd.maps).sum();
+                prop_assert!(listed.len() as u64 + folded <= 12, "{listed:?} {crowds:?}");
+                prop_assert!(listed.iter().all(|found| !found.is_new), "both censuses saw the same");
+                for found in listed {
+                    let shape = found.shape.unwrap();
+                    prop_assert!(shape.allocated >= Bytes(fold_below));
+                    let mut header = [0; 64];
+                    let len = types.costs().header as usize;
+                    memory.read(found.map, &mut header[..len]).unwrap();
+                    let polled = look(&heap, &mut types, &mut walks, (found.map, &header[..len]), &memory);
+                    prop_assert!(polled.is_some());
+                }
+            }
+        }
+    }
+}
