@@ -261,7 +261,7 @@ mod tests {
                 let value = match sort {
                     0 => value,
                     1 => value % 16,
-                    2 => value % 64 << 8 | 0x1234_5678 << 32,
+                    2 => ((value % 64) << 8) | (0x1234_5678 << 32),
                     _ => objects[value as usize % objects.len()],
                 };
                 // The smallest objects have three words.
