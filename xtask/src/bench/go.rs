@@ -31,6 +31,8 @@ const TIME_AIM: f64 = 1000.0;
 /// Throughput without over throughput with censuses.
 const THROUGHPUT_AIM: f64 = 1.01;
 const GROWTH_AIM: f64 = 1.01;
+/// Some seconds of inserting.
+const FILL: &str = "ints 8000000";
 /// Small maps, and MiB of heap.
 const HEAPS: [(&str, &str); 2] = [("150000", "370"), ("450000", "1100")];
 
@@ -174,7 +176,7 @@ pub(crate) fn growth(scope: &Scope, show: Show<'_>) -> Result<()> {
 
 /// Seconds to fill a map.
 fn fill(target: &mut Running) -> Result<f64> {
-    ask(target, "ints 3000000", "seconds")
+    ask(target, FILL, "seconds")
 }
 
 /// What one would write to follow growths: where they start, and where entries are moved.
