@@ -135,7 +135,8 @@ impl Lives {
         }
         self.with(fact.map, birth, episodes, |life, around| {
             life.runtime = runtime.or(life.runtime);
-            if matches!(birth, Birth::By(_)) && life.birth == Birth::Before && life.shape.is_none() {
+            // A poll reads what a growth has told of, whenever it was born.
+            if matches!(birth, Birth::By(_)) && life.birth == Birth::Before && !life.listed {
                 life.birth = birth;
             }
             life.look(at, fact, told, around);

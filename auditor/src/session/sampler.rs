@@ -35,6 +35,8 @@ struct Seen {
     named: bool,
     /// Whether something has happened to it since.
     stirred: bool,
+    /// Whether a census has told of it.
+    counted: bool,
     strikes: u8,
     missed: u8,
     described: Option<Box<Described>>,
@@ -115,6 +117,9 @@ impl Sampler {
         let mut told = Vec::new();
         for found in census.maps {
             let occasion = if found.is_new { occasion } else { of_known };
+            // A poll may have read it before: that it is new is to be told all the same.
+            let seen = self.seen.entry(found.map).or_default();
+            seen.stirred |= found.is_new && !std::mem::replace(&mut seen.counted, true);
             match found.shape {
                 Some(shape) => told.extend(self.changed(view, found.map, shape, occasion, || None)),
                 None => unread.push(found.map),
@@ -455,6 +460,16 @@ mod tests {
     fn only_a_map_that_is_new_to_a_later_census_is_told_as_found_by_it() {
         assert_eq!(recounted(&mut Sampler::default(), Some((64, true))), ["Census 64"]);
         assert_eq!(recounted(&mut Sampler::default(), Some((64, false))), ["Poll 64"]);
+        let mut polled = Sampler::default();
+        let shape = Shape { capacity: 64, ..Shape::default() };
+        let seen = Seen { shape, named: true, ..Seen::default() };
+        polled.seen.insert(Address(7), seen);
+        assert_eq!(
+            recounted(&mut polled, Some((64, true))),
+            ["Census 64"],
+            "though a poll had read the same"
+        );
+        assert_eq!(recounted(&mut polled, Some((64, true))), [""; 0], "once");
     }
 
     #[test]

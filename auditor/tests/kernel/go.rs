@@ -134,6 +134,35 @@ fn growths_are_counted_as_the_program_counts_them_and_by_call_site() {
     });
 }
 
+/// Nothing is hooked at births: the census after the next five seconds tells of them.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_map_that_is_made_while_it_is_followed_was_not_there_before() {
+    for go in toolchains() {
+        let scene = Scene::new();
+        let mut program = Program::start(&scene, &go.build(Variant::Stripped), &["grow"]);
+        let before = program.ask("strings 20000");
+        let pid = program.pid().to_string();
+        let mut auditor = scene.auditor(["attach", "-p", &pid, "-f", "json"]);
+        auditor.wait_to_say("attached to");
+        let after = program.ask("ints 100000");
+        std::thread::sleep(Duration::from_secs(8));
+        let report = json(&auditor.end_by(Signal::SIGINT).well().stdout);
+        let maps = by_address(&report);
+        let expected = [("strings", &before, "before-attach"), ("ints", &after, "observed")];
+        let found = expected.map(|(name, answer, origin)| {
+            let map = maps.get(text(answer, &format!("/{name}")));
+            let seen = map.map_or(Value::Null, |map| map["origin"].clone());
+            (seen != origin).then(|| format!("{name} is {seen} and not {origin}"))
+        });
+        let notes = rows(&report, "/coverage/notes").iter().filter_map(Value::as_str);
+        let says = notes.filter(|note| note.contains("maps were born since the first census")).count();
+        let silent = (says != 1).then(|| format!("{says} notes on births"));
+        let found: Vec<String> = found.into_iter().flatten().chain(silent).collect();
+        assert!(found.is_empty(), "{}: {}", go.release, found.join("; "));
+    }
+}
+
 /// When a stack has to grow, a function starts again from its first instruction.
 #[test]
 #[ignore = "needs root: cargo xtask test"]

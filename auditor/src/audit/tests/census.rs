@@ -139,6 +139,15 @@ fn a_census_also_dates_a_map_that_only_its_growth_had_told_of() {
     let told_of = |more| told(with_hooks(&["go_map_grow"]), facts.clone().into_iter().chain(more));
     let map = only_map(&told_of(None)).clone();
     assert_eq!((map.origin, map.born, map.growths.double), (Origin::Observed, Some(Nanos(9)), Some(1)));
+    let polled = facts.iter().cloned().chain([(7, look_at(MAP, Occasion::Poll, 400))]);
+    let mut polled: Vec<(u64, What)> = polled.collect();
+    polled.sort_by_key(|(at, _)| *at);
+    let polled = told(with_hooks(&["go_map_grow"]), polled);
+    assert_eq!(
+        only_map(&polled).born,
+        Some(Nanos(9)),
+        "a poll that read it before says nothing of its birth"
+    );
     let again = told_of(Some((20, look_at(MAP, Occasion::Census, 700))));
     assert_eq!(only_map(&again).born, Some(Nanos(9)), "a birth is told once");
 }
