@@ -27,8 +27,8 @@ pub(super) struct Collector {
 #[derive(Clone, Copy, Debug)]
 struct Counted {
     at: Nanos,
-    cycles: u64,
-    pause: Nanos,
+    cycles: Option<u64>,
+    pause: Option<Nanos>,
 }
 
 /// What the heap says of the memory it keeps.
@@ -84,7 +84,7 @@ impl Collector {
             runtime: heap.map_or_else(String::new, |heap| heap.runtime.clone()),
             cycles: self.cycles(),
             cycles_per_minute: self.per_minute(|window| window.cycles),
-            cycles_in_all: heap.map(|heap| heap.cycles),
+            cycles_in_all: heap.and_then(|heap| heap.cycles),
             pauses: self.pauses(heap),
             heap_live: size(|heap| heap.live),
             heap_goal: size(|heap| heap.goal),
@@ -102,21 +102,21 @@ impl Collector {
 
     fn pauses(&self, heap: Option<&Heap>) -> report::Pauses {
         let told = (self.pauses.count > 0).then_some(&self.pauses);
-        let counted = self.between().map(|between| between.pause);
+        let counted = self.between().and_then(|between| between.pause);
         report::Pauses {
             count: told.map(|told| told.count),
             // Of the two accounts the one that saw more of the same pauses.
             total: counted.max(told.map(|told| told.total)),
             max: told.map(|told| told.max),
             p99: told.and_then(Pauses::p99),
-            per_minute: self.per_minute(|window| window.pause.0).map(Nanos),
-            in_all: heap.map(|heap| heap.pause_total),
+            per_minute: self.per_minute(|window| window.pause.map(|pause| pause.0)).map(Nanos),
+            in_all: heap.and_then(|heap| heap.pause_total),
         }
     }
 
     fn cycles(&self) -> Option<u64> {
         let told = (self.pauses.count > 0).then_some(self.pauses.count);
-        self.between().map(|between| between.cycles).max(told)
+        self.between().and_then(|between| between.cycles).max(told)
     }
 
     /// From the first reading to the last, `at` being the time between them; `None`: there was one.
@@ -124,14 +124,14 @@ impl Collector {
         let (first, (at, last)) = (self.first?, self.last.as_ref()?);
         (first.at < *at).then(|| Counted {
             at: Nanos(at.since(first.at).0),
-            cycles: last.cycles.saturating_sub(first.cycles),
-            pause: last.pause_total.since(first.pause),
+            cycles: last.cycles.zip(first.cycles).map(|(last, first)| last.saturating_sub(first)),
+            pause: last.pause_total.zip(first.pause).map(|(last, first)| last.since(first)),
         })
     }
 
-    fn per_minute(&self, what: impl Fn(Counted) -> u64) -> Option<u64> {
+    fn per_minute(&self, what: impl Fn(Counted) -> Option<u64>) -> Option<u64> {
         let between = self.between().filter(|between| between.at >= LONG_ENOUGH)?;
-        let in_a_minute = u128::from(what(between)) * MINUTE / u128::from(between.at.0);
+        let in_a_minute = u128::from(what(between)?) * MINUTE / u128::from(between.at.0);
         Some(u64::try_from(in_a_minute).unwrap_or(u64::MAX))
     }
 }
@@ -157,8 +157,8 @@ mod tests {
         Heap {
             runtime: "go_swiss".to_owned(),
             in_use: Some(Bytes(100 * cycles)),
-            cycles,
-            pause_total: Nanos(pause),
+            cycles: Some(cycles),
+            pause_total: Some(Nanos(pause)),
             ..Heap::default()
         }
     }
@@ -186,6 +186,17 @@ mod tests {
         assert_eq!((gc.cycles, gc.cycles_per_minute), (Some(10), Some(30)));
         assert_eq!((gc.pauses.total, gc.pauses.per_minute), (Some(Nanos(10_000)), Some(Nanos(30_000))));
         assert_eq!(gc.in_use, Some(Bytes(5000)));
+    }
+
+    #[test]
+    fn counters_that_were_not_found_are_unknown_and_not_zero() {
+        let unknown = || Heap { cycles: None, pause_total: None, ..heap(40, 7000) };
+        let mut collector = Collector::default();
+        collector.read(Nanos(0), &unknown());
+        collector.read(Nanos(20 * SECOND), &unknown());
+        let gc = collector.report().unwrap();
+        assert_eq!((gc.cycles, gc.cycles_in_all, gc.cycles_per_minute), (None, None, None));
+        assert_eq!((gc.pauses.total, gc.pauses.in_all, gc.pauses.per_minute), (None, None, None));
     }
 
     #[test]

@@ -112,16 +112,18 @@ impl Hooks {
         [Event::Allocate, Event::Grow, Event::Evacuate, Event::Free].into_iter().any(|event| self.told(event))
     }
 
-    /// Which totals are lower bounds because a hook is not in place, and since when. Moves that no
+    /// Which totals are lower bounds because a hook is not in place, and since when; and what one that is in
+    /// place leaves out, which is no part of its total. Moves that no
     /// hook tells are taken from the maps' own counters, or are not given at all: that they are not
     /// probed hurts no total, unless they were at first.
     pub(super) fn doubts(&self, start: Nanos) -> impl Iterator<Item = Doubt> {
         self.rows.values().filter_map(move |row| {
             row.feeds?;
-            let reason = row.hook.reason.as_deref().unwrap_or("no reason given");
             let name = &row.hook.name;
+            let given = row.hook.reason.as_deref();
+            let reason = given.unwrap_or("no reason given");
             match row.hook.state {
-                HookState::Attached => None,
+                HookState::Attached => given.map(|out| Doubt::remark(format!("{name}: {out}"))),
                 HookState::Refused if row.feeds == Some(Event::Evacuate) => None,
                 HookState::Refused => Some(Doubt::lowering(format!("{name} was not placed: {reason}"))),
                 HookState::Disabled => {
@@ -216,6 +218,17 @@ mod tests {
         assert!(hooks.told(Event::Evacuate) && !hooks.tells_all(Event::Evacuate));
         assert_eq!(words(&hooks), ["demo_map_evacuate was taken away after 3.250 s: too costly"]);
         assert_eq!((hooks.hits(), hooks.target_time()), (40, Nanos(4000)));
+    }
+
+    #[test]
+    fn what_a_hook_in_place_leaves_out_is_said_and_hurts_no_total() {
+        let mut hooks = Hooks::default();
+        let left_out = || Some("growths of small maps are not told".to_owned());
+        let filtered = |id, name| fact::Hook { reason: left_out(), ..hook(id, name, HookState::Attached) };
+        hooks.changed(Nanos(0), &filtered(1, "go_map_grow"));
+        hooks.changed(Nanos(0), &filtered(2, "go_large_object"));
+        let doubts: Vec<Doubt> = hooks.doubts(Nanos(0)).collect();
+        assert_eq!(doubts, [Doubt::remark("go_map_grow: growths of small maps are not told".to_owned())]);
     }
 
     #[test]

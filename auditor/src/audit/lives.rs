@@ -135,7 +135,8 @@ impl Lives {
         }
         self.with(fact.map, birth, episodes, |life, around| {
             life.runtime = runtime.or(life.runtime);
-            if matches!(birth, Birth::By(_)) && life.birth == Birth::Before && life.shape.is_none() {
+            // A poll reads what a growth has told of, whenever it was born.
+            if matches!(birth, Birth::By(_)) && life.birth == Birth::Before && !life.listed {
                 life.birth = birth;
             }
             life.look(at, fact, told, around);
@@ -193,13 +194,18 @@ impl Lives {
         self.here.values().map(Box::as_ref).filter(|life| life.gone.is_none())
     }
 
-    /// What is not known of maps that lived to the target's exit and were not read then.
-    pub(super) fn unread_at_the_exit(&self) -> Option<Doubt> {
+    /// What is not known of maps that lived to the target's exit and were not read then. That lowers totals
+    /// where any is taken from what maps count, or from tables that are told one by one. Where maps are only
+    /// read, what they held is of the last reading, and nothing adds up to too little.
+    pub(super) fn unread_at_the_exit(&self, told: Told, counters_are_shown: bool) -> Option<Doubt> {
         let unread = self.living().filter(|life| life.missed_the_last_look()).count();
-        let said = format!(
-            "{unread} maps were not read at the exit: what they held and counted is as of the last poll"
-        );
-        (unread > 0).then(|| Doubt::lowering(said))
+        let said = |what| {
+            format!("{unread} maps were not read at the exit: what they {what} is as of the last poll")
+        };
+        (unread > 0).then(|| match told.births() || counters_are_shown {
+            true => Doubt::lowering(said("held and counted")),
+            false => Doubt::remark(said("held")),
+        })
     }
 
     /// Those to be listed one by one, in no order that means anything, and what the others come to.

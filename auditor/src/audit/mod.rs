@@ -79,6 +79,8 @@ pub struct Audit {
     lives: Lives,
     /// The small maps that the last census added up; `None`: none did.
     crowds: Option<Populations>,
+    /// Maps that only later censuses found; `None`: there was none, or not known.
+    born: Option<u64>,
     episodes: Episodes,
     memory: Memory,
     collector: Collector,
@@ -132,6 +134,7 @@ impl Audit {
             }
             What::Heap(heap) => self.collector.read(at, heap),
             What::Cycle(cycle) => self.collector.ended(*cycle),
+            What::Born(maps) => self.born = Some(*maps),
             // Told, and kept in recordings; the report does not show them yet.
             What::Managed(_) | What::Clear(_) => {}
         }
@@ -232,7 +235,7 @@ impl Audit {
         self.lives.replaced(at, &mut self.episodes);
         self.memory.replaced();
         self.collector.replaced();
-        self.crowds = None;
+        (self.crowds, self.born) = (None, None);
         self.syscalls.replaced();
     }
 
@@ -264,6 +267,7 @@ impl Audit {
         let mut doubts: Vec<Doubt> = self.hooks.doubts(self.head.start()).collect();
         doubts.extend(self.lives.oddities().doubts(counters_are_shown));
         doubts.extend(self.looked_once());
+        doubts.extend(self.born.map(counted_births));
         doubts.extend(beyond_ram(ladder));
         if !self.recognised.is_empty() && self.recognised.verified().is_none() {
             doubts.push(Doubt::lowering("the layout of a runtime has not been checked".to_owned()));
@@ -272,7 +276,7 @@ impl Audit {
             doubts.push(Doubt::lowering("the ledger does not balance".to_owned()));
         }
         if self.head.end() == Some(Ended::TargetExited) {
-            doubts.extend(self.lives.unread_at_the_exit());
+            doubts.extend(self.lives.unread_at_the_exit(self.told, counters_are_shown));
         }
         if omitted_episodes > 0 {
             doubts.push(Doubt::remark(format!("{omitted_episodes} smaller episodes are left out")));
@@ -307,6 +311,13 @@ impl Audit {
             bpf_memory: cost.map(|cost| cost.bpf_memory),
         }
     }
+}
+
+/// What censuses alone can say of births.
+fn counted_births(maps: u64) -> Doubt {
+    Doubt::remark(format!(
+        "{maps} maps were born since the first census and lived to a later one; those that lived and died between two censuses were not seen"
+    ))
 }
 
 /// What the heap's counters say that is not in RAM. Heap and RSS are not read at the same instant, so a

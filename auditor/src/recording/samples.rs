@@ -128,6 +128,7 @@ pub(super) fn one_of_each() -> Vec<Fact> {
             stack: Some(stack),
         }),
         What::Clear(Clear { map, live: Some(5), stack: Some(stack) }),
+        What::Born(25),
     ];
     let fact = |(n, what)| Fact { at: Nanos(1_000_000_000_000 + 1_000 * n), thread: Some(Tid(9)), what };
     (0_u64..).zip(whats).map(fact).collect()
@@ -175,8 +176,8 @@ fn heap() -> Heap {
         stacks: Some(Bytes(7)),
         percent: Some(100),
         limit: Some(Bytes(8)),
-        cycles: 40,
-        pause_total: Nanos(9),
+        cycles: Some(40),
+        pause_total: Some(Nanos(9)),
         gives_back_lazily: Some(true),
         classes: vec![class],
     }
@@ -347,6 +348,7 @@ fn any_what() -> impl Strategy<Value = What> {
             live,
             stack: live.map(|_| StackId(3)),
         })),
+        any::<u64>().prop_map(What::Born),
     ]
 }
 
@@ -406,8 +408,8 @@ fn any_heap() -> impl Strategy<Value = Heap> {
                 stacks,
                 percent,
                 limit,
-                cycles,
-                pause_total: Nanos(pause),
+                cycles: Some(cycles),
+                pause_total: Some(Nanos(pause)),
                 gives_back_lazily,
                 classes,
             }

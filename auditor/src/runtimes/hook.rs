@@ -93,6 +93,8 @@ pub struct Filter {
     pub capture: usize,
     /// The smallest value that passes.
     pub at_least: u64,
+    /// What is not told because of it, in words for the report; `None`: nothing that anybody would miss.
+    pub leaves_out: Option<&'static str>,
 }
 
 /// Where a captured value is.

@@ -53,6 +53,10 @@ pub trait Instance: Debug + Send {
     /// Whether an evacuation's progress can be read from memory, so that polling will do.
     fn evacuation_is_readable(&self) -> bool;
 
+    /// What the process was started with: `NAME=VALUE` of each variable, ended by a zero byte. Told before
+    /// [`Instance::check`], where it can be read.
+    fn started_with(&mut self, _environment: &str) {}
+
     /// Checks the layout on this process before any number of it is shown.
     ///
     /// # Errors
@@ -89,6 +93,11 @@ pub trait Instance: Debug + Send {
 
     /// Whether hooks tell of births and deaths. Where they do not, a census does, again and again.
     fn births_are_told(&self) -> bool {
+        true
+    }
+
+    /// Whether a map may have fewer slots than before. Where none ever does, one that has is another map.
+    fn maps_shrink(&self) -> bool {
         true
     }
 

@@ -25,7 +25,7 @@ pub struct Sampler {
     seen: FxHashMap<Address, Seen>,
     /// Where the turn of the others is.
     turn: usize,
-    /// Headers that could not be read or understood.
+    /// Headers that could not be read or understood, where deaths are told.
     failed: u64,
 }
 
@@ -35,6 +35,8 @@ struct Seen {
     named: bool,
     /// Whether something has happened to it since.
     stirred: bool,
+    /// Whether a census has told of it.
+    counted: bool,
     strikes: u8,
     missed: u8,
     described: Option<Box<Described>>,
@@ -103,14 +105,21 @@ impl Sampler {
     pub fn count(
         &mut self,
         view: View<'_>,
-        census: Census,
+        mut census: Census,
         occasion: Occasion,
         clock: impl Fn() -> Nanos,
     ) -> Vec<Fact> {
         let at = clock();
+        census.bound_crowds();
+        // What is not new was there all along, as far as anybody knows.
+        let of_known = if occasion == Occasion::Census { Occasion::Poll } else { occasion };
         let mut unread = Vec::new();
         let mut told = Vec::new();
         for found in census.maps {
+            let occasion = if found.is_new { occasion } else { of_known };
+            // A poll may have read it before: that it is new is to be told all the same.
+            let seen = self.seen.entry(found.map).or_default();
+            seen.stirred |= found.is_new && !std::mem::replace(&mut seen.counted, true);
             match found.shape {
                 Some(shape) => told.extend(self.changed(view, found.map, shape, occasion, || None)),
                 None => unread.push(found.map),
@@ -120,17 +129,19 @@ impl Sampler {
         told.extend(census.crowds.map(What::Crowds));
         told.extend(census.heap.map(|heap| What::Heap(Box::new(heap))));
         told.extend(census.notes.into_iter().map(What::Note));
+        told.extend(census.born.map(What::Born));
         let mut facts: Vec<Fact> = told.into_iter().map(|what| Fact { at, thread: None, what }).collect();
-        facts.extend(self.look(view, &unread, occasion, clock));
+        facts.extend(self.look(view, &unread, of_known, clock));
         facts
     }
 
     /// What a later census found, and what it did not find any more. One that is missed once may have been
-    /// overlooked while the target moved it; one that is missed twice is gone.
-    pub fn recount(&mut self, view: View<'_>, census: Census, clock: impl Fn() -> Nanos) -> Vec<Fact> {
+    /// overlooked while the target moved it; one that is missed twice is gone. One that is smaller than it was
+    /// is another one, where maps never shrink.
+    pub fn recount(&mut self, view: View<'_>, mut census: Census, clock: impl Fn() -> Nanos) -> Vec<Fact> {
         let at = clock();
+        let mut gone = if view.instance.maps_shrink() { Vec::new() } else { self.replaced(&mut census) };
         let found: BTreeSet<Address> = census.maps.iter().map(|found| found.map).collect();
-        let mut gone: Vec<Address> = Vec::new();
         self.seen.retain(|map, seen| {
             seen.missed = if found.contains(map) { 0 } else { seen.missed.saturating_add(1) };
             if seen.missed >= STRIKES {
@@ -141,8 +152,23 @@ impl Sampler {
         gone.sort_unstable();
         let mut facts = Vec::new();
         facts.extend(gone.into_iter().map(|map| Fact { at, thread: None, what: What::Gone { map } }));
-        facts.extend(self.count(view, census, Occasion::Poll, clock));
+        facts.extend(self.count(view, census, Occasion::Census, clock));
         facts
+    }
+
+    /// Those in whose place a smaller one was found: that is a new one.
+    fn replaced(&mut self, census: &mut Census) -> Vec<Address> {
+        let mut replaced = Vec::new();
+        for found in &mut census.maps {
+            let slots = |shape: &Shape| shape.capacity;
+            let before = self.seen.get(&found.map).map(|seen| slots(&seen.shape));
+            if before > found.shape.as_ref().map(slots) && found.shape.is_some() {
+                self.forget(found.map);
+                replaced.push(found.map);
+                found.is_new = true;
+            }
+        }
+        replaced
     }
 
     /// Reads these maps now.
@@ -201,7 +227,7 @@ impl Sampler {
         self.seen.remove(&map);
     }
 
-    /// Headers so far that could not be read or understood.
+    /// Headers so far that could not be read or understood though nothing had told of a death.
     #[must_use]
     pub const fn failed(&self) -> u64 {
         self.failed
@@ -229,7 +255,8 @@ impl Sampler {
             if seen.strikes < STRIKES {
                 return None;
             }
-            self.failed += 1;
+            // Where nothing tells of deaths, this is how they are noticed.
+            self.failed += u64::from(view.instance.births_are_told());
             self.seen.remove(&map);
             return Some(What::Gone { map });
         };
@@ -280,7 +307,12 @@ impl Sampler {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::fact::{Allocate, Free, Part};
+    use crate::audit::fact::{self, Allocate, Free, Part};
+    use crate::runtimes::LayoutError;
+    use crate::runtimes::census::{Found, Scope};
+    use crate::runtimes::hook::{Hit, Hook};
+    use crate::target::memory::CapturedMemory;
+    use crate::target::module::{Module, Symbol};
 
     fn fact(what: What) -> Fact {
         Fact { at: Nanos(0), thread: None, what }
@@ -336,5 +368,118 @@ mod tests {
     fn a_map_with_another_table_or_in_a_dead_ones_place_is_there_once() {
         assert_eq!(among(&[born(2), lets_go(2, false)]), [1, 2]);
         assert_eq!(among(&[lets_go(1, true), born(1)]), [1, 2]);
+    }
+
+    /// A runtime whose maps never shrink and are only told of by censuses.
+    #[derive(Debug)]
+    struct Polled;
+
+    impl Instance for Polled {
+        fn found(&self) -> fact::Runtime {
+            let name = "polled".to_owned();
+            fact::Runtime { name, version: None, evidence: String::new(), verified: None }
+        }
+        fn hooks(&self) -> Vec<Hook> {
+            Vec::new()
+        }
+        fn header_len(&self) -> usize {
+            8
+        }
+        fn evacuation_is_readable(&self) -> bool {
+            true
+        }
+        fn check(&mut self, _: &dyn Memory) -> Result<(), LayoutError> {
+            Ok(())
+        }
+        fn census(&mut self, _: &Scope, _: &dyn Memory) -> Result<Census, LayoutError> {
+            Ok(Census::default())
+        }
+        fn look(&self, at: Address, _: &[u8], _: Option<&dyn Memory>) -> Result<Shape, LayoutError> {
+            Err(LayoutError::Check { what: "the map", at, check: "it is none".to_owned() })
+        }
+        fn header_suffices(&self) -> bool {
+            false
+        }
+        fn function(&self, _: &Module, _: &str) -> Option<Symbol> {
+            None
+        }
+        fn name_of(&self, _: &[u8], _: &dyn Memory) -> Option<String> {
+            None
+        }
+        fn decode(&self, _: &str, _: &Hit) -> Option<What> {
+            None
+        }
+        fn decode_count(&self, _: &str, _: u64, _: u64) -> Option<What> {
+            None
+        }
+        fn births_are_told(&self) -> bool {
+            false
+        }
+        fn maps_shrink(&self) -> bool {
+            false
+        }
+    }
+
+    /// What later censuses tell that find one map of so many slots, or none; whether it is new.
+    fn recounted(sampler: &mut Sampler, found: Option<(u64, bool)>) -> Vec<String> {
+        let found = found.map(|(capacity, is_new)| Found {
+            map: Address(7),
+            shape: Some(Shape { capacity, ..Shape::default() }),
+            described: None,
+            is_new,
+        });
+        let census = Census { maps: found.into_iter().collect(), ..Census::default() };
+        let memory = CapturedMemory::default();
+        let view = View { instance: &Polled, memory: &memory };
+        let facts = sampler.recount(view, census, || Nanos(9));
+        facts.into_iter().map(|fact| said(&fact.what)).collect()
+    }
+
+    fn said(what: &What) -> String {
+        match what {
+            What::Gone { .. } => "gone".to_owned(),
+            What::Look(look) => format!("{:?} {}", look.occasion, look.shape.capacity),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// The collector frees a map, and its place is something else's.
+    #[test]
+    fn a_place_that_is_no_maps_any_more_is_a_death_and_no_loss_where_nothing_tells_of_deaths() {
+        let mut sampler = Sampler::default();
+        recounted(&mut sampler, Some((64, false)));
+        let memory = CapturedMemory::default();
+        let view = View { instance: &Polled, memory: &memory };
+        let mut look = || sampler.look(view, &[Address(7)], Occasion::Poll, || Nanos(9));
+        assert_eq!(look(), []);
+        assert_eq!(said(&look()[0].what), "gone");
+        assert_eq!(sampler.failed(), 0);
+    }
+
+    #[test]
+    fn only_a_map_that_is_new_to_a_later_census_is_told_as_found_by_it() {
+        assert_eq!(recounted(&mut Sampler::default(), Some((64, true))), ["Census 64"]);
+        assert_eq!(recounted(&mut Sampler::default(), Some((64, false))), ["Poll 64"]);
+        let mut polled = Sampler::default();
+        let shape = Shape { capacity: 64, ..Shape::default() };
+        let seen = Seen { shape, named: true, ..Seen::default() };
+        polled.seen.insert(Address(7), seen);
+        assert_eq!(
+            recounted(&mut polled, Some((64, true))),
+            ["Census 64"],
+            "though a poll had read the same"
+        );
+        assert_eq!(recounted(&mut polled, Some((64, true))), [""; 0], "once");
+    }
+
+    #[test]
+    fn a_map_is_gone_when_two_censuses_miss_it_or_a_smaller_one_has_its_place() {
+        let mut sampler = Sampler::default();
+        recounted(&mut sampler, Some((64, false)));
+        assert_eq!(recounted(&mut sampler, None), [""; 0]);
+        assert_eq!(recounted(&mut sampler, None), ["gone"]);
+        recounted(&mut sampler, Some((64, false)));
+        assert_eq!(recounted(&mut sampler, Some((128, false))), ["Poll 128"]);
+        assert_eq!(recounted(&mut sampler, Some((8, false))), ["gone", "Census 8"]);
     }
 }

@@ -1,6 +1,7 @@
 //! From a plan to a target being audited: load, place, take the first census.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use nix::sys::utsname::uname;
 use nix::time::{ClockId, clock_gettime};
@@ -20,6 +21,7 @@ use crate::probes::plan;
 use crate::recording;
 use crate::runtimes::{Instance, LayoutError};
 use crate::target::memory::{LiveMemory, Memory as _, ReadError};
+use crate::target::proc;
 use crate::target::process::Process;
 
 /// Loads the kernel side, places the plan, and takes the first census. Facts are kept in `recording`,
@@ -88,6 +90,10 @@ pub(super) fn check_layout(
     process: &Process,
     memory: &LiveMemory,
 ) -> Result<fact::Runtime, SetupError> {
+    match proc::read(Path::new(proc::ROOT), process.pid(), "environ") {
+        Ok(environment) => instance.started_with(&environment),
+        Err(error) => log::debug!("the environment of {:?}: {error}", process.pid()),
+    }
     let mut found = instance.found();
     match instance.check(memory) {
         Ok(()) => {
@@ -115,12 +121,13 @@ fn place(kernel: &mut Kernel, placement: &plan::Placement, memory: &LiveMemory, 
     if let Err(reason) = &state {
         log::warn!("{} not placed: {reason}", placement.hook.name);
     }
+    let left_out = placement.hook.filter.and_then(|filter| filter.leaves_out).map(str::to_owned);
     fact::Hook {
         id: placement.id,
         name: placement.hook.name.to_owned(),
         place: placement.place.clone(),
         state: if state.is_ok() { HookState::Attached } else { HookState::Refused },
-        reason: state.err(),
+        reason: state.err().or(left_out),
         cost_per_hit: placement.cost,
     }
 }

@@ -177,7 +177,7 @@ async fn a_load_that_fails_is_marked_and_the_others_stand() {
 #[ignore = "needs root: cargo xtask test"]
 async fn a_filter_drops_what_is_smaller_and_hits_count_all_the_same() {
     let mut bench = Bench::new(links::multi()[0]);
-    let filter = Some(Filter { capture: 1, at_least: 56 });
+    let filter = Some(Filter { capture: 1, at_least: 56, leaves_out: None });
     bench.place(0, HIT, Hook { filter, ..hook(vec![Capture::register(RDI), Capture::register(R9)]) });
     let outcome = bench.run();
     assert_eq!(outcome.values(0), [7, 8, 9]);

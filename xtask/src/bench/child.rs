@@ -71,6 +71,11 @@ impl Running {
         }
     }
 
+    /// Waits for its next line.
+    pub(crate) fn answer(&mut self, limit: Duration) -> Result<String> {
+        self.lines.recv_timeout(limit).with_context(|| format!("{} did not answer", self.name))
+    }
+
     /// Sends it a line.
     pub(crate) fn tell(&mut self, line: &str) -> Result<()> {
         let stdin = self.child.stdin.as_mut().context("its stdin is a pipe")?;

@@ -7,6 +7,7 @@ mod agent;
 mod attach;
 mod child;
 mod figure;
+mod go;
 mod hits;
 mod slowdown;
 mod table;
@@ -32,7 +33,7 @@ pub(crate) struct Bench {
     /// Pairs of runs that a median is of [default: 7, with --quick 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pairs: Option<u32>,
-    /// Only this scenario or part (slowdown, sites, ring, agent, attach); repeatable
+    /// Only this scenario or part (slowdown, sites, ring, agent, attach, census, go-growth); repeatable
     #[arg(long, value_name = "SCENARIO|PART")]
     only: Vec<String>,
     /// Four scenarios, fewer pairs, shorter looks: within 3 minutes
@@ -57,11 +58,13 @@ type Show<'a> = &'a mut dyn FnMut(Vec<Figure>);
 /// A part of the bench: its name, what its figures are, and what measures them.
 type Part = (&'static str, &'static str, fn(&Scope, Show<'_>) -> Result<()>);
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 7] = [
     (hits::SITES, "ns that a hit takes from the target, by instruction and program", hits::sites),
     (hits::RING, "records a second from the kernel to the auditor", hits::ring),
     (attach::PART, "one idle target, in turns with bpftrace", attach::measure),
     (agent::PART, "the auditor itself, at an interval of 1 s", agent::measure),
+    (go::CENSUS, "a Go program while it goes on, beside copying as many bytes", go::census),
+    (go::GROWTH, "a Go program's time to fill a map, over the plain runs around it", go::growth),
     (slowdown::PART, "CPU time of a scenario, over the mean of the plain runs around it", slowdown::measure),
 ];
 

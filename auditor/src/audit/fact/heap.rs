@@ -30,9 +30,9 @@ pub struct Heap {
     /// The runtime's own memory limit (Go: `GOMEMLIMIT`); `None`: none.
     pub limit: Option<Bytes>,
     /// Cycles ended since the program began.
-    pub cycles: u64,
+    pub cycles: Option<u64>,
     /// All pauses of the world since then.
-    pub pause_total: Nanos,
+    pub pause_total: Option<Nanos>,
     /// Whether pages are given back lazily (`MADV_FREE`), so that RSS stays up until the kernel wants
     /// them (Go: `GODEBUG=madvdontneed=0`); `None`: not known.
     pub gives_back_lazily: Option<bool>,

@@ -97,6 +97,9 @@ pub enum What {
     Managed(Managed),
     /// A map is emptied at once.
     Clear(Clear),
+    /// So many maps were found by censuses since the first one where that had found none, and none was found
+    /// since.
+    Born(u64),
 }
 
 /// How the audit began.
@@ -154,7 +157,7 @@ pub struct Hook {
     pub place: String,
     /// Placed or not.
     pub state: HookState,
-    /// Why, where it is not attached.
+    /// Why, where it is not attached; where it is, what it leaves out.
     pub reason: Option<String>,
     /// What one hit costs the target, estimated from the class of its site, in ns.
     pub cost_per_hit: Nanos,
@@ -273,8 +276,8 @@ pub enum Occasion {
     Poll,
     /// Copied by the kernel while the process exited.
     AtExit,
-    /// By a census that was not the first one, at a place where the one before had found no map at
-    /// all: none that it listed, and none that it folded.
+    /// By a census that was not the first one, at a place where that one had found no map at all: none that
+    /// it listed, and none that it folded.
     Census,
 }
 

@@ -472,7 +472,7 @@ pub struct Probe {
     pub place: String,
     /// Attached, refused or disabled.
     pub state: HookState,
-    /// Why not attached.
+    /// Why not attached; of one that is, what it leaves out.
     pub reason: Option<String>,
     /// How often it was hit.
     pub hits: u64,

@@ -122,11 +122,32 @@ fn a_map_that_a_later_census_finds_for_the_first_time_was_born_since() {
 }
 
 #[test]
+fn births_that_only_censuses_tell_of_are_counted_and_said_to_be_no_more_than_that() {
+    let note = "25 maps were born since the first census and lived to a later one; those that lived and died between two censuses were not seen";
+    let report = told(unhooked(), [(5, What::Crowds(Vec::new())), (9, What::Born(7)), (20, What::Born(25))]);
+    assert_eq!(
+        (report.coverage.confidence, report.coverage.notes),
+        (Confidence::Exact, vec![note.to_owned()])
+    );
+    let another = told(unhooked(), [(5, What::Born(7)), (6, What::Exec)]);
+    assert_eq!(another.coverage.notes, Vec::<String>::new());
+}
+
+#[test]
 fn a_census_also_dates_a_map_that_only_its_growth_had_told_of() {
     let facts = [(5, grow(GrowthKind::Double, 256, 512)), (9, look_at(MAP, Occasion::Census, 500))];
     let told_of = |more| told(with_hooks(&["go_map_grow"]), facts.clone().into_iter().chain(more));
     let map = only_map(&told_of(None)).clone();
     assert_eq!((map.origin, map.born, map.growths.double), (Origin::Observed, Some(Nanos(9)), Some(1)));
+    let polled = facts.iter().cloned().chain([(7, look_at(MAP, Occasion::Poll, 400))]);
+    let mut polled: Vec<(u64, What)> = polled.collect();
+    polled.sort_by_key(|(at, _)| *at);
+    let polled = told(with_hooks(&["go_map_grow"]), polled);
+    assert_eq!(
+        only_map(&polled).born,
+        Some(Nanos(9)),
+        "a poll that read it before says nothing of its birth"
+    );
     let again = told_of(Some((20, look_at(MAP, Occasion::Census, 700))));
     assert_eq!(only_map(&again).born, Some(Nanos(9)), "a birth is told once");
 }
@@ -251,7 +272,7 @@ fn heap(in_use: u64) -> What {
         runtime: "go_swiss".to_owned(),
         in_use: Some(Bytes(in_use)),
         free: Some(Bytes(50)),
-        cycles: 3,
+        cycles: Some(3),
         ..Heap::default()
     }))
 }

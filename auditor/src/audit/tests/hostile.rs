@@ -130,14 +130,21 @@ fn census() -> BoxedStrategy<What> {
     let heap = ("[ab]", prop::array::uniform5(prop::option::of(bytes())), number(), number()).prop_map(
         |(runtime, [in_use, allocated, free, released, stacks], cycles, pause)| {
             let class = SizeClass { objects: cycles, used: Bytes(pause), ..SizeClass::default() };
-            let pause_total = Nanos(pause);
+            let pause_total = Some(Nanos(pause));
             let sizes = Heap { in_use, allocated, free, released, stacks, ..Heap::default() };
-            What::Heap(Box::new(Heap { runtime, cycles, pause_total, classes: vec![class; 3], ..sizes }))
+            What::Heap(Box::new(Heap {
+                runtime,
+                cycles: Some(cycles),
+                pause_total,
+                classes: vec![class; 3],
+                ..sizes
+            }))
         },
     );
     let cycle =
         (number(), number()).prop_map(|(number, pause)| What::Cycle(Cycle { number, pause: Nanos(pause) }));
-    prop_oneof![4 => described, 1 => crowds, 2 => heap, 2 => cycle].boxed()
+    let born = number().prop_map(What::Born);
+    prop_oneof![4 => described, 1 => crowds, 2 => heap, 2 => cycle, 1 => born].boxed()
 }
 
 fn kernel_event() -> BoxedStrategy<What> {

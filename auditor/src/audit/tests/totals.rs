@@ -3,7 +3,7 @@
 use super::made::{
     allocate, anon, fact, hook, look, memory, only_map, runtime, shape, told, under_way, with_hooks,
 };
-use crate::audit::fact::{Cost, Ended, HookState, Lost, Occasion, What};
+use crate::audit::fact::{Cost, Ended, HookState, Lost, Occasion, Shape, What};
 use crate::audit::report::Confidence;
 use crate::audit::unit::{Bytes, Nanos};
 use crate::audit::{Audit, ladder};
@@ -86,6 +86,18 @@ fn an_audit_tells_why_it_ended() {
     assert_eq!(audit.ended(), None);
     audit.apply(&fact(3, What::Ended(Ended::Duration)));
     assert_eq!(audit.ended(), Some(Ended::Duration));
+}
+
+/// Growths are told one by one, and the rest is what the map looked like.
+#[test]
+fn where_maps_are_only_read_the_last_reading_is_no_lower_bound_but_its_age_is_told() {
+    let facts = [
+        (2, look(Occasion::AtAttach, Shape { counted: None, ..shape(0x1000, 228, 7) })),
+        (4, What::Ended(Ended::TargetExited)),
+    ];
+    let coverage = told(with_hooks(&["go_map_grow"]), facts).coverage;
+    assert_eq!(coverage.confidence, Confidence::Exact);
+    assert_eq!(coverage.notes, ["1 maps were not read at the exit: what they held is as of the last poll"]);
 }
 
 #[test]

@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::Kind;
+use super::bucket::Walks;
 use super::gather::Gather;
 use super::heap::Heap;
+use super::places::Places;
 use super::reader::{Lookup, Reader, Seen};
 use super::scan::{self, Candidate, Form, HEADER_MOST};
 use super::types::{Guess, MapTypes};
@@ -27,11 +29,18 @@ const KINDS: usize = 4096;
 /// A map is nearly empty when its entries fill less than one part in so many of its slots.
 const NEARLY_EMPTY: u64 = 8;
 
+/// A large map.
+#[derive(Debug)]
+pub struct Listed {
+    seen: Seen,
+    is_new: bool,
+}
+
 /// What was counted.
 #[derive(Debug, Default)]
 pub struct Counted {
     /// Large maps, in no order.
-    pub listed: Vec<Seen>,
+    pub listed: Vec<Listed>,
     /// What the others come to, by the types they may be of.
     crowds: BTreeMap<Guess, Crowd>,
     /// Maps whose overflow is what they themselves believe.
@@ -44,22 +53,32 @@ pub struct Counted {
     pub read: u64,
 }
 
-/// Counts all maps. Those of `fold_below` bytes and more are listed.
-pub fn count(heap: &Heap, types: &mut MapTypes, fold_below: Bytes, memory: &dyn Memory) -> Counted {
+/// Counts all maps. Those of `fold_below` bytes and more are listed, and those that were when `places` saw them
+/// last.
+pub fn count(
+    heap: &Heap,
+    types: &mut MapTypes,
+    fold_below: Bytes,
+    (places, walks): (&mut Places, &mut Walks),
+    memory: &dyn Memory,
+) -> Counted {
     let costs = *types.costs();
     let form =
         Form { object: costs.header_object(), len: usize::try_from(costs.header).unwrap_or(HEADER_MOST) };
     let mut counted = Counted::default();
     let mut reader =
-        Reader { heap, types, gather: Gather::new(memory), lookup: Lookup::Snapshot, walk: WALK };
+        Reader { heap, types, gather: Gather::new(memory), lookup: Lookup::Snapshot, walk: WALK, walks };
+    reader.walks.clear();
     let mut again = Vec::new();
     let mut gather = Gather::new(memory);
     let passes = |bytes: &[u8]| passes(costs.kind, bytes, costs.header);
     let scanned = scan::scan(heap, form, passes, &mut gather, &mut |wave| {
-        recognise(costs.kind, wave, &mut reader, &mut |seen| counted.add(seen, fold_below), &mut again);
+        let sink = &mut |seen| counted.add(seen, fold_below, places);
+        recognise(costs.kind, wave, &mut reader, sink, &mut again);
     });
     counted.unread = scanned.unread;
-    let undecided = look_again(again, form, &mut reader, &mut |seen| counted.add(seen, fold_below));
+    let undecided = look_again(again, form, &mut reader, &mut |seen| counted.add(seen, fold_below, places));
+    places.end();
     counted.undecided = undecided;
     counted.read = gather.read.saturating_add(reader.gather.read);
     counted
@@ -69,14 +88,20 @@ pub fn count(heap: &Heap, types: &mut MapTypes, fold_below: Bytes, memory: &dyn 
 pub fn look(
     heap: &Heap,
     types: &mut MapTypes,
-    at: Address,
-    header: &[u8],
+    walks: &mut Walks,
+    (at, header): (Address, &[u8]),
     memory: &dyn Memory,
 ) -> Option<Shape> {
     let costs = *types.costs();
     let candidate = Candidate::new(at.0, header, usize::try_from(costs.header).ok()?)?;
-    let mut reader =
-        Reader { heap, types, gather: Gather::new(memory), lookup: Lookup::Snapshot, walk: WALK_OF_ONE };
+    let mut reader = Reader {
+        heap,
+        types,
+        gather: Gather::new(memory),
+        lookup: Lookup::Snapshot,
+        walk: WALK_OF_ONE,
+        walks,
+    };
     let mut found = None;
     for lookup in [Lookup::Snapshot, Lookup::Live] {
         reader.lookup = lookup;
@@ -152,10 +177,11 @@ fn headers(at: &[u64], form: Form, reader: &mut Reader<'_>) -> Vec<Candidate> {
 }
 
 impl Counted {
-    fn add(&mut self, seen: Seen, fold_below: Bytes) {
+    fn add(&mut self, seen: Seen, fold_below: Bytes, places: &mut Places) {
         self.estimates += u64::from(seen.is_estimate);
-        if seen.shape.allocated >= fold_below {
-            self.listed.push(seen);
+        let known = places.found(seen.at, seen.shape.allocated >= fold_below);
+        if known.is_listed {
+            self.listed.push(Listed { seen, is_new: known.is_new });
             return;
         }
         let kinds = self.crowds.len();
@@ -191,13 +217,78 @@ impl Counted {
     #[must_use]
     pub fn found(self, types: &MapTypes) -> Vec<Found> {
         let mut listed = self.listed;
-        listed.sort_unstable_by_key(|seen| seen.at);
-        listed.dedup_by_key(|seen| seen.at);
-        let found = |seen: Seen| {
+        listed.sort_unstable_by_key(|listed| listed.seen.at);
+        listed.dedup_by_key(|listed| listed.seen.at);
+        let found = |Listed { seen, is_new }: Listed| {
             let (type_name, candidates) = types.names(seen.guess);
             let described = Described { map: seen.at, type_name, candidates, owner: None, reachable: None };
-            Found { map: seen.at, shape: Some(seen.shape), described: Some(described) }
+            Found { map: seen.at, shape: Some(seen.shape), described: Some(described), is_new }
         };
         listed.into_iter().map(found).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made::{Made, bucket_type, map_types};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Pointer-free entries, and entries with pointers: bytes of a bucket or group.
+    const TYPES: [(u64, bool); 2] = [(144, true), (208, false)];
+
+    /// A heap of so many headers, and of the objects that they may lead to, all of zeros.
+    fn heap(minor: u32) -> (Made, Vec<u64>) {
+        let mut made = Made::new(minor);
+        let sizes =
+            [(48, false), (64, false), (24, false), (32, false), (144, true), (208, false), (18_000, true)];
+        let of = |(size, is_free): (u64, bool)| [(); 6].map(|()| (size, is_free));
+        let objects = sizes.into_iter().flat_map(of);
+        let objects = objects.map(|(size, is_free)| made.object(size, is_free, bucket_type(1))).collect();
+        (made, objects)
+    }
+
+    proptest! {
+        /// Words that lead from objects to objects, and others, wherever they may be.
+        #[test]
+        fn whatever_the_objects_hold_censuses_end_and_count_no_more_maps_than_there_are_headers(
+            kind in prop_oneof![Just((23, Kind::Bucket)), Just((19, Kind::Bucket)), Just((27, Kind::Swiss))],
+            words in proptest::collection::vec((0_usize..42, 0_u64..6, any::<u64>(), 0_u8..4), 0..120),
+            fold_below in prop_oneof![Just(0), Just(100), Just(1_u64 << 20)],
+        ) {
+            let (mut made, objects) = heap(kind.0);
+            for (object, word, value, sort) in words {
+                let value = match sort {
+                    0 => value,
+                    1 => value % 16,
+                    2 => ((value % 64) << 8) | (0x1234_5678 << 32),
+                    _ => objects[value as usize % objects.len()],
+                };
+                // The smallest objects have three words.
+                made.words(objects[object] + 8 * (word % 3 + 3 * u64::from(object < 12) * (word / 3)), &[value]);
+            }
+            let memory = made.memory();
+            let heap = Heap::read(made.place(), &memory).unwrap();
+            let mut types = map_types(kind.0, kind.1, &TYPES);
+            let (mut places, mut walks) = Default::default();
+            for _ in 0..2 {
+                let before = (&mut places, &mut walks);
+                let counted = count(&heap, &mut types, Bytes(fold_below), before, &memory);
+                let crowds = counted.crowds("go", &types);
+                let listed = counted.found(&types);
+                let folded: u64 = crowds.iter().map(|crowd| crowd.maps).sum();
+                prop_assert!(listed.len() as u64 + folded <= 12, "{listed:?} {crowds:?}");
+                prop_assert!(listed.iter().all(|found| !found.is_new), "both censuses saw the same");
+                for found in listed {
+                    let shape = found.shape.unwrap();
+                    prop_assert!(shape.allocated >= Bytes(fold_below));
+                    let mut header = [0; 64];
+                    let len = types.costs().header as usize;
+                    memory.read(found.map, &mut header[..len]).unwrap();
+                    let polled = look(&heap, &mut types, &mut walks, (found.map, &header[..len]), &memory);
+                    prop_assert!(polled.is_some());
+                }
+            }
+        }
     }
 }

@@ -66,6 +66,8 @@ pub struct Counters {
     runtime: &'static str,
     /// The last cycle that was told; `None`: those before the first reading are not.
     told: Option<u64>,
+    /// Whether it gives pages back lazily; `None`: not known.
+    pub gives_back_lazily: Option<bool>,
     /// As the last census has counted them.
     pub classes: Vec<SizeClass>,
 }
@@ -79,7 +81,8 @@ impl Counters {
             statistics: (known.symbol)("runtime.memstats").or_else(|| search_statistics(known, memory)),
             heap: known.heap,
         };
-        Self { places, layout: known.layout, runtime, told: None, classes: Vec::new() }
+        let layout = known.layout;
+        Self { places, layout, runtime, told: None, gives_back_lazily: None, classes: Vec::new() }
     }
 
     /// Where they were found.
@@ -92,11 +95,9 @@ impl Counters {
     #[must_use]
     pub fn heap(&self, memory: &dyn Memory) -> Option<Heap> {
         let mut heap = self.collector(memory)?;
-        heap.cycles = cycles(self.places.heap, self.layout, memory)?;
-        heap.pause_total = match self.places.statistics {
-            Some(at) => Nanos(read_u64(memory, at.plus(self.layout.statistics.pause_total as u64)?).ok()?),
-            None => Nanos(0),
-        };
+        heap.cycles = cycles(self.places.heap, self.layout, memory);
+        heap.pause_total = self.pause_total(memory);
+        heap.gives_back_lazily = self.gives_back_lazily;
         heap.classes.clone_from(&self.classes);
         Some(heap)
     }
@@ -107,6 +108,11 @@ impl Counters {
         let mut facts = self.cycles(now, memory).unwrap_or_default();
         facts.extend(heap.map(|what| Fact { at: now.at, thread: None, what }));
         facts
+    }
+
+    fn pause_total(&self, memory: &dyn Memory) -> Option<Nanos> {
+        let at = self.places.statistics?.plus(self.layout.statistics.pause_total as u64)?;
+        read_u64(memory, at).ok().map(Nanos)
     }
 
     fn collector(&self, memory: &dyn Memory) -> Option<Heap> {
@@ -309,7 +315,7 @@ mod tests {
         assert_eq!((heap.in_use, heap.allocated), (Some(Bytes(IN_USE)), Some(Bytes(600_000))));
         assert_eq!((heap.free, heap.released), (Some(Bytes(4 * PAGE)), Some(Bytes(8 * PAGE))));
         assert_eq!((heap.percent, heap.limit), (Some(100), None), "no limit is no number");
-        assert_eq!((heap.cycles, heap.pause_total), (300, Nanos(7_777)));
+        assert_eq!((heap.cycles, heap.pause_total), (Some(300), Some(Nanos(7_777))));
     }
 
     #[test]
@@ -343,7 +349,7 @@ mod tests {
         memory.insert(Address(HEAP), heap);
         let counters = found(layout, &memory);
         assert_eq!(counters.places.statistics, None);
-        assert_eq!(counters.heap(&memory).unwrap().cycles, 0);
+        assert_eq!(counters.heap(&memory).unwrap().cycles, Some(0));
     }
 
     proptest! {

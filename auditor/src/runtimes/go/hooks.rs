@@ -78,6 +78,11 @@ const TYPE: usize = 3;
 
 /// Classic maps of fewer buckets (2^8, 2,048 slots) are too many and too small to be told of.
 const SMALLEST_CLASSIC: u64 = 8;
+/// What that leaves out, and the other filters do.
+const SMALL_GROWTHS: &str = "growths of maps of fewer than 2^8 buckets (2,048 slots) are not told: double and same_size count from there on";
+const SMALL_CLEARS: &str = "only maps of 2^8 buckets and more are told when they are cleared";
+const SMALL_SWISS_CLEARS: &str = "only maps of 1,024 entries and more are told when they are cleared";
+const SMALL_OBJECTS: &str = "only objects of 256 KiB and more are told";
 /// Slots of a Swiss table that splits instead of doubling (`maxTableCapacity`,
 /// src/internal/runtime/maps/table.go).
 const FULL_TABLE: u64 = 1024;
@@ -97,7 +102,7 @@ pub fn all(kind: Kind, is_whole: impl Fn(&str) -> bool) -> Vec<Hook> {
         Kind::Swiss => vec![split(is_whole), swiss_clear()],
     };
     hooks.push(Hook {
-        filter: Some(Filter { capture: 0, at_least: SMALLEST_OBJECT }),
+        filter: Some(Filter { capture: 0, at_least: SMALLEST_OBJECT, leaves_out: Some(SMALL_OBJECTS) }),
         ..hook(LARGE, ALLOC_LARGE, vec![Capture::register(RBX)])
     });
     hooks.push(hook(EXTEND, HEAP_GROW, vec![Capture::register(RBX)]));
@@ -134,18 +139,21 @@ fn swiss(register: u32) -> Vec<Capture> {
 }
 
 fn classic_growth() -> Hook {
-    let filter = Some(Filter { capture: SIZE, at_least: SMALLEST_CLASSIC });
+    let leaves_out = Some(SMALL_GROWTHS);
+    let filter = Some(Filter { capture: SIZE, at_least: SMALLEST_CLASSIC, leaves_out });
     let captures = [classic(RBX), vec![Capture::register(RAX)]].concat();
     Hook { filter, ..hook(GROW, HASH_GROW, captures) }
 }
 
 fn classic_clear() -> Hook {
-    let filter = Some(Filter { capture: SIZE, at_least: SMALLEST_CLASSIC });
+    let leaves_out = Some(SMALL_CLEARS);
+    let filter = Some(Filter { capture: SIZE, at_least: SMALLEST_CLASSIC, leaves_out });
     Hook { filter, ..hook(CLEAR, MAP_CLEAR, classic(RBX)) }
 }
 
 fn swiss_clear() -> Hook {
-    let filter = Some(Filter { capture: LIVE, at_least: FULL_TABLE });
+    let leaves_out = Some(SMALL_SWISS_CLEARS);
+    let filter = Some(Filter { capture: LIVE, at_least: FULL_TABLE, leaves_out });
     Hook { filter, ..hook(CLEAR, SWISS_CLEAR, swiss(RAX)) }
 }
 
@@ -154,7 +162,8 @@ fn split(is_whole: impl Fn(&str) -> bool) -> Hook {
     let typed = || [swiss(RCX), vec![Capture::register(RBX)]].concat();
     let by_rehash = || {
         let mut captures = typed();
-        let filter = Some(Filter { capture: captures.len(), at_least: FULL_TABLE });
+        // A table that is not full does not split.
+        let filter = Some(Filter { capture: captures.len(), at_least: FULL_TABLE, leaves_out: None });
         captures.push(Capture::load(RAX, &[2], 2));
         Hook { filter, ..hook(SPLIT, REHASH, captures) }
     };
@@ -289,6 +298,16 @@ mod tests {
         let filter = rehash.filter.unwrap();
         assert_eq!(rehash.captures[filter.capture], Capture::load(RAX, &[2], 2));
         assert_eq!(filter.at_least, 1024);
+    }
+
+    #[test]
+    fn a_filter_that_leaves_growths_out_says_so() {
+        let said = |kind, name| {
+            let hooks = hooks(kind, &[TABLE_SPLIT, INSTALL_SPLIT]);
+            hooks.iter().find(|hook| hook.name == name).unwrap().filter.unwrap().leaves_out
+        };
+        assert!(said(Kind::Bucket, GROW).unwrap().contains("fewer than 2^8 buckets (2,048 slots)"));
+        assert_eq!(said(Kind::Swiss, SPLIT), None, "a table that is not full does not split");
     }
 
     #[test]

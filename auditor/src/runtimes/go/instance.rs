@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
+use super::bucket::Walks;
 use super::cost::Costs;
 use super::gc::{Counters, Known};
 use super::heap::{self, Heap, Place};
 use super::hooks::{self, Rules};
+use super::places::Places;
 use super::types::MapTypes;
-use super::{Kind, census};
+use super::{Kind, census, debug};
 use crate::audit::fact::{self, Fact, Shape, What};
 use crate::audit::unit::{Address, Bytes};
 use crate::runtimes::census::{Census, Scope};
@@ -66,6 +68,8 @@ struct Go {
     kind: Kind,
     program: Program,
     symbols: Symbols,
+    /// Whether it gives pages back lazily; `None`: not known.
+    gives_back_lazily: Option<bool>,
     /// What the check has found.
     known: Option<Checked>,
 }
@@ -84,6 +88,10 @@ struct Checked {
     types: RefCell<MapTypes>,
     heap: Heap,
     counters: Counters,
+    /// Where maps were at the censuses so far; `None`: there was none.
+    places: Option<Places>,
+    /// What walking the chains of large maps came to.
+    walks: RefCell<Walks>,
 }
 
 impl Go {
@@ -105,7 +113,7 @@ impl Go {
             collector: at("runtime.gcController"),
             statistics: at("runtime.memstats"),
         };
-        Some(Ok(Box::new(Self { name, kind, program, symbols, known: None })))
+        Some(Ok(Box::new(Self { name, kind, program, symbols, gives_back_lazily: None, known: None })))
     }
 
     /// Its own variables, those with pointers first.
@@ -185,12 +193,17 @@ impl Instance for Go {
         true
     }
 
+    fn started_with(&mut self, environment: &str) {
+        let defaults = self.program.build().setting("DefaultGODEBUG");
+        self.gives_back_lazily = Some(debug::gives_back_lazily(defaults, environment));
+    }
+
     fn check(&mut self, memory: &dyn Memory) -> Result<(), LayoutError> {
         let mut first = None;
         for layout in self.layouts() {
-            match self.heap(layout, memory) {
-                Ok(heap) => {
-                    self.known = Some(self.checked(layout, heap, memory)?);
+            match self.heap(layout, memory).and_then(|heap| self.checked(layout, heap, memory)) {
+                Ok(known) => {
+                    self.known = Some(known);
                     return Ok(());
                 }
                 Err(error) => _ = first.get_or_insert(error),
@@ -204,7 +217,11 @@ impl Instance for Go {
         let Some(known) = &mut self.known else { return Err(self.known().err().unwrap_or_else(unchecked)) };
         known.heap = Heap::read(*known.heap.place(), memory)?;
         let types = known.types.get_mut();
-        let counted = census::count(&known.heap, types, scope.fold_below, memory);
+        let is_first = known.places.is_none();
+        let places = known.places.get_or_insert_default();
+        let before = (&mut *places, known.walks.get_mut());
+        let counted = census::count(&known.heap, types, scope.fold_below, before, memory);
+        let born = (!is_first).then(|| places.born());
         known.counters.classes = known.heap.classes();
         let notes = notes(&counted);
         let read = Bytes(counted.read.saturating_add(known.heap.read));
@@ -214,6 +231,7 @@ impl Instance for Go {
             crowds: Some(crowds),
             heap: known.counters.heap(memory),
             notes,
+            born,
             read,
         })
     }
@@ -224,7 +242,8 @@ impl Instance for Go {
         let known = self.known()?;
         let memory = memory.ok_or_else(|| check("its tables are not at hand"))?;
         let mut types = known.types.borrow_mut();
-        let shape = census::look(&known.heap, &mut types, map, header, memory);
+        let mut walks = known.walks.borrow_mut();
+        let shape = census::look(&known.heap, &mut types, &mut walks, (map, header), memory);
         shape.ok_or_else(|| check("what it leads to is no map's"))
     }
 
@@ -252,6 +271,11 @@ impl Instance for Go {
     }
 
     fn births_are_told(&self) -> bool {
+        false
+    }
+
+    /// Neither deleting nor `clear` gives slots back (src/runtime/map.go, src/internal/runtime/maps/map.go).
+    fn maps_shrink(&self) -> bool {
         false
     }
 
@@ -283,9 +307,10 @@ impl Go {
         let variables = self.variables();
         let place = *heap.place();
         let known = Known { layout, heap: place.at, symbol: &symbol, variables: &variables };
-        let counters = Counters::find(self.name, &known, memory);
+        let mut counters = Counters::find(self.name, &known, memory);
+        counters.gives_back_lazily = self.gives_back_lazily;
         let types = RefCell::new(MapTypes::new(types, Costs::of(layout.release, self.kind)));
-        Ok(Checked { types, heap, counters })
+        Ok(Checked { types, heap, counters, places: None, walks: RefCell::default() })
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod bucket;
 pub mod census;
 pub mod cost;
+pub mod debug;
 pub mod gather;
 pub mod gc;
 pub mod heap;
@@ -11,6 +12,7 @@ pub mod hooks;
 pub mod instance;
 #[cfg(test)]
 pub(crate) mod made;
+pub mod places;
 pub mod reader;
 pub mod scan;
 pub mod sizes;

@@ -1,5 +1,6 @@
 //! What recognising maps needs: the heap, the types, memory; and what it tells.
 
+use super::bucket::Walks;
 use super::gather::Gather;
 use super::heap::{Heap, Object, Typing};
 use super::types::{Guess, MapTypes};
@@ -45,6 +46,8 @@ pub struct Reader<'a> {
     pub lookup: Lookup,
     /// Bytes that may still be read to count overflow buckets.
     pub walk: u64,
+    /// What counting them came to before.
+    pub walks: &'a mut Walks,
 }
 
 impl Reader<'_> {
@@ -64,6 +67,13 @@ impl Reader<'_> {
                 self.heap.live_objects(&all, self.gather.memory())
             }
         }
+    }
+
+    /// Bytes of the object that a bucket beside an array is. An object that was not there yet when the heap was
+    /// read would have the size of what was there then.
+    #[must_use]
+    pub fn bucket_object(&self, bucket_size: Option<u64>, is_pointer_free: bool) -> Option<u64> {
+        self.types.costs().sizes.object(bucket_size?, is_pointer_free)
     }
 
     /// The types a map may be of by an object that holds its groups or buckets: `word` is the object's first

@@ -11,6 +11,11 @@ use crate::target::go::types::{MapType, Types};
 
 /// Most types that are named where one cannot be told.
 pub const NAMED: usize = 8;
+/// Most sizes of tables that are remembered, most sets of types, and most types in all of them. A program with
+/// a thousand map types has 8,000 and 40,000 sizes; beyond that nothing is known of the type.
+const MOST_SIZES: usize = 1 << 16;
+const MOST_SETS: usize = 1 << 16;
+const MOST_MEMBERS: usize = 1 << 22;
 /// How many map types all unnamed ones begin with.
 const UNNAMED: &str = "map[";
 
@@ -47,6 +52,8 @@ pub struct MapTypes {
     by_size: FxHashMap<Sized, Guess>,
     numbers: BTreeMap<Vec<u32>, Guess>,
     sets: Vec<Vec<u32>>,
+    /// Of all sets together.
+    members: usize,
 }
 
 impl MapTypes {
@@ -62,6 +69,7 @@ impl MapTypes {
             by_size: FxHashMap::default(),
             numbers: BTreeMap::new(),
             sets: Vec::new(),
+            members: 0,
         };
         // The empty set is the first one: nothing is known.
         let nothing = all.number(Vec::new());
@@ -105,6 +113,9 @@ impl MapTypes {
         if let Some(guess) = self.by_size.get(&key) {
             return *guess;
         }
+        if self.by_size.len() >= MOST_SIZES {
+            return Guess::default();
+        }
         let table = |known: &Known| match self.costs.kind {
             Kind::Swiss => self.costs.groups(known, count),
             Kind::Bucket => self.costs.bucket_array(known, u32::try_from(count).ok()?),
@@ -128,13 +139,22 @@ impl MapTypes {
     /// What all types of a set have in common; `None`: they differ in what counts, or there is none.
     #[must_use]
     pub fn common(&self, guess: Guess) -> Option<&Known> {
+        self.alike(guess, |one, other| one.behind == other.behind)
+    }
+
+    /// A type whose tables are as large as those of all types of a set, whatever their entries have behind
+    /// pointers; `None`: their tables differ, or there is no type.
+    #[must_use]
+    pub fn common_table(&self, guess: Guess) -> Option<&Known> {
+        self.alike(guess, |_, _| true)
+    }
+
+    /// The first type of a set, where all are like it.
+    fn alike(&self, guess: Guess, also: impl Fn(&Known, &Known) -> bool) -> Option<&Known> {
         let mut all = self.set(guess).iter().filter_map(|number| self.known.get(*number as usize));
         let first = all.next()?;
-        let same = |known: &Known| {
-            (known.bucket_size, known.is_pointer_free, known.behind)
-                == (first.bucket_size, first.is_pointer_free, first.behind)
-        };
-        all.all(same).then_some(first)
+        let table = |known: &Known| (known.bucket_size, known.is_pointer_free);
+        all.all(|known| table(known) == table(first) && also(known, first)).then_some(first)
     }
 
     /// Whether there is any type in a set.
@@ -177,7 +197,11 @@ impl MapTypes {
         if let Some(guess) = self.numbers.get(&set) {
             return *guess;
         }
+        if self.sets.len() >= MOST_SETS || self.members.saturating_add(set.len()) > MOST_MEMBERS {
+            return Guess::default();
+        }
         let guess = Guess(u32::try_from(self.sets.len()).unwrap_or(0));
+        self.members += set.len();
         self.sets.push(set.clone());
         self.numbers.insert(set, guess);
         guess
@@ -196,5 +220,37 @@ fn known(map: &MapType, types: &Types, costs: &Costs) -> Known {
         bucket_size: map.bucket_size,
         is_pointer_free: map.is_pointer_free,
         behind,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtimes::go::made::{bucket_type, map_types};
+
+    #[test]
+    fn types_that_differ_only_behind_pointers_have_their_tables_in_common() {
+        let mut types = map_types(19, Kind::Bucket, &[(144, true), (144, true), (208, true)]);
+        types.known[1].behind = 1008;
+        let all = types.of_size(144, true, 0);
+        assert_eq!(types.places(all).count(), 2);
+        assert_eq!(types.common(all), None);
+        assert_eq!(types.common_table(all).unwrap().bucket_size, 144);
+        let other = types.of_bucket(Address(bucket_type(2))).unwrap();
+        let mixed = types.number(vec![0, 2]);
+        assert_eq!(types.common_table(mixed), None);
+        assert_eq!(types.both(all, other), Guess::default());
+    }
+
+    #[test]
+    fn sizes_and_sets_that_a_hostile_heap_makes_up_are_bounded() {
+        let mut types = map_types(19, Kind::Bucket, &[(144, true)]);
+        (0..MOST_SIZES as u64 + 1000).for_each(|size| _ = types.of_size(16 * size, true, 0));
+        assert_eq!(types.by_size.len(), MOST_SIZES);
+        assert_eq!(types.of_size(144, true, 0), types.of_bucket(Address(bucket_type(0))).unwrap());
+        let set = |first: u32| (first..first + 100).collect();
+        (0..MOST_SETS as u32).for_each(|first| _ = types.number(set(first)));
+        assert!(types.members <= MOST_MEMBERS && types.sets.len() <= MOST_SETS, "{}", types.members);
+        assert_eq!(types.number(set(u32::MAX - 200)), Guess::default());
     }
 }

@@ -135,8 +135,8 @@ fn heap(runtime: &str) -> Heap {
         stacks: Some(Bytes(3 * MIB)),
         percent: Some(100),
         limit: None,
-        cycles: 1_024,
-        pause_total: Nanos(187 * MILLISECOND),
+        cycles: Some(1_024),
+        pause_total: Some(Nanos(187 * MILLISECOND)),
         gives_back_lazily: Some(false),
         classes: vec![
             class(18_432, true, 17_200, 352 * MIB),
@@ -311,8 +311,12 @@ pub(crate) fn attached() -> Report {
     facts.tell(2_000, What::Look(look(0xc000_0008_0000, Occasion::Poll, moved(16_787))));
     let born = shape(5_000, 8_192, 330 * KIB, 300 * KIB);
     facts.tell(4_000, What::Look(look(0xc000_0009_0000, Occasion::Census, born)));
-    let later =
-        Heap { cycles: 1_030, pause_total: Nanos(188 * MILLISECOND), classes: vec![], ..heap("go_bucket") };
+    let later = Heap {
+        cycles: Some(1_030),
+        pause_total: Some(Nanos(188 * MILLISECOND)),
+        classes: vec![],
+        ..heap("go_bucket")
+    };
     let lazily = Heap { gives_back_lazily: Some(true), ..later };
     facts.tell(15_000, What::Heap(Box::new(lazily))).tell(15_000, memory(361, None)).tell(15_000, What::Tick);
     end(&mut facts, 15_000, Ended::Stopped)
@@ -344,8 +348,8 @@ pub(crate) fn hostile(hostile: &str) -> Report {
         runtime: endless,
         percent: Some(u32::MAX),
         limit: live,
-        cycles: u64::MAX,
-        pause_total: Nanos(u64::MAX),
+        cycles: Some(u64::MAX),
+        pause_total: Some(Nanos(u64::MAX)),
         gives_back_lazily: Some(true),
         classes: vec![class; 300],
         in_use,

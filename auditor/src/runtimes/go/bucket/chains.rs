@@ -52,7 +52,8 @@ fn walk(array: &Object, count: u64, bucket_size: u64, reader: &mut Reader<'_>) -
             }
             for (at, object) in next.iter().zip(reader.objects(&next)) {
                 let beside = object.filter(|_| !holds(array, *at));
-                bytes = bytes.saturating_add(beside.map_or(0, |object| object.size));
+                let size = reader.bucket_object(Some(bucket_size), false);
+                bytes = bytes.saturating_add(beside.map_or(0, |object| size.unwrap_or(object.size)));
             }
             next = links(&next, last, reader);
         }

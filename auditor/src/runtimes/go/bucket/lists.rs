@@ -92,7 +92,8 @@ fn read(
         let Some((overflow, work)) = overflows.get_mut(list.work).zip(works.get(list.work)) else { continue };
         let array = if list.is_old { work.old } else { work.buckets };
         let beside = object.filter(|_| !array.is_some_and(|array| holds(&array, at)));
-        add(overflow, list.is_old, 1, beside.map_or(0, |object| object.size));
+        let size = reader.bucket_object(work.bucket_size, true);
+        add(overflow, list.is_old, 1, beside.map_or(0, |object| size.unwrap_or(object.size)));
     }
 }
 

@@ -15,6 +15,7 @@ mod lists;
 mod overflow;
 #[cfg(test)]
 mod tests;
+mod walks;
 
 use super::cost::{EXTRA, LARGEST_SHIFT, SLOTS};
 use super::gather::Piece;
@@ -27,7 +28,10 @@ use crate::audit::unit::{Address, Bytes};
 use crate::target::go::words::Words;
 use overflow::Overflow;
 
-/// `sameSizeGrow`, and all flags together.
+pub use walks::Walks;
+
+/// `hashWriting`, `sameSizeGrow`, and all flags together.
+const WRITING: u8 = 4;
 const SAME_SIZE: u8 = 8;
 const FLAGS: u8 = 15;
 /// A seed is random: one below this comes up once in 65,536 maps. It is asked for where there is little
@@ -97,8 +101,10 @@ impl Header {
         let buckets = 1_u64 << self.shift;
         let fits = self.count <= SLOTS * buckets + SLOTS;
         let evacuates = if self.old == 0 {
-            // It stays at what it was when the last growth ended.
-            [0, buckets, buckets / 2].contains(&self.moved) && self.flags & SAME_SIZE == 0
+            // It stays at what it was when the last growth ended. A map that is about to be rebuilt says so
+            // before it has asked for the array, and that may take long (`hashGrow`).
+            let fits_flags = self.flags & SAME_SIZE == 0 || self.flags & WRITING != 0;
+            [0, buckets, buckets / 2].contains(&self.moved) && fits_flags
         } else {
             self.old_shift().is_some_and(|shift| self.moved <= 1 << shift)
         };
@@ -225,7 +231,7 @@ fn is_map(work: &mut Work, reader: &mut Reader<'_>) -> bool {
     if !reader.types.is_possible(work.guess) {
         return false;
     }
-    let known = reader.types.common(work.guess);
+    let known = reader.types.common_table(work.guess);
     work.bucket_size = known.map(|known| known.bucket_size);
     let has_array = |known: Option<&Known>, object: &Object, shift| {
         let size = known.and_then(|known| reader.types.costs().bucket_array(known, shift));

@@ -36,10 +36,14 @@ pub(super) fn count(works: &[Work], reader: &mut Reader<'_>) -> Vec<Overflow> {
         }
         let old = work.old.map_or(0, |old| old.size);
         let bytes = buckets.size.saturating_add(old);
+        let remembered = reader.walks.get(header).filter(|_| !is_exact);
         *overflow = match work.bucket_size {
+            Some(_) if remembered.is_some() => remembered.unwrap_or_default(),
             Some(size) if !is_exact && bytes <= reader.walk => {
                 reader.walk -= bytes;
-                chains::count(work, size, reader)
+                let walked = chains::count(work, size, reader);
+                reader.walks.put(header, walked);
+                walked
             }
             Some(size) => by_counter(work, size, is_exact, reader),
             None => Overflow { is_estimate: true, ..Overflow::default() },
@@ -70,7 +74,7 @@ fn spare_used(work: &Work, bucket_size: u64, reader: &Reader<'_>) -> u64 {
     if work.extra.is_none() {
         return 0;
     }
-    let common = reader.types.common(work.guess);
+    let common = reader.types.common_table(work.guess);
     let all =
         common.and_then(|known| reader.types.costs().buckets(known, header.shift.into())).unwrap_or(base);
     let spare = all.saturating_sub(base);

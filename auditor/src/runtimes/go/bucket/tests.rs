@@ -56,10 +56,17 @@ fn look(memory: &CapturedMemory, made: &Made, at: u64, walk: u64) -> Option<Seen
     let len = types.costs().header as usize;
     let mut bytes = vec![0; len];
     memory.read(Address(at), &mut bytes).unwrap();
-    let mut found = None;
+    let (mut found, mut walks) = (None, Walks::default());
     let candidate = Candidate::new(at, &bytes, len).unwrap();
     for lookup in [Lookup::Snapshot, Lookup::Live] {
-        let mut reader = Reader { heap: &heap, types: &mut types, gather: Gather::new(memory), lookup, walk };
+        let mut reader = Reader {
+            heap: &heap,
+            types: &mut types,
+            gather: Gather::new(memory),
+            lookup,
+            walk,
+            walks: &mut walks,
+        };
         let mut again = Vec::new();
         let before = found.clone();
         recognise(&[candidate], &mut reader, &mut |seen| found = Some(seen), &mut again);
@@ -129,6 +136,34 @@ fn what_may_not_be_walked_is_said_to_be_an_estimate() {
     assert!(seen.is_estimate && seen.shape.overflow.is_none());
 }
 
+/// Polling reads a large map's header, and not its array at every interval.
+#[test]
+fn what_a_census_walked_is_remembered_while_the_map_is_as_it_was() {
+    let mut made = Made::new(23);
+    let (buckets, old) = (array(&mut made, 3, USERS), array(&mut made, 2, USERS));
+    let apart = made.object(208, false, 0);
+    made.words(buckets + 200, &[apart]);
+    let at = header(&mut made, (27, 0, 3, 2), [buckets, old, 1, 0]);
+    let (memory, mut walks) = (made.memory(), Walks::default());
+    let heap = Heap::read(made.place(), &memory).unwrap();
+    let mut types = map_types(23, Kind::Bucket, &[INTS, USERS]);
+    let mut polled = |walk, count: u64, walks: &mut Walks| {
+        let mut bytes = [0; 48];
+        memory.read(Address(at), &mut bytes).unwrap();
+        bytes[..8].copy_from_slice(&count.to_le_bytes());
+        let candidate = Candidate::new(at, &bytes, 48).unwrap();
+        let (lookup, gather) = (Lookup::Snapshot, Gather::new(&memory));
+        let mut reader = Reader { heap: &heap, types: &mut types, gather, lookup, walk, walks };
+        let mut found = None;
+        recognise(&[candidate], &mut reader, &mut |seen| found = Some(seen), &mut Vec::new());
+        let seen = found.unwrap();
+        (seen.shape.overflow, seen.is_estimate)
+    };
+    assert_eq!(polled(1 << 20, 27, &mut walks), (Some(1), false));
+    assert_eq!(polled(0, 27, &mut walks), (Some(1), false), "nothing may be walked any more");
+    assert_eq!(polled(0, 28, &mut walks), (None, true), "an entry more, and perhaps a bucket");
+}
+
 #[test]
 fn a_chain_that_bites_its_tail_ends() {
     let mut made = Made::new(23);
@@ -148,6 +183,18 @@ fn a_map_never_filled_is_its_seed_alone() {
     assert_eq!((shape.capacity, shape.allocated, shape.needed), (0, Bytes(48), Some(Bytes(48))));
     let other = header(&mut made, (1, 0, 0, 0), [0; 4]);
     assert_eq!(found(&made, other), None);
+}
+
+/// `hashGrow` sets the flag, then asks for the array, for which it may have to help the collector.
+#[test]
+fn a_map_that_is_about_to_be_rebuilt_is_one() {
+    let mut made = Made::new(23);
+    let buckets = array(&mut made, 5, INTS);
+    let mut is_found = |flags| {
+        let at = header(&mut made, (105, flags, 5, 0), [buckets, 0, 32, 0]);
+        found(&made, at).is_some()
+    };
+    assert_eq!([12, 8, 4, 0].map(&mut is_found), [true, false, true, true]);
 }
 
 #[test]

@@ -12,6 +12,8 @@ use crate::target::memory::Memory;
 const BLOCK: usize = 1 << 20;
 /// Most bytes of variables that are searched.
 const SEARCHED: u64 = 1 << 30;
+/// Most lists that are looked at more closely.
+const LOOKS: usize = 1 << 12;
 /// Spans that are looked at, spread over the list, before it is believed.
 const SAMPLE: usize = 32;
 /// Most spans of a list.
@@ -42,10 +44,10 @@ fn slices<T>(
     memory: &dyn Memory,
     accept: &mut dyn FnMut(u64, u64, u64) -> Option<T>,
 ) -> Option<T> {
-    let mut searched = 0;
+    let (mut searched, mut looks) = (0, 0);
     for range in ranges {
         let mut start = range.start.0.next_multiple_of(8);
-        while start < range.end.0 && searched < SEARCHED {
+        while start < range.end.0 && searched < SEARCHED && looks < LOOKS {
             // A slice may lie on the border of two blocks.
             let len = (range.end.0 - start).min((BLOCK + SLICE) as u64);
             searched += len;
@@ -53,7 +55,8 @@ fn slices<T>(
             if memory.read(Address(start), &mut bytes).is_ok() {
                 let found =
                     (start..).step_by(8).zip(bytes.windows(SLICE).step_by(8)).find_map(|(at, slice)| {
-                        let (array, count) = slice_of(slice)?;
+                        let (array, count) = slice_of(slice).filter(|_| looks < LOOKS)?;
+                        looks += 1;
                         accept(at, array, count)
                     });
                 if found.is_some() {

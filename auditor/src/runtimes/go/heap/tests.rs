@@ -150,6 +150,27 @@ fn the_heap_is_found_among_variables_without_a_symbol() {
     }
 }
 
+/// Counts how often it is asked.
+struct Asked(CapturedMemory, Cell<u32>);
+
+impl Memory for Asked {
+    fn read(&self, at: Address, into: &mut [u8]) -> Result<(), ReadError> {
+        self.1.set(self.1.get() + 1);
+        self.0.read(at, into)
+    }
+}
+
+#[test]
+fn variables_full_of_what_may_be_lists_are_given_up() {
+    let slice = [0x7000_u64, 3, 4].map(u64::to_le_bytes).concat();
+    let mut memory = CapturedMemory::new();
+    memory.insert(Address(0x10_0000), slice.repeat(1 << 16));
+    let asked = Asked(memory, Cell::new(0));
+    let range = Address(0x10_0000)..Address(0x10_0000 + 24 * (1 << 16));
+    assert!(find(&[range], made::layout(27), true, &asked).is_none());
+    assert!(asked.1.get() < 5 * (1 << 12), "{} reads", asked.1.get());
+}
+
 #[test]
 fn classes_add_up_objects_of_one_size() {
     let (made, _) = some(24);

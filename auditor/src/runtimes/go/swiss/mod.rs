@@ -15,7 +15,7 @@ mod tests;
 use super::cost::SLOTS;
 use super::gather::Piece;
 use super::heap::Object;
-use super::reader::{Reader, Seen};
+use super::reader::{Lookup, Reader, Seen};
 use super::scan::Candidate;
 use crate::audit::fact::Shape;
 use crate::audit::unit::{Address, Bytes};
@@ -152,7 +152,10 @@ fn small(
         seen.guess = reader.guess(object, word, 1);
         // Every group is of one of the program's sizes, if it does not say of what type it is.
         let is_possible = object.typing != super::heap::Typing::None || reader.types.is_possible(seen.guess);
-        if !is_possible {
+        let made =
+            reader.types.common_table(seen.guess).and_then(|known| reader.types.costs().groups(known, 1));
+        let is_old = reader.lookup == Lookup::Snapshot && made.is_some_and(|bytes| bytes != object.size);
+        if !is_possible || is_old {
             return None;
         }
         (seen.shape.table, seen.shape.capacity) = (Some(Address(header.directory)), SLOTS);

@@ -69,8 +69,12 @@ pub(super) fn recognise(
     let objects = reader.objects_with_data_at(&places);
     let mut tallies = Vec::new();
     for (header, object) in headers.iter().zip(objects) {
+        let bytes = header.tables.saturating_mul(8);
+        // Since the heap was read, its place may have become another object's.
+        let made = reader.types.costs().sizes.object(bytes, false);
+        let is_old = |object: &Object| reader.lookup == Lookup::Snapshot && made != Some(object.size);
         let is_directory =
-            |object: &Object| !object.is_pointer_free && object.room() >= header.tables.saturating_mul(8);
+            |object: &Object| !object.is_pointer_free && object.room() >= bytes && !is_old(object);
         match object.filter(is_directory) {
             Some(object) => tallies.push(Tally::new(*header, object.size)),
             None => again.push(header.at),
@@ -212,7 +216,12 @@ impl Tally {
         self.tombstones += table.tombstones();
         self.bytes = self.bytes.saturating_add(TABLE + object.size);
         let size = (table.capacity / SLOTS as u16).trailing_zeros() as usize;
-        self.sizes.get_mut(size).into_iter().for_each(|known| *known = Some(object));
+        if let Some(known) = self.sizes.get_mut(size) {
+            // Tables of one size have objects of one size. What the heap has made since it was read of
+            // memory that was something else does not count.
+            self.bad += u64::from(known.is_some_and(|known| known.size != object.size));
+            *known = Some(object);
+        }
         if self.first.is_none_or(|first| first.typing == Typing::None) {
             self.first = Some(object);
         }
@@ -232,6 +241,10 @@ impl Tally {
             Typing::None => self.by_sizes(reader),
             Typing::FirstWord | Typing::Span(_) => reader.guess(&first, word, 0),
         };
+        // What is not of the program's types is looked up once more, as it is now, before it is believed.
+        if reader.lookup == Lookup::Snapshot && !self.is_of(guess, &first, reader) {
+            return None;
+        }
         let mut seen = Seen {
             at: Address(self.header.at),
             seed: self.header.seed,
@@ -249,6 +262,20 @@ impl Tally {
         let bytes = reader.types.costs().header_object().saturating_add(self.directory);
         finish(&mut seen, bytes.saturating_add(self.bytes), reader.types);
         Some(seen)
+    }
+
+    /// Whether the tables are as large as those of the type are. A type that was made while the program ran is
+    /// not known, but is told by the tables themselves.
+    fn is_of(&self, guess: Guess, first: &Object, reader: &Reader<'_>) -> bool {
+        if !reader.types.is_possible(guess) {
+            return first.typing != Typing::None;
+        }
+        let Some(known) = reader.types.common_table(guess) else { return true };
+        let fits = |(size, object): (u32, Object)| {
+            let groups = reader.types.costs().groups(known, 1 << size);
+            groups.is_none_or(|bytes| bytes == object.size)
+        };
+        (0..).zip(&self.sizes).filter_map(|(size, object)| Some((size, (*object)?))).all(fits)
     }
 
     /// The types whose groups fit the objects of all table sizes.

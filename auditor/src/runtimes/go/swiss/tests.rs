@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::runtimes::go::Kind;
+use crate::runtimes::go::bucket::Walks;
 use crate::runtimes::go::gather::Gather;
 use crate::runtimes::go::heap::Heap;
 use crate::runtimes::go::made::{Made, bucket_type, map_types};
@@ -47,7 +48,14 @@ fn three_tables(used: u64) -> (Made, u64) {
 fn look(memory: &CapturedMemory, made: &Made, at: u64, lookup: Lookup) -> Result<Seen, Vec<u64>> {
     let heap = Heap::read(made.place(), memory).unwrap();
     let mut types = map_types(27, Kind::Swiss, &[INTS, STRINGS]);
-    let mut reader = Reader { heap: &heap, types: &mut types, gather: Gather::new(memory), lookup, walk: 0 };
+    let mut reader = Reader {
+        heap: &heap,
+        types: &mut types,
+        gather: Gather::new(memory),
+        lookup,
+        walk: 0,
+        walks: &mut Walks::default(),
+    };
     let mut bytes = [0; HEADER];
     crate::target::memory::Memory::read(memory, Address(at), &mut bytes).unwrap();
     let (mut found, mut again) = (None, Vec::new());
@@ -141,11 +149,49 @@ fn what_was_allocated_after_the_heap_was_read_is_found_live() {
     let candidate = Candidate::new(at, &bytes, HEADER).unwrap();
     let mut live = 0;
     for (lookup, expected) in [(Lookup::Snapshot, 0), (Lookup::Live, 3)] {
-        let mut reader =
-            Reader { heap: &heap, types: &mut types, gather: Gather::new(&later), lookup, walk: 0 };
+        let mut reader = Reader {
+            heap: &heap,
+            types: &mut types,
+            gather: Gather::new(&later),
+            lookup,
+            walk: 0,
+            walks: &mut Walks::default(),
+        };
         recognise(&[candidate], &mut reader, &mut |seen| live = seen.shape.live, &mut Vec::new());
         assert_eq!(live, expected);
     }
+}
+
+/// The span of a table's groups held objects of another size when the heap was read.
+#[test]
+fn an_object_of_another_size_than_the_types_tables_have_is_looked_up_as_it_is_now() {
+    let mut made = Made::new(27);
+    let one = table(&mut made, (300, 1024, 500), 0, INTS);
+    let directory = made.object(8, false, 0);
+    made.words(directory, &[one]);
+    let at = header(&mut made, 300, directory, Some(0));
+    let largest = (0..made.spans.len()).max_by_key(|span| made.spans[*span].element).unwrap();
+    let mut before = made.clone();
+    let span = &mut before.spans[largest];
+    span.element *= 2;
+    span.allocated.truncate(span.allocated.len() / 2);
+    span.marked.truncate(span.marked.len() / 2);
+    let memory = before.memory();
+    let heap = Heap::read(before.place(), &memory).unwrap();
+    let later = made.memory();
+    let mut types = map_types(27, Kind::Swiss, &[INTS, STRINGS]);
+    let mut bytes = [0; HEADER];
+    crate::target::memory::Memory::read(&later, Address(at), &mut bytes).unwrap();
+    let candidate = Candidate::new(at, &bytes, HEADER).unwrap();
+    let mut polled = |lookup| {
+        let (gather, walks) = (Gather::new(&later), &mut Walks::default());
+        let mut reader = Reader { heap: &heap, types: &mut types, gather, lookup, walk: 0, walks };
+        let mut found = None;
+        recognise(&[candidate], &mut reader, &mut |seen| found = Some(seen.shape.allocated), &mut Vec::new());
+        found
+    };
+    assert_eq!(polled(Lookup::Snapshot), None);
+    assert_eq!(polled(Lookup::Live), Some(found(&made, at).unwrap().shape.allocated));
 }
 
 proptest! {

@@ -1,0 +1,222 @@
+//! What looking at a Go program costs: a census beside the copying of as many bytes, the program's own
+//! throughput while censuses follow each other, and growths that are told, beside bpftrace on the same
+//! functions. The program is the one of the kernel tier.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::child::{Listen, Running};
+use super::figure::{Figure, Spread};
+use super::{Scope, Show, watcher};
+use crate::toolchain::go;
+use crate::{process, say, workspace};
+
+/// The names of these parts.
+pub(crate) const CENSUS: &str = "census";
+pub(crate) const GROWTH: &str = "go-growth";
+/// Releases with Swiss maps, and with classic ones.
+const NEWEST: &str = "1.27";
+const CLASSIC: &str = "1.23";
+/// It has made its maps by then.
+const LIMIT: Duration = Duration::from_secs(120);
+/// Times of copying as many bytes, and milliseconds.
+const RATIO_AIM: f64 = 3.0;
+const TIME_AIM: f64 = 1000.0;
+/// Throughput without over throughput with censuses.
+const THROUGHPUT_AIM: f64 = 1.01;
+const GROWTH_AIM: f64 = 1.01;
+/// Some seconds of inserting.
+const FILL: &str = "ints 8000000";
+/// Small maps, and MiB of heap.
+const HEAPS: [(&str, &str); 2] = [("150000", "370"), ("450000", "1100")];
+
+/// What the example `census_cost` prints.
+#[derive(Debug, Deserialize)]
+struct Cost {
+    maps: u64,
+    bytes: u64,
+    census_ns: Vec<f64>,
+    copy_ns: Vec<f64>,
+}
+
+/// Builds the program with a release.
+fn program(release: &str) -> Result<PathBuf> {
+    go::ensure(go::Which::Usual)?;
+    let built = workspace::target().join("bench");
+    fs::create_dir_all(&built)?;
+    let program = built.join(format!("truth-{release}"));
+    let mut command = Command::new(go::folder().join(release).join("bin/go"));
+    command.current_dir(workspace::root().join("auditor/tests/kernel/fixtures/go"));
+    command.args(["build", "-o"]).arg(&program).envs([
+        ("CGO_ENABLED", "0"),
+        ("GOTOOLCHAIN", "local"),
+        ("GOFLAGS", "-mod=mod"),
+        ("GOPROXY", "off"),
+    ]);
+    command.env("GOCACHE", built.join("cache")).env("GOPATH", built.join("path"));
+    process::output(&mut command)?;
+    Ok(program)
+}
+
+/// Starts it on one CPU, so that the other is the watcher's, and waits until it is ready.
+fn start(release: &str, args: &[&str]) -> Result<Running> {
+    let mut running =
+        Running::start(Command::new(program(release)?).args(args).env("GOMAXPROCS", "1"), Listen::Stdout)?;
+    running.wait_for("\"maps\"", LIMIT)?;
+    Ok(running)
+}
+
+/// Says something and waits for a number of the answer.
+fn ask(running: &mut Running, command: &str, number: &str) -> Result<f64> {
+    running.tell(command)?;
+    let answer: Value = serde_json::from_str(&running.answer(LIMIT)?)?;
+    answer.get(number).and_then(Value::as_f64).with_context(|| format!("no {number} in {answer}"))
+}
+
+/// Censuses of two heaps, and of a program at full speed.
+pub(crate) fn census(scope: &Scope, show: Show<'_>) -> Result<()> {
+    let mut command = workspace::cargo("build");
+    process::loud(command.args(["--release", "-p", "auditor", "--example", "census_cost"]))?;
+    for release in [CLASSIC, NEWEST] {
+        for (maps, mebibytes) in HEAPS.into_iter().take(if scope.quick { 1 } else { 2 }) {
+            let step = say::step(format!("Go {release}: a census of {maps} maps in {mebibytes} MiB"));
+            let target = start(release, &["big", maps, mebibytes])?;
+            let example = workspace::target().join("release").join("examples").join("census_cost");
+            let pid = target.pid().to_string();
+            let text = process::output(Command::new(example).args([pid, scope.pairs.to_string()]))?;
+            step.done(format!("{} rounds", scope.pairs));
+            show(draw(release, &serde_json::from_str(&text).context("what census_cost prints")?));
+        }
+        show(throughput(release, scope)?.into_iter().collect());
+    }
+    Ok(())
+}
+
+fn draw(release: &str, cost: &Cost) -> Vec<Figure> {
+    let what = |what| format!("{release}, {} k maps: {what}", cost.maps / 1000);
+    let ratios = cost.census_ns.iter().zip(&cost.copy_ns).map(|(census, copy)| census / copy);
+    let milliseconds = |all: &[f64]| Spread::of(all.iter().map(|ns| ns / 1e6));
+    let figure = |name, unit, of: Option<Spread>| Some(Figure::new(CENSUS, what(name), unit, of?));
+    [
+        figure("MiB read", "MiB", Spread::of([cost.bytes as f64 / f64::from(1 << 20)])),
+        figure("a census", "ms", milliseconds(&cost.census_ns)).map(|figure| figure.at_most(TIME_AIM)),
+        figure("copying", "ms", milliseconds(&cost.copy_ns)),
+        figure("over copying", "x", Spread::of(ratios)).map(|figure| figure.at_most(RATIO_AIM)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What the program does in a second without censuses, over what it does with one after the other.
+fn throughput(release: &str, scope: &Scope) -> Result<Option<Figure>> {
+    let step = say::step(format!("Go {release}: throughput during censuses"));
+    let mut target = start(release, &["mutate"])?;
+    let pid = target.pid().to_string();
+    let mut ratios = Vec::new();
+    for _ in 0..scope.pairs {
+        let before = ask(&mut target, "rate 1000", "per_second")?;
+        target.tell("rate 1000")?;
+        let until = Instant::now() + Duration::from_secs(1);
+        while Instant::now() < until {
+            let mut census = Command::new(workspace::released("auditor"));
+            process::output(census.args(["census", "-p", &pid, "-f", "json"]))?;
+        }
+        let answer: Value = serde_json::from_str(&target.answer(LIMIT)?)?;
+        let during = answer.get("per_second").and_then(Value::as_f64).context("no rate")?;
+        let after = ask(&mut target, "rate 1000", "per_second")?;
+        ratios.push(f64::midpoint(before, after) / during);
+    }
+    step.done(format!("{} pairs", scope.pairs));
+    let what = format!("{release}: throughput without over with");
+    Ok(Spread::of(ratios).map(|of| Figure::new(CENSUS, what, "x", of).at_most(THROUGHPUT_AIM)))
+}
+
+/// Inserts into growing maps: plain, with the auditor, and with bpftrace where the same functions are hooked and
+/// where entries are moved.
+pub(crate) fn growth(scope: &Scope, show: Show<'_>) -> Result<()> {
+    for release in [CLASSIC, NEWEST] {
+        let mut step = say::step(format!("Go {release}: growths"));
+        let mut target = start(release, &["grow"])?;
+        let (mut control, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+        let mut before = fill(&mut target)?;
+        for pair in 0..scope.pairs {
+            step.progress(&format!("pair {} of {}", pair + 1, scope.pairs));
+            let auditor = watcher::Watcher::Default.attach(target.pid())?;
+            let with_auditor = fill(&mut target)?;
+            auditor.interrupt(LIMIT)?;
+            let between = fill(&mut target)?;
+            if watcher::has_bpftrace() {
+                let bpftrace = bpftrace(release, target.pid())?;
+                let with_bpftrace = fill(&mut target)?;
+                bpftrace.interrupt(LIMIT)?;
+                theirs.push(with_bpftrace / between);
+            }
+            let after = fill(&mut target)?;
+            ours.push(with_auditor / f64::midpoint(before, between));
+            control.push(after / between);
+            before = after;
+        }
+        step.done(format!("{} pairs", scope.pairs));
+        let figure = |who, values| {
+            let what = format!("{release}, a growing map: {who}");
+            Spread::of(values).map(|of| Figure::new(GROWTH, what, "x", of))
+        };
+        let ours = figure("auditor", ours).map(|figure| figure.at_most(GROWTH_AIM));
+        show([figure("control", control), ours, figure("bpftrace", theirs)].into_iter().flatten().collect());
+    }
+    Ok(())
+}
+
+/// Seconds to fill a map.
+fn fill(target: &mut Running) -> Result<f64> {
+    ask(target, FILL, "seconds")
+}
+
+/// What one would write to follow growths: where they start, and where entries are moved.
+fn bpftrace(release: &str, pid: u32) -> Result<Running> {
+    let symbols: &[&str] = if release == NEWEST {
+        &["internal/runtime/maps.(*table).split", "internal/runtime/maps.(*table).grow"]
+    } else {
+        &["runtime.hashGrow", "runtime.evacuate_fast64"]
+    };
+    let program = program(release)?;
+    let sites: Vec<String> =
+        symbols.iter().map(|symbol| format!("uprobe:{}:\"{symbol}\"", program.display())).collect();
+    let script = format!(
+        "{} {{ @hits = count(); }} interval:ms:20 /@told == 0/ {{ printf(\"attached\\n\"); @told = 1; }}",
+        sites.join(",")
+    );
+    let mut command = Command::new("bpftrace");
+    command.args(["-B", "line", "-p", &pid.to_string(), "-e", &script]);
+    let mut running = Running::start(&mut command, Listen::Stdout)?;
+    running.wait_for("attached", LIMIT)?;
+    Ok(running)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_census_is_held_against_the_copying_of_its_own_round() {
+        let cost =
+            Cost { maps: 150_040, bytes: 64 << 20, census_ns: vec![3e8, 4e8], copy_ns: vec![1e8, 4e8] };
+        let figures = draw("1.27", &cost);
+        let shown: Vec<(&str, f64, bool)> =
+            figures.iter().map(|figure| (&*figure.what, figure.spread.max, figure.missed)).collect();
+        let expected = [
+            ("1.27, 150 k maps: MiB read", 64.0, false),
+            ("1.27, 150 k maps: a census", 400.0, false),
+            ("1.27, 150 k maps: copying", 400.0, false),
+            ("1.27, 150 k maps: over copying", 3.0, false),
+        ];
+        assert_eq!(shown, expected);
+    }
+}
