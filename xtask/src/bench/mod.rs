@@ -63,7 +63,7 @@ const PARTS: [Part; 7] = [
     (hits::RING, "records a second from the kernel to the auditor", hits::ring),
     (attach::PART, "one idle target, in turns with bpftrace", attach::measure),
     (agent::PART, "the auditor itself, at an interval of 1 s", agent::measure),
-    (go::CENSUS, "a Go program while it goes on, beside copying as many bytes", go::census),
+    (go::CENSUS, "a Go program while it goes on, beside the same reads alone", go::census),
     (go::GROWTH, "a Go program's time to fill a map, over the plain runs around it", go::growth),
     (slowdown::PART, "CPU time of a scenario, over the mean of the plain runs around it", slowdown::measure),
 ];

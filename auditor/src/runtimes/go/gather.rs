@@ -26,11 +26,14 @@ impl Piece {
     }
 }
 
+/// Where a piece is, and its number: sorted without a look at the pieces.
+type Numbered = (u64, u32);
+
 /// Reads pieces, and counts.
 pub struct Gather<'a> {
     memory: &'a dyn Memory,
     buffer: Vec<u8>,
-    order: Vec<u32>,
+    order: Vec<Numbered>,
     /// Bytes that were read so far.
     pub read: u64,
 }
@@ -69,10 +72,9 @@ impl<'a> Gather<'a> {
     pub fn pieces(&mut self, pieces: &[Piece], each: &mut dyn FnMut(usize, Option<&[u8]>)) {
         let mut order = std::mem::take(&mut self.order);
         order.clear();
-        order.extend((0..=u32::MAX).zip(pieces).map(|(number, _)| number));
-        if !pieces.is_sorted_by_key(|piece| piece.at) {
-            order.sort_unstable_by_key(|number| pieces.get(*number as usize).map(|piece| piece.at));
-        }
+        order.extend((0..=u32::MAX).zip(pieces).map(|(number, piece)| (piece.at, number)));
+        // By runs: most waves come in the order of addresses but for a few jumps.
+        order.sort();
         let mut next = 0;
         while next < order.len() {
             let blocks = blocks(pieces, &order, &mut next);
@@ -85,7 +87,7 @@ impl<'a> Gather<'a> {
         &mut self,
         blocks: &[Block],
         pieces: &[Piece],
-        order: &[u32],
+        order: &[Numbered],
         each: &mut dyn FnMut(usize, Option<&[u8]>),
     ) {
         let total: usize = blocks.iter().map(|block| block.len).sum();
@@ -103,7 +105,7 @@ impl<'a> Gather<'a> {
         for ((request, answer), block) in requests.iter().zip(&answers).zip(blocks) {
             self.read += block.len as u64;
             let numbers = order.get(block.first..block.end).unwrap_or_default();
-            for number in numbers.iter().map(|number| *number as usize) {
+            for number in numbers.iter().map(|(_, number)| *number as usize) {
                 let Some(piece) = pieces.get(number) else { continue };
                 if answer.is_ok() {
                     let start = (piece.at - block.at) as usize;
@@ -124,10 +126,10 @@ fn alone(piece: Piece, memory: &dyn Memory) -> Option<Vec<u8>> {
 }
 
 /// The blocks of the next read, at least one.
-fn blocks(pieces: &[Piece], order: &[u32], next: &mut usize) -> Vec<Block> {
+fn blocks(pieces: &[Piece], order: &[Numbered], next: &mut usize) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut room = BLOCK;
-    let in_order = |place: usize| order.get(place).and_then(|number| pieces.get(*number as usize));
+    let in_order = |place: usize| order.get(place).and_then(|(_, number)| pieces.get(*number as usize));
     while let Some(piece) = in_order(*next) {
         let joined = blocks.last_mut().and_then(|block| {
             let end = block.at.saturating_add(block.len as u64);

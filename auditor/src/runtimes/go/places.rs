@@ -65,7 +65,8 @@ impl Places {
         let before = std::mem::take(&mut self.known);
         let missed = before.into_iter().filter(|place| place & MISSED == 0).map(|place| place | MISSED);
         self.found.extend(missed);
-        self.found.sort_unstable();
+        // By runs: both are in order but for a few jumps.
+        self.found.sort();
         // Of one address, what was found comes before what was missed.
         self.found.dedup_by_key(|place| *place & !FLAGS);
         self.is_whole = self.found.len() <= MOST;
