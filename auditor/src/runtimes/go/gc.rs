@@ -15,6 +15,8 @@ use crate::target::memory::{Memory, read_u64};
 const REMEMBERED: u64 = 256;
 /// Bytes that are read at once of variables that are searched.
 const BLOCK: u64 = 1 << 20;
+/// Counters that change while they are read may not fit each other.
+const TRIES: usize = 3;
 /// Most bytes of variables that are searched.
 const SEARCHED: u64 = 1 << 30;
 /// Most places that are looked at more closely in a search.
@@ -77,8 +79,10 @@ impl Counters {
     #[must_use]
     pub fn find(runtime: &'static str, known: &Known<'_>, memory: &dyn Memory) -> Self {
         let places = Places {
-            collector: (known.symbol)("runtime.gcController").or_else(|| search_collector(known, memory)),
-            statistics: (known.symbol)("runtime.memstats").or_else(|| search_statistics(known, memory)),
+            collector: (known.symbol)("runtime.gcController")
+                .or_else(|| (0..TRIES).find_map(|_| search_collector(known, memory))),
+            statistics: (known.symbol)("runtime.memstats")
+                .or_else(|| (0..TRIES).find_map(|_| search_statistics(known, memory))),
             heap: known.heap,
         };
         let layout = known.layout;
@@ -94,7 +98,7 @@ impl Counters {
     /// The heap now; `None`: its counters were not found, or make no sense.
     #[must_use]
     pub fn heap(&self, memory: &dyn Memory) -> Option<Heap> {
-        let mut heap = self.collector(memory)?;
+        let mut heap = (0..TRIES).find_map(|_| self.collector(memory))?;
         heap.cycles = cycles(self.places.heap, self.layout, memory);
         heap.pause_total = self.pause_total(memory);
         heap.gives_back_lazily = self.gives_back_lazily;
