@@ -54,20 +54,45 @@ fn differences(truth: &Value, report: &Value) -> Vec<String> {
         found.push(format!("{name}: {allocated} bytes and HeapAlloc grew by {heap}"));
     }
     let candidates = rows(report, "/candidates");
-    // Of many candidates only some are named.
+    // Who holds a map tells its type; of what nothing holds there may be candidates, of which some are named.
+    let is_dead = truth["reachable"] == false;
     let is_candidate = || candidates.contains(&truth["type"]) || candidates.len() == NAMED;
-    let may_be =
-        |report: &Value| report["type"] == truth["type"] || report["type"].is_null() && is_candidate();
+    let may_be = |report: &Value| {
+        report["type"] == truth["type"] || is_dead && report["type"].is_null() && is_candidate()
+    };
     if !may_be(report) {
         found.push(format!(
             "{name}: type {} {} and not {}",
             report["type"], report["candidates"], truth["type"]
         ));
     }
-    if !report["reachable"].is_null() && report["reachable"] != truth["reachable"] {
+    if report["reachable"] != truth["reachable"] {
         found.push(format!("{name}: reachable {} and not {}", report["reachable"], truth["reachable"]));
     }
     found
+}
+
+/// Whether the owner of a row is that of the truth. Without symbols a variable is known by who uses it.
+fn is_owner(truth: &Value, report: &Value, has_symbols: bool) -> bool {
+    let (truth, Some(owner)) = (text(truth, "/owner"), report["owner"].as_str()) else {
+        return text(truth, "/owner").is_empty();
+    };
+    if has_symbols {
+        return owner == truth;
+    }
+    let way = |owner: &str| owner.split_once(" -> ").map(|(_, way)| way.to_owned());
+    owner.starts_with("global used by main.") && way(owner) == way(truth)
+}
+
+/// What is wrong with the map whose header is on a stack: it has no address that the program could tell.
+fn on_a_stack(truth: &Value, report: &Value) -> Option<String> {
+    let len = number(truth, "/numbers/on_a_stack_len");
+    let is_it = |map: &&Value| {
+        let owner = map["owner"].as_str().unwrap_or_default();
+        map["live"] == len && owner.starts_with("goroutine ") && owner.ends_with(" main.onAStack (stack)")
+    };
+    let found = rows(report, "/maps").iter().filter(is_it).count();
+    (found != 1).then(|| format!("{found} maps of {len} entries on a stack"))
 }
 
 #[test]
@@ -81,10 +106,17 @@ fn a_census_finds_every_map_and_says_what_the_program_says() {
         let mut found = Vec::new();
         for truth in rows(&program.truth, "/maps") {
             match maps.get(text(truth, "/address")) {
-                Some(map) => found.extend(differences(truth, map)),
+                Some(map) => {
+                    found.extend(differences(truth, map));
+                    let has_symbols = matches!(variant, Variant::Plain | Variant::Pgo);
+                    if !is_owner(truth, map, has_symbols) {
+                        found.push(format!("{}: held by {}", text(truth, "/name"), map["owner"]));
+                    }
+                }
                 None => found.push(format!("{} was not found", text(truth, "/name"))),
             }
         }
+        found.extend(on_a_stack(&program.truth, &report));
         found
     });
 }

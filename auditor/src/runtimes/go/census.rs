@@ -2,6 +2,7 @@
 //! which of these are maps. The large ones are told one by one, the others as crowds of one type.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::Kind;
 use super::bucket::Walks;
@@ -11,10 +12,10 @@ use super::places::Places;
 use super::reader::{Lookup, Reader, Seen};
 use super::scan::{self, Candidate, Form, HEADER_MOST};
 use super::types::{Guess, MapTypes};
-use super::{bucket, swiss};
+use super::{bucket, stacks, swiss};
 use crate::audit::fact::{Crowd, Described, Shape};
 use crate::audit::unit::{Address, Bytes};
-use crate::runtimes::census::Found;
+use crate::runtimes::census::{Found, Owners, Scope};
 use crate::target::memory::Memory;
 
 /// How often a header that leads to nothing sensible is read again: the map was being changed.
@@ -32,8 +33,10 @@ const NEARLY_EMPTY: u64 = 8;
 /// A large map.
 #[derive(Debug)]
 pub struct Listed {
-    seen: Seen,
-    is_new: bool,
+    /// What was seen of it.
+    pub seen: Seen,
+    /// Whether the first census did not find it.
+    pub is_new: bool,
 }
 
 /// What was counted.
@@ -41,7 +44,9 @@ pub struct Listed {
 pub struct Counted {
     /// Large maps, in no order.
     pub listed: Vec<Listed>,
-    /// What the others come to, by the types they may be of.
+    /// The others one by one, where it is asked who holds them.
+    pub small: Vec<Small>,
+    /// Else what they come to, by the types they may be of.
     crowds: BTreeMap<Guess, Crowd>,
     /// Maps whose overflow is what they themselves believe.
     pub estimates: u64,
@@ -49,16 +54,58 @@ pub struct Counted {
     pub unread: u64,
     /// Headers that looked like a map's and led nowhere.
     pub undecided: u64,
+    /// Whether all stacks that were given were looked at.
+    pub are_stacks_whole: bool,
     /// Bytes that were read.
     pub read: u64,
 }
 
-/// Counts all maps. Those of `fold_below` bytes and more are listed, and those that were when `places` saw them
-/// last.
+/// What counts of a map that is not listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Small {
+    /// Where its header is.
+    pub at: Address,
+    /// The types it may be of.
+    pub guess: Guess,
+    /// Whether tables lie between the header and the entries.
+    pub has_tables: bool,
+    /// Its entries.
+    pub live: u64,
+    /// Its slots.
+    pub capacity: u64,
+    /// What it holds.
+    pub allocated: Bytes,
+    /// What it would need, just rebuilt.
+    pub needed: Option<Bytes>,
+}
+
+impl Small {
+    /// What counts of a map that was seen.
+    #[must_use]
+    pub fn of(seen: &Seen) -> Self {
+        let Seen { at, guess, has_tables, ref shape, .. } = *seen;
+        let (live, capacity) = (shape.live, shape.capacity);
+        Self { at, guess, has_tables, live, capacity, allocated: shape.allocated, needed: shape.needed }
+    }
+
+    /// Adds it to a crowd.
+    pub fn add_to(&self, crowd: &mut Crowd) {
+        crowd.maps += 1;
+        crowd.live = crowd.live.saturating_add(self.live);
+        crowd.capacity = crowd.capacity.saturating_add(self.capacity);
+        crowd.allocated += self.allocated;
+        crowd.needed = crowd.needed.zip(self.needed).map(|(sum, needed)| sum + needed);
+        let is_nearly_empty = self.live.saturating_mul(NEARLY_EMPTY) < self.capacity;
+        crowd.near_empty += u64::from(self.capacity > 0 && is_nearly_empty);
+    }
+}
+
+/// Counts all maps. Those of at least so many bytes as the scope says are listed, and those that were when
+/// `places` saw them last. Headers are objects of the heap, and lie in the given parts of stacks.
 pub fn count(
-    heap: &Heap,
+    (heap, stacks): (&Heap, &[Range<Address>]),
     types: &mut MapTypes,
-    fold_below: Bytes,
+    scope: &Scope,
     (places, walks): (&mut Places, &mut Walks),
     memory: &dyn Memory,
 ) -> Counted {
@@ -73,12 +120,16 @@ pub fn count(
     let mut gather = Gather::new(memory);
     let passes = |bytes: &[u8]| passes(costs.kind, bytes, costs.header);
     let scanned = scan::scan(heap, form, passes, &mut gather, &mut |wave| {
-        let sink = &mut |seen| counted.add(seen, fold_below, places);
+        let sink = &mut |seen| counted.add(seen, scope, places);
         recognise(costs.kind, wave, &mut reader, sink, &mut again);
     });
     counted.unread = scanned.unread;
-    let undecided = look_again(again, form, &mut reader, &mut |seen| counted.add(seen, fold_below, places));
+    let undecided = look_again(again, form, &mut reader, &mut |seen| counted.add(seen, scope, places));
+    let (wave, is_whole) =
+        stacks::scan(stacks, form.len, |bytes| is_large(costs.kind, bytes, costs.header), &mut gather);
+    recognise(costs.kind, &wave, &mut reader, &mut |seen| counted.add(seen, scope, places), &mut Vec::new());
     places.end();
+    counted.are_stacks_whole = is_whole;
     counted.undecided = undecided;
     counted.read = gather.read.saturating_add(reader.gather.read);
     counted
@@ -118,6 +169,14 @@ fn passes(kind: Kind, bytes: &[u8], header: u64) -> bool {
     match kind {
         Kind::Bucket => bucket::passes(bytes, header),
         Kind::Swiss => swiss::passes(bytes),
+    }
+}
+
+/// Whether bytes may be the header of a large map, about which little doubt is left.
+fn is_large(kind: Kind, bytes: &[u8], header: u64) -> bool {
+    match kind {
+        Kind::Bucket => bucket::is_large(bytes, header),
+        Kind::Swiss => swiss::is_large(bytes),
     }
 }
 
@@ -165,11 +224,7 @@ fn headers(at: &[u64], form: Form, reader: &mut Reader<'_>) -> Vec<Candidate> {
     let mut wave = Vec::new();
     reader.gather.pieces(&pieces, &mut |number, bytes| {
         let Some((at, bytes)) = at.get(number).zip(bytes) else { return };
-        let is_large = match costs.kind {
-            Kind::Bucket => bucket::is_large(bytes, costs.header),
-            Kind::Swiss => swiss::is_large(bytes),
-        };
-        if is_large {
+        if is_large(costs.kind, bytes, costs.header) {
             wave.extend(Candidate::new(*at, bytes, form.len));
         }
     });
@@ -177,11 +232,16 @@ fn headers(at: &[u64], form: Form, reader: &mut Reader<'_>) -> Vec<Candidate> {
 }
 
 impl Counted {
-    fn add(&mut self, seen: Seen, fold_below: Bytes, places: &mut Places) {
+    fn add(&mut self, seen: Seen, scope: &Scope, places: &mut Places) {
         self.estimates += u64::from(seen.is_estimate);
-        let known = places.found(seen.at, seen.shape.allocated >= fold_below);
+        let known = places.found(seen.at, seen.shape.allocated >= scope.fold_below);
         if known.is_listed {
             self.listed.push(Listed { seen, is_new: known.is_new });
+            return;
+        }
+        let small = Small::of(&seen);
+        if scope.owners == Owners::Find {
+            self.small.push(small);
             return;
         }
         let kinds = self.crowds.len();
@@ -190,16 +250,8 @@ impl Counted {
         } else {
             Guess::default()
         };
-        let shape = &seen.shape;
         let first = || Crowd { needed: Some(Bytes(0)), ..Crowd::default() };
-        let crowd = self.crowds.entry(guess).or_insert_with(first);
-        crowd.maps += 1;
-        crowd.live = crowd.live.saturating_add(shape.live);
-        crowd.capacity = crowd.capacity.saturating_add(shape.capacity);
-        crowd.allocated += shape.allocated;
-        crowd.needed = crowd.needed.zip(shape.needed).map(|(sum, needed)| sum + needed);
-        let is_nearly_empty = shape.live.saturating_mul(NEARLY_EMPTY) < shape.capacity;
-        crowd.near_empty += u64::from(shape.capacity > 0 && is_nearly_empty);
+        small.add_to(self.crowds.entry(guess).or_insert_with(first));
     }
 
     /// The crowds, by type.
@@ -273,7 +325,8 @@ mod tests {
             let (mut places, mut walks) = Default::default();
             for _ in 0..2 {
                 let before = (&mut places, &mut walks);
-                let counted = count(&heap, &mut types, Bytes(fold_below), before, &memory);
+                let scope = Scope { fold_below: Bytes(fold_below), owners: Owners::Leave };
+                let counted = count((&heap, &[]), &mut types, &scope, before, &memory);
                 let crowds = counted.crowds("go", &types);
                 let listed = counted.found(&types);
                 let folded: u64 = crowds.iter().map(|crowd| crowd.maps).sum();

@@ -8,12 +8,13 @@ use super::cost::Costs;
 use super::gc::{Counters, Known};
 use super::heap::{self, Heap, Place};
 use super::hooks::{self, Rules};
+use super::owners::variables::Variables;
 use super::places::Places;
 use super::types::MapTypes;
-use super::{Kind, census, debug};
+use super::{Kind, census, debug, held, owners};
 use crate::audit::fact::{self, Fact, Shape, What};
 use crate::audit::unit::{Address, Bytes};
-use crate::runtimes::census::{Census, Scope};
+use crate::runtimes::census::{Census, Owners, Scope};
 use crate::runtimes::hook::{Hit, Hook};
 use crate::runtimes::{Instance, LayoutError, Moment, Recognised, Runtime, Unusable};
 use crate::target::go::layouts::{LAYOUTS, Layout};
@@ -70,6 +71,8 @@ struct Go {
     symbols: Symbols,
     /// Whether it gives pages back lazily; `None`: not known.
     gives_back_lazily: Option<bool>,
+    /// Names of global variables.
+    names: Variables,
     /// What the check has found.
     known: Option<Checked>,
 }
@@ -80,6 +83,7 @@ struct Symbols {
     heap: Option<Address>,
     collector: Option<Address>,
     statistics: Option<Address>,
+    goroutines: Option<Address>,
 }
 
 /// What is only known of a program whose layout has been checked.
@@ -87,6 +91,8 @@ struct Symbols {
 struct Checked {
     types: RefCell<MapTypes>,
     heap: Heap,
+    /// The list of goroutines; `None`: it was not found.
+    goroutines: Option<Address>,
     counters: Counters,
     /// Where maps were at the censuses so far; `None`: there was none.
     places: Option<Places>,
@@ -112,8 +118,11 @@ impl Go {
             heap: at("runtime.mheap_"),
             collector: at("runtime.gcController"),
             statistics: at("runtime.memstats"),
+            goroutines: at("runtime.allgs"),
         };
-        Some(Ok(Box::new(Self { name, kind, program, symbols, gives_back_lazily: None, known: None })))
+        let names = Variables::of(module);
+        let go = Self { name, kind, program, symbols, gives_back_lazily: None, names, known: None };
+        Some(Ok(Box::new(go)))
     }
 
     /// Its own variables, those with pointers first.
@@ -220,20 +229,35 @@ impl Instance for Go {
         let is_first = known.places.is_none();
         let places = known.places.get_or_insert_default();
         let before = (&mut *places, known.walks.get_mut());
-        let counted = census::count(&known.heap, types, scope.fold_below, before, memory);
+        let stacks = owners::stacks(known.goroutines, known.heap.place().layout, memory);
+        let counted = census::count((&known.heap, &stacks), types, scope, before, memory);
         let born = (!is_first).then(|| places.born());
         known.counters.classes = known.heap.classes();
-        let notes = notes(&counted);
+        let heap = known.counters.heap(memory);
+        let mut notes = notes(&counted);
+        if known.goroutines.is_none() || !counted.are_stacks_whole {
+            notes.push("not all stacks were found: maps with a header on one are missing".to_owned());
+        }
         let read = Bytes(counted.read.saturating_add(known.heap.read));
-        let crowds = counted.crowds(name, types);
-        Ok(Census {
-            maps: counted.found(types),
-            crowds: Some(crowds),
-            heap: known.counters.heap(memory),
-            notes,
-            born,
-            read,
-        })
+        if scope.owners == Owners::Leave {
+            let crowds = Some(counted.crowds(name, types));
+            return Ok(Census { maps: counted.found(types), crowds, heap, notes, born, read });
+        }
+        // Read again: what has been allocated meanwhile may hold a map.
+        known.heap = Heap::read(*known.heap.place(), memory)?;
+        let process = owners::Process {
+            program: &self.program,
+            types: types.types(),
+            variables: &self.names,
+            goroutines: known.goroutines,
+            heap: &known.heap,
+            memory,
+            listed_from: scope.fold_below,
+        };
+        let held = held::tell(counted, types, &process, name);
+        notes.extend(held.notes);
+        let read = read + held.read + Bytes(known.heap.read);
+        Ok(Census { maps: held.maps, crowds: Some(held.crowds), heap, notes, born, read })
     }
 
     fn look(&self, map: Address, header: &[u8], memory: Option<&dyn Memory>) -> Result<Shape, LayoutError> {
@@ -310,7 +334,9 @@ impl Go {
         let mut counters = Counters::find(self.name, &known, memory);
         counters.gives_back_lazily = self.gives_back_lazily;
         let types = RefCell::new(MapTypes::new(types, Costs::of(layout.release, self.kind)));
-        Ok(Checked { types, heap, counters, places: None, walks: RefCell::default() })
+        let goroutines = self.symbols.goroutines;
+        let goroutines = goroutines.or_else(|| owners::goroutines(&self.program, layout, memory));
+        Ok(Checked { types, heap, goroutines, counters, places: None, walks: RefCell::default() })
     }
 }
 

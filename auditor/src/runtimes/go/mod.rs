@@ -8,14 +8,17 @@ pub mod debug;
 pub mod gather;
 pub mod gc;
 pub mod heap;
+pub mod held;
 pub mod hooks;
 pub mod instance;
 #[cfg(test)]
 pub(crate) mod made;
+pub mod owners;
 pub mod places;
 pub mod reader;
 pub mod scan;
 pub mod sizes;
+pub mod stacks;
 pub mod swiss;
 pub mod types;
 

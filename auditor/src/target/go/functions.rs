@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::GoError;
+use super::frame_map::Described;
 use super::inline::Calls;
 use super::pclntab::{Record, Rows, Table};
 use crate::target::module::FileBytes;
@@ -206,6 +207,13 @@ impl Functions {
     fn calls(&self, record: &Record) -> Option<Calls<'_>> {
         let at = self.function_data?.checked_add(u64::from(record.inline_tree?))?;
         Some(Calls { file: &self.file, at, is_1_20: self.table.is_1_20() })
+    }
+
+    /// What a function's frames are described with.
+    pub(super) fn described(&self, function: &Function) -> Option<Described<'_>> {
+        let record = self.table.record_bytes(*self.rows.all.get(function.row)?)?;
+        let (data, is_1_20) = (self.function_data?, self.table.is_1_20());
+        Some(Described { file: &self.file, record, data, is_1_20 })
     }
 
     fn record(&self, function: &Function) -> Option<Record> {

@@ -3,13 +3,14 @@
 //!
 //! [`program`] is the way in; it asks `parts` where things are in the file, and `checks` whether they
 //! belong together. [`build_info`] says which Go, [`functions`] where its code is and what it is called
-//! (read from `pclntab` and `inline`), [`module_data`] where its data are (`relocated` before the loader has
+//! (read from `pclntab` and `inline`), [`frame_map`] what its stacks hold, [`module_data`] where its data are (`relocated` before the loader has
 //! run), [`types`] what they are made of; [`layouts`] has the offsets of each release.
 
 pub mod build_info;
 #[cfg(test)]
 mod captured;
 mod checks;
+pub mod frame_map;
 pub mod functions;
 mod inline;
 pub mod layouts;

@@ -102,10 +102,11 @@ pub fn search(
     const BLOCK: u64 = 1 << 20;
     const BLOCKS: usize = 1 << 12;
     let starts = (variables.start.0..variables.end.0).step_by(BLOCK as usize);
+    let mut block = vec![0; BLOCK as usize];
     for start in starts.take(BLOCKS) {
-        let len = (variables.end.0 - start).min(BLOCK);
-        let mut bytes = vec![0; len as usize];
-        if memory.read(Address(start), &mut bytes).is_ok() {
+        let len = (variables.end.0 - start).min(BLOCK) as usize;
+        let Some(bytes) = block.get_mut(..len) else { break };
+        if memory.read(Address(start), bytes).is_ok() {
             let places = bytes.chunks_exact(8).zip((start..).step_by(8));
             let hits = places.filter(|(word, _)| **word == functions.0.to_le_bytes());
             let found = hits.map(|(_, at)| Address(at)).find(|at| is_module(*at, layout, memory));

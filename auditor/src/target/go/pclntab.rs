@@ -194,12 +194,16 @@ impl Table {
     }
 
     /// The record that a row leads to.
-    pub(super) fn record(&self, (entry, offset): (u32, u32)) -> Option<Record> {
+    pub(super) fn record(&self, row: (u32, u32)) -> Option<Record> {
+        parse_record(&self.record_bytes(row)?, self.header.is_1_20).filter(|record| record.entry == row.0)
+    }
+
+    /// Its bytes, and what comes behind.
+    pub(super) fn record_bytes(&self, (_, offset): (u32, u32)) -> Option<Vec<u8>> {
         let at = self.header.functions + u64::from(offset);
-        let mut bytes = [0; RECORD];
-        let bytes = bytes.get_mut(..self.size.checked_sub(at)?.min(RECORD as u64) as usize)?;
-        self.bytes(at, bytes).ok()?;
-        parse_record(bytes, self.header.is_1_20).filter(|record| record.entry == entry)
+        let mut bytes = vec![0; self.size.checked_sub(at)?.min(RECORD as u64) as usize];
+        self.bytes(at, &mut bytes).ok()?;
+        Some(bytes)
     }
 
     /// The name of a function.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::build_info::BuildInfo;
+use super::frame_map::FrameMap;
 use super::functions::{Frame, Functions, Located, Places};
 use super::layouts::{Layout, nearest};
 use super::module_data::{self, ModuleData};
@@ -12,7 +13,7 @@ use super::types::{Maps, Types};
 use super::{GoError, Release, checks};
 use crate::audit::unit::Address;
 use crate::target::elf::Elf;
-use crate::target::memory::Memory;
+use crate::target::memory::{Memory, ReadError};
 use crate::target::module::{FileBytes, Module, Symbol};
 use crate::target::symbolise;
 
@@ -188,6 +189,21 @@ impl Program {
     #[must_use]
     pub fn frame_size(&self, at: Address) -> Option<u64> {
         self.functions.frame_size(at.0.wrapping_sub(self.bias))
+    }
+
+    /// What a frame holds at an instruction: where it goes on, or where a call returns to.
+    #[must_use]
+    pub fn frame_map(&self, at: Address) -> Option<FrameMap> {
+        self.functions.frame_map(at.0.wrapping_sub(self.bias))
+    }
+
+    /// Reads code, from the file: so no page of the target becomes resident for it.
+    ///
+    /// # Errors
+    /// [`ReadError::Unmapped`] for what is not this file's, or cannot be read.
+    pub fn read_code(&self, at: Address, into: &mut [u8]) -> Result<(), ReadError> {
+        let read = self.offset_of(at.0).and_then(|offset| self.file.read(offset, into).ok());
+        read.ok_or(ReadError::Unmapped { at, len: into.len() })
     }
 
     /// Its types.

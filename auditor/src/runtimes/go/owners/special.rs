@@ -1,0 +1,182 @@
+//! Types of the runtime's own that matter: what a processor keeps beside pointers, and channels.
+
+use std::ops::Range;
+
+use super::fields::Types;
+use super::nodes::WORD;
+use super::scene::{Scene, rounded};
+use crate::audit::unit::Address;
+use crate::runtimes::go::heap::Typing;
+use crate::target::go::types::{Field, Kind, Type};
+
+/// Sizes that `runtime.p` may have: it holds a buffer of 512 words.
+const PROCESSOR: Range<u64> = 4096..65_536;
+/// Sizes that `runtime.hchan` may have.
+const CHANNEL: Range<u64> = 64..256;
+
+/// What is known of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Special {
+    /// `runtime.p`.
+    pub(super) processor: Option<Processor>,
+    /// `runtime.hchan`.
+    pub(super) channel: Option<Channel>,
+}
+
+/// What `runtime.p` keeps for the collector, as plain numbers: addresses of objects that it was about to
+/// mark. They are left-overs, and hold nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Processor {
+    size: u64,
+    /// `wbBuf`: two words, and a buffer of words (src/runtime/mwbbuf.go).
+    barrier: Range<u64>,
+    /// `gcw`.
+    work: Range<u64>,
+}
+
+/// `runtime.hchan` (src/runtime/chan.go).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Channel {
+    size: u64,
+    element_size: u64,
+    element: u64,
+}
+
+impl Special {
+    /// Finds them among the structs of a program.
+    pub(super) fn of(structs: &[Type], types: &dyn Types) -> Self {
+        let named = |sizes: &Range<u64>, name: &str| {
+            let mut fitting = structs.iter().filter(|one| sizes.contains(&one.size));
+            fitting.find(|one| types.name(one.at).as_deref() == Some(name)).copied()
+        };
+        let processor = named(&PROCESSOR, "runtime.p").and_then(|of| Processor::of(&of, types));
+        let channel = named(&CHANNEL, "runtime.hchan").and_then(|of| Channel::of(&of, types));
+        Self { processor, channel }
+    }
+}
+
+fn place(fields: &[Field], name: &str, types: &dyn Types) -> Option<Range<u64>> {
+    let field = fields.iter().find(|field| field.name == name)?;
+    Some(field.offset..field.offset.checked_add(types.get(field.type_at)?.size)?)
+}
+
+impl Processor {
+    fn of(of: &Type, types: &dyn Types) -> Option<Self> {
+        let fields = types.fields(of.at);
+        let barrier = place(&fields, "wbBuf", types).filter(|range| range.end - range.start > 2 * WORD)?;
+        Some(Self { size: of.size, barrier, work: place(&fields, "gcw", types)? })
+    }
+
+    /// Which bytes of an object hold left-overs; `None`: it is none of these. Its write barrier's buffer
+    /// says where it ends: at its own end.
+    pub(super) fn left_overs(&self, base: u64, header: Typing, bytes: &[u8]) -> Option<[Range<u64>; 2]> {
+        let begin = if header == Typing::FirstWord { WORD } else { 0 };
+        if rounded(self.size + begin) != Some(bytes.len() as u64) {
+            return None;
+        }
+        let shifted = |range: &Range<u64>| range.start + begin..range.end + begin;
+        let (barrier, work) = (shifted(&self.barrier), shifted(&self.work));
+        let end = number(bytes, barrier.start + WORD, WORD)?;
+        (end == base.checked_add(barrier.end)?).then_some([barrier, work])
+    }
+}
+
+impl Channel {
+    fn of(of: &Type, types: &dyn Types) -> Option<Self> {
+        let fields = types.fields(of.at);
+        let element_size = place(&fields, "elemsize", types)?.start;
+        Some(Self { size: of.size, element_size, element: place(&fields, "elemtype", types)?.start })
+    }
+
+    /// The type of the elements of a channel; `None`: the bytes are none.
+    pub(super) fn element(&self, bytes: &[u8], scene: &Scene<'_>) -> Option<Address> {
+        let fits = rounded(self.size) == Some(bytes.len() as u64);
+        let at = Address(number(bytes, self.element, WORD).filter(|_| fits)?);
+        let size = number(bytes, self.element_size, 2)?;
+        scene.types.get(at).filter(|of| of.size == size && of.kind != Kind::Plain).map(|of| of.at)
+    }
+}
+
+/// A little-endian number of that many bytes.
+fn number(bytes: &[u8], at: u64, width: u64) -> Option<u64> {
+    let start = usize::try_from(at).ok()?;
+    let field = bytes.get(start..start.checked_add(width as usize)?)?;
+    Some(field.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made::{MadeTypes, World};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// `runtime.p` with two words before its buffers and one behind, `runtime.hchan`.
+    fn types() -> MadeTypes {
+        let mut types = MadeTypes::default();
+        let (number, small) = (types.number(), types.add("uint16", 2, Kind::Plain));
+        let words = types.add("[600]uintptr", 4800, Kind::Plain);
+        let pointers = types.add("[4]uintptr", 32, Kind::Plain);
+        let rest = [("id", number), ("m", number), ("gcw", pointers), ("wbBuf", words), ("timers", number)];
+        types.structure("runtime.p", &rest);
+        let padding = types.add("[6]byte", 6, Kind::Plain);
+        let channel = [
+            ("qcount", number),
+            ("elemsize", small),
+            ("closed", padding),
+            ("elemtype", number),
+            ("x", words),
+        ];
+        types.structure("runtime.hchan", &channel[..4]);
+        types.structure("main.hchan", &channel);
+        types
+    }
+
+    fn special() -> Special {
+        let types = types();
+        let structs: Vec<Type> = types.structs().into_iter().filter_map(|at| types.get(at)).collect();
+        Special::of(&structs, &types)
+    }
+
+    #[test]
+    fn the_left_overs_of_a_processor_are_its_buffers() {
+        let processor = special().processor.unwrap();
+        for (begin, header) in [(0, Typing::None), (8, Typing::FirstWord)] {
+            let mut bytes = vec![0; 4864];
+            let base = 0xc0_0000_0000;
+            let barrier = begin + 48..begin + 4848;
+            let end = (barrier.start + 8) as usize;
+            assert_eq!(processor.left_overs(base, header, &bytes), None);
+            bytes[end..end + 8].copy_from_slice(&(base + barrier.end).to_le_bytes());
+            let left = processor.left_overs(base, header, &bytes);
+            assert_eq!(left, Some([barrier, begin + 16..begin + 48]));
+            assert_eq!(processor.left_overs(base, header, &bytes[..4000]), None);
+        }
+    }
+
+    #[test]
+    fn buffers_that_were_about_to_be_marked_hold_nothing() {
+        let mut world = World::default();
+        let headers = world.run(48, 160);
+        let processors = world.run(4864, 1);
+        world.types = types();
+        world
+            .put(processors + 56, processors + 4848)
+            .put(processors + 64, headers)
+            .put(processors + 16, headers);
+        world.put(processors + 4848, headers + 48);
+        world.variable("runtime.allp", &[processors]);
+        world.goroutine(4, 0, &[0]);
+        let reachable = |at| world.told(&super::super::made::wanted(at)).0;
+        assert_eq!(reachable(headers), Some(false));
+        assert_eq!(reachable(headers + 48), Some(true));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..5000), base in any::<u64>()) {
+            let special = special();
+            let left = special.processor.unwrap().left_overs(base, Typing::None, &bytes);
+            prop_assert!(left.is_none_or(|left| left.iter().all(|range| range.end <= 5000)));
+        }
+    }
+}
