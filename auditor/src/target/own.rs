@@ -68,16 +68,23 @@ fn parse_resident(statm: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn work_costs_time_and_memory_costs_rss() {
-        let own = Own::open().unwrap();
+    /// What filling 32 MiB and adding it up costs.
+    fn cost_of_work(own: &Own) -> (Nanos, Bytes) {
         let before = own.read().unwrap();
         let filled = vec![7_u8; 32 << 20];
         let sum: u64 = std::hint::black_box(&filled).iter().map(|&byte| u64::from(byte)).sum();
         let after = own.read().unwrap();
         assert_eq!(sum, 7 * (32 << 20));
-        assert!(after.cpu.since(before.cpu) > Nanos(100_000), "{before:?} {after:?}");
-        assert!(after.rss.less(before.rss) > Bytes(16 << 20), "{before:?} {after:?}");
+        (after.cpu.since(before.cpu), after.rss.less(before.rss))
+    }
+
+    #[test]
+    fn work_costs_time_and_memory_costs_rss() {
+        let own = Own::open().unwrap();
+        // Other tests share the process, and may give memory back meanwhile.
+        let costs: Vec<_> = (0..10).map(|_| cost_of_work(&own)).collect();
+        assert!(costs.iter().all(|(cpu, _)| *cpu > Nanos(100_000)), "{costs:?}");
+        assert!(costs.iter().any(|(_, rss)| *rss > Bytes(16 << 20)), "{costs:?}");
     }
 
     #[test]
