@@ -257,6 +257,7 @@ fn a_variable_without_a_name_goes_by_who_uses_it() {
     let code = TEXT.start + 0x103;
     world.frame(code, "main.handle", 0, None);
     let mut bytes = vec![0x90; (TEXT.end - TEXT.start) as usize];
+    bytes[0x100..0x103].copy_from_slice(&[0x48, 0x8b, 0x1d]);
     bytes[0x103..0x107].copy_from_slice(&((variable - code - 4) as u32).to_le_bytes());
     let mut memory = world.memory();
     memory.insert(Address(TEXT.start), bytes);

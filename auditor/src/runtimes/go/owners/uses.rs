@@ -64,7 +64,8 @@ pub(super) fn uses(asked: &Asked<'_>, code: &dyn Memory) -> BTreeMap<u64, Uses> 
         let bytes = bytes.unwrap_or_default();
         for (at, window) in bytes.windows(DISTANCE).enumerate() {
             let named = named(part.range.start, at, window);
-            if named.wrapping_sub(first) <= last - first && all.contains(&named) {
+            let is_near = named.wrapping_sub(first) <= last - first;
+            if is_near && all.contains(&named) && is_distance(bytes, at) {
                 asked.add(found.entry(named).or_default(), named, (part.range.start, at), bytes);
             }
         }
@@ -102,6 +103,13 @@ impl Asked<'_> {
         let types = named.filter(|(_, to)| (self.is_map_type)(*to));
         types.min_by_key(|(place, _)| place.abs_diff(at)).map(|(_, at)| Address(at))
     }
+}
+
+/// Whether what stands before a distance makes it one from the instruction to a word of 8 bytes: REX.W, the
+/// operation, and ModRM with mod 0 and r/m 5 (Intel's manual, volume 2, tables 2-4 and 2-7). Other bytes that
+/// come to the same number are no use of the variable.
+fn is_distance(bytes: &[u8], at: usize) -> bool {
+    before(bytes, at).is_some_and(|[prefix, _, form]| prefix & 0xf8 == 0x48 && form & 0xc7 == 0x05)
 }
 
 /// The three bytes before a place.
@@ -147,9 +155,18 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_are_no_distance_of_an_instruction_are_no_use() {
+        let all = |_: Address| Some("main.f".to_owned());
+        for (bytes, is_use) in [(LOAD, true), (TYPE, true), ([0x48, 0x8b, 0x5d], false), ([0x90; 3], false)] {
+            let code = code(64, &[(20, &bytes, VARIABLE)]);
+            assert_eq!(found(&code, 64, &all).users.is_empty(), !is_use, "{bytes:x?}");
+        }
+    }
+
+    #[test]
     fn the_users_of_a_variable_are_found_across_the_borders_of_blocks_and_only_a_few() {
-        let places = [5, BLOCK - 9, BLOCK - 3, BLOCK + 100, 2 * BLOCK - 4];
-        let at: Vec<(usize, &[u8], u64)> = places.iter().map(|place| (*place, &[][..], VARIABLE)).collect();
+        let places = [5, BLOCK - 10, BLOCK - 3, BLOCK + 100, 2 * BLOCK - 4];
+        let at: Vec<(usize, &[u8], u64)> = places.iter().map(|place| (*place, &LOAD[..], VARIABLE)).collect();
         let code = code(2 * BLOCK, &at);
         let block = |at: Address| Some(format!("main.f{}", (at.0 - TEXT) / BLOCK as u64));
         assert_eq!(found(&code, 2 * BLOCK, &block).users, ["main.f0", "main.f1"]);
