@@ -104,7 +104,8 @@ fn unnamed(crowd: Crowd) -> Crowd {
     Crowd { type_name: None, owner: None, reachable: None, ..crowd }
 }
 
-fn add(sum: &mut Crowd, other: &Crowd) {
+/// Adds the maps of one crowd to another's, whose type and owner it keeps.
+pub fn add(sum: &mut Crowd, other: &Crowd) {
     let both = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other?));
     sum.maps = sum.maps.saturating_add(other.maps);
     sum.live = sum.live.saturating_add(other.live);

@@ -1,18 +1,18 @@
 //! All maps of a Go program at one moment: the heap's spans, the objects of a header's size among them, and
 //! which of these are maps. The large ones are told one by one, the others as crowds of one type.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Kind;
 use super::bucket::Walks;
+use super::cost::Costs;
 use super::gather::Gather;
 use super::heap::Heap;
 use super::places::Places;
 use super::reader::{Lookup, Reader, Seen};
 use super::scan::{self, Candidate, Form, HEADER_MOST};
 use super::types::{Guess, MapTypes};
-use super::{bucket, stacks, swiss};
+use super::{bucket, swiss};
 use crate::audit::fact::{Crowd, Described, Shape};
 use crate::audit::unit::{Address, Bytes};
 use crate::runtimes::census::{Found, Owners, Scope};
@@ -33,9 +33,9 @@ const NEARLY_EMPTY: u64 = 8;
 /// A large map.
 #[derive(Debug)]
 pub struct Listed {
-    /// What was seen of it.
+    /// As it was recognised.
     pub seen: Seen,
-    /// Whether the first census did not find it.
+    /// Whether no census before found one there.
     pub is_new: bool,
 }
 
@@ -54,13 +54,11 @@ pub struct Counted {
     pub unread: u64,
     /// Headers that looked like a map's and led nowhere.
     pub undecided: u64,
-    /// Whether all stacks that were given were looked at.
-    pub are_stacks_whole: bool,
     /// Bytes that were read.
     pub read: u64,
 }
 
-/// What counts of a map that is not listed.
+/// A map that is not listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Small {
     /// Where its header is.
@@ -75,37 +73,33 @@ pub struct Small {
     pub capacity: u64,
     /// What it holds.
     pub allocated: Bytes,
-    /// What it would need, just rebuilt.
-    pub needed: Option<Bytes>,
 }
 
 impl Small {
-    /// What counts of a map that was seen.
-    #[must_use]
-    pub fn of(seen: &Seen) -> Self {
+    fn of(seen: &Seen) -> Self {
         let Seen { at, guess, has_tables, ref shape, .. } = *seen;
         let (live, capacity) = (shape.live, shape.capacity);
-        Self { at, guess, has_tables, live, capacity, allocated: shape.allocated, needed: shape.needed }
+        Self { at, guess, has_tables, live, capacity, allocated: shape.allocated }
     }
 
-    /// Adds it to a crowd.
-    pub fn add_to(&self, crowd: &mut Crowd) {
+    /// Adds it, and what it would need, to a crowd.
+    pub fn add_to(&self, needed: Option<Bytes>, crowd: &mut Crowd) {
         crowd.maps += 1;
         crowd.live = crowd.live.saturating_add(self.live);
         crowd.capacity = crowd.capacity.saturating_add(self.capacity);
         crowd.allocated += self.allocated;
-        crowd.needed = crowd.needed.zip(self.needed).map(|(sum, needed)| sum + needed);
+        crowd.needed = crowd.needed.zip(needed).map(|(sum, needed)| sum + needed);
         let is_nearly_empty = self.live.saturating_mul(NEARLY_EMPTY) < self.capacity;
         crowd.near_empty += u64::from(self.capacity > 0 && is_nearly_empty);
     }
 }
 
-/// Counts all maps. Those of at least so many bytes as the scope says are listed, and those that were when
-/// `places` saw them last. Headers are objects of the heap, and lie in the given parts of stacks.
+/// Counts all maps. Those of `fold_below` bytes and more are listed, and those that were when `places` saw them
+/// last. `on_stacks`: where headers may be beside those on the heap.
 pub fn count(
-    (heap, stacks): (&Heap, &[Range<Address>]),
+    heap: &Heap,
     types: &mut MapTypes,
-    scope: &Scope,
+    (scope, on_stacks): (&Scope, &[Address]),
     (places, walks): (&mut Places, &mut Walks),
     memory: &dyn Memory,
 ) -> Counted {
@@ -125,11 +119,8 @@ pub fn count(
     });
     counted.unread = scanned.unread;
     let undecided = look_again(again, form, &mut reader, &mut |seen| counted.add(seen, scope, places));
-    let (wave, is_whole) =
-        stacks::scan(stacks, form.len, |bytes| is_large(costs.kind, bytes, costs.header), &mut gather);
-    recognise(costs.kind, &wave, &mut reader, &mut |seen| counted.add(seen, scope, places), &mut Vec::new());
+    count_on_stacks(on_stacks, form, &mut reader, &mut |seen| counted.add(seen, scope, places));
     places.end();
-    counted.are_stacks_whole = is_whole;
     counted.undecided = undecided;
     counted.read = gather.read.saturating_add(reader.gather.read);
     counted
@@ -173,9 +164,9 @@ fn passes(kind: Kind, bytes: &[u8], header: u64) -> bool {
 }
 
 /// Whether bytes may be the header of a large map, about which little doubt is left.
-fn is_large(kind: Kind, bytes: &[u8], header: u64) -> bool {
-    match kind {
-        Kind::Bucket => bucket::is_large(bytes, header),
+pub fn is_large(costs: &Costs, bytes: &[u8]) -> bool {
+    match costs.kind {
+        Kind::Bucket => bucket::is_large(bytes, costs.header),
         Kind::Swiss => swiss::is_large(bytes),
     }
 }
@@ -217,6 +208,17 @@ fn look_again(
     left + undecided.len() as u64
 }
 
+/// Counts those of the headers on stacks that lead to a table. No two maps have the same: the second is a copy.
+fn count_on_stacks(at: &[Address], form: Form, reader: &mut Reader<'_>, sink: &mut dyn FnMut(Seen)) {
+    let mut tables = BTreeSet::new();
+    let places = at.iter().map(|at| at.0).collect();
+    look_again(places, form, reader, &mut |seen| {
+        if seen.shape.table.is_some_and(|table| tables.insert(table)) {
+            sink(seen);
+        }
+    });
+}
+
 fn headers(at: &[u64], form: Form, reader: &mut Reader<'_>) -> Vec<Candidate> {
     let costs = *reader.types.costs();
     let piece = |at: &u64| super::gather::Piece { at: *at, len: form.len as u32 };
@@ -224,7 +226,7 @@ fn headers(at: &[u64], form: Form, reader: &mut Reader<'_>) -> Vec<Candidate> {
     let mut wave = Vec::new();
     reader.gather.pieces(&pieces, &mut |number, bytes| {
         let Some((at, bytes)) = at.get(number).zip(bytes) else { return };
-        if is_large(costs.kind, bytes, costs.header) {
+        if is_large(&costs, bytes) {
             wave.extend(Candidate::new(*at, bytes, form.len));
         }
     });
@@ -251,7 +253,7 @@ impl Counted {
             Guess::default()
         };
         let first = || Crowd { needed: Some(Bytes(0)), ..Crowd::default() };
-        small.add_to(self.crowds.entry(guess).or_insert_with(first));
+        small.add_to(seen.shape.needed, self.crowds.entry(guess).or_insert_with(first));
     }
 
     /// The crowds, by type.
@@ -326,7 +328,7 @@ mod tests {
             for _ in 0..2 {
                 let before = (&mut places, &mut walks);
                 let scope = Scope { fold_below: Bytes(fold_below), owners: Owners::Leave };
-                let counted = count((&heap, &[]), &mut types, &scope, before, &memory);
+                let counted = count(&heap, &mut types, (&scope, &[]), before, &memory);
                 let crowds = counted.crowds("go", &types);
                 let listed = counted.found(&types);
                 let folded: u64 = crowds.iter().map(|crowd| crowd.maps).sum();

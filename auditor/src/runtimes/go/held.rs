@@ -2,13 +2,14 @@
 //! one owner.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
-use super::census::{Counted, Small};
+use super::census::{Counted, Listed, Small};
 use super::owners::{self, Owner, Owners, Process, Wanted};
-use super::types::{Guess, MapTypes};
-use crate::audit::fact::Crowd;
+use super::types::{Guess, Known, MapTypes};
+use crate::audit::fact::{Crowd, Described};
 use crate::audit::unit::{Address, Bytes};
-use crate::runtimes::census::Found;
+use crate::runtimes::census::{Found, add};
 
 /// Most kinds of crowd that are told apart.
 const KINDS: usize = 4096;
@@ -26,64 +27,63 @@ pub struct Held {
     pub read: Bytes,
 }
 
-/// What makes a crowd: type, or else those it may be of; owner; whether it is reachable.
-type Kind = (Option<Address>, Guess, Option<usize>, Option<bool>);
+/// What makes a crowd: type, owner, whether it is reachable.
+type Kind = (Guess, Option<Address>, Option<usize>, Option<bool>);
 
 /// Finds out who holds the maps that were counted.
 pub fn tell(mut counted: Counted, types: &MapTypes, process: &Process<'_>, runtime: &str) -> Held {
     let small = std::mem::take(&mut counted.small);
-    let listed = counted.listed.iter().map(|listed| Small::of(&listed.seen));
-    let all: Vec<Small> = listed.chain(small).collect();
-    let mut sets: BTreeMap<Guess, Vec<Address>> = BTreeMap::new();
-    for one in &all {
-        sets.entry(one.guess).or_insert_with(|| types.places(one.guess).collect());
+    let found = find(&counted.listed, &small, types, process);
+    let mut owner_of = BTreeMap::new();
+    for (Listed { seen, .. }, owner) in counted.listed.iter_mut().zip(found.of.iter()) {
+        if let Some(known) = only_told(types, seen.guess, owner) {
+            seen.shape.allocated += Bytes(known.behind.saturating_mul(seen.shape.live));
+            seen.shape.needed = types.costs().needed(known, seen.shape.live);
+        }
+        owner_of.insert(seen.at, *owner);
     }
-    let wanted = all.iter().map(|one| Wanted {
-        at: one.at,
-        bytes: one.allocated.0,
-        types: sets.get(&one.guess).map_or(&[], Vec::as_slice),
-        has_tables: one.has_tables,
-    });
-    let found = owners::find(process, &wanted.collect::<Vec<_>>());
-    let mut told = all.into_iter().zip(found.of.iter().copied()).map(|(one, owner)| told(one, owner, types));
-    let of_listed: BTreeMap<Address, Told> =
-        told.by_ref().take(counted.listed.len()).map(|told| (told.map.at, told)).collect();
-    let crowds = crowds(told, &found, types, runtime);
+    let of_small = found.of.iter().skip(counted.listed.len());
+    let crowds = crowds(small.into_iter().zip(of_small), &found, types, runtime);
     let mut maps = counted.found(types);
     for map in &mut maps {
-        if let Some(told) = of_listed.get(&map.map) {
-            describe(map, told, &found, types);
+        if let (Some(owner), Some(described)) = (owner_of.get(&map.map), &mut map.described) {
+            describe(described, owner, &found, types);
         }
     }
     Held { maps, crowds, notes: found.notes, read: found.read }
 }
 
-/// A map, and what is known of it by who holds it.
-struct Told {
-    map: Small,
-    owner: Owner,
-}
-
-/// What a map holds and would need, where only its holder tells of which type it is: of types that differ in
-/// what entries have behind pointers, nothing of that was counted.
-fn told(map: Small, owner: Owner, types: &MapTypes) -> Told {
-    let is_open = types.common(map.guess).is_none();
-    let Some(known) = owner.type_at.and_then(|at| types.at(at)).filter(|_| is_open) else {
-        return Told { map, owner };
-    };
-    let behind = Bytes(known.behind.saturating_mul(map.live));
-    let needed = types.costs().needed(known, map.live);
-    Told { map: Small { allocated: map.allocated + behind, needed, ..map }, owner }
-}
-
-fn describe(map: &mut Found, told: &Told, found: &Owners, types: &MapTypes) {
-    if let Some(shape) = &mut map.shape {
-        (shape.allocated, shape.needed) = (told.map.allocated, told.map.needed);
+fn find(listed: &[Listed], small: &[Small], types: &MapTypes, process: &Process<'_>) -> Owners {
+    let guesses = listed.iter().map(|one| one.seen.guess).chain(small.iter().map(|one| one.guess));
+    let mut sets: BTreeMap<Guess, Vec<Address>> = BTreeMap::new();
+    for guess in guesses {
+        sets.entry(guess).or_insert_with(|| types.places(guess).collect());
     }
-    let Some(described) = &mut map.described else { return };
-    described.owner = name(&told.owner, found);
-    described.reachable = told.owner.reachable;
-    if let Some(name) = told.owner.type_at.and_then(|at| types.types().name(at)) {
+    let wanted = |at: Address, bytes: Bytes, guess: &Guess, has_tables: bool| Wanted {
+        at,
+        bytes: bytes.0,
+        types: sets.get(guess).map_or(&[], Vec::as_slice),
+        has_tables,
+    };
+    let large = listed
+        .iter()
+        .map(|Listed { seen, .. }| wanted(seen.at, seen.shape.allocated, &seen.guess, seen.has_tables));
+    let others = small.iter().map(|one| wanted(one.at, one.allocated, &one.guess, one.has_tables));
+    owners::find(process, &large.chain(others).collect::<Vec<_>>())
+}
+
+/// The type of a map of which only its owner tells it. What its entries have behind pointers, and what it would
+/// need, was not known before.
+fn only_told<'a>(types: &'a MapTypes, guess: Guess, owner: &Owner) -> Option<&'a Known> {
+    owner.type_at.and_then(|at| types.at(at)).filter(|_| types.common(guess).is_none())
+}
+
+fn describe(described: &mut Described, owner: &Owner, found: &Owners, types: &MapTypes) {
+    described.owner = name(owner, found);
+    described.reachable = owner.reachable;
+    if described.type_name.is_none()
+        && let Some(name) = owner.type_at.and_then(|at| types.types().name(at))
+    {
         described.type_name = Some(name);
         described.candidates.clear();
     }
@@ -93,22 +93,40 @@ fn name(owner: &Owner, found: &Owners) -> Option<String> {
     owner.name.and_then(|name| found.names.get(name)).cloned()
 }
 
-fn crowds(all: impl Iterator<Item = Told>, found: &Owners, types: &MapTypes, runtime: &str) -> Vec<Crowd> {
+fn crowds<'a>(
+    small: impl Iterator<Item = (Small, &'a Owner)>,
+    found: &Owners,
+    types: &MapTypes,
+    runtime: &str,
+) -> Vec<Crowd> {
     let mut crowds: BTreeMap<Kind, Crowd> = BTreeMap::new();
-    for Told { map, owner } in all {
-        let guess = if owner.type_at.is_some() { Guess::default() } else { map.guess };
-        let kind = (owner.type_at, guess, owner.name, owner.reachable);
+    for (mut one, owner) in small {
+        let mut needed = types.needed(one.guess, one.live);
+        if let Some(known) = only_told(types, one.guess, owner) {
+            one.allocated += Bytes(known.behind.saturating_mul(one.live));
+            needed = types.costs().needed(known, one.live);
+        }
+        let kind = (one.guess, owner.type_at, owner.name, owner.reachable);
         let is_one_more = crowds.len() < KINDS || crowds.contains_key(&kind);
-        let kind = if is_one_more { kind } else { (None, Guess::default(), None, owner.reachable) };
+        let kind = if is_one_more { kind } else { (Guess::default(), None, None, owner.reachable) };
         let first = || Crowd { needed: Some(Bytes(0)), ..Crowd::default() };
-        map.add_to(crowds.entry(kind).or_insert_with(first));
+        one.add_to(needed, crowds.entry(kind).or_insert_with(first));
     }
-    let told = crowds.into_iter().map(|((type_at, guess, name, reachable), crowd)| Crowd {
-        runtime: runtime.to_owned(),
-        type_name: type_at.and_then(|at| types.types().name(at)).or_else(|| types.names(guess).0),
-        owner: name.and_then(|name| found.names.get(name)).cloned(),
-        reachable,
-        ..crowd
-    });
-    told.collect()
+    let named = |(guess, type_at, name, reachable): Kind| {
+        let type_name = types.names(guess).0.or_else(|| types.types().name(type_at?));
+        (type_name, name.and_then(|name| found.names.get(name)).cloned(), reachable)
+    };
+    // What is of one type by itself and what is by its owner are one crowd.
+    let mut told = BTreeMap::<_, Crowd>::new();
+    for (kind, crowd) in crowds {
+        match told.entry(named(kind)) {
+            Entry::Occupied(mut sum) => add(sum.get_mut(), &crowd),
+            Entry::Vacant(place) => _ = place.insert(crowd),
+        }
+    }
+    let crowd = |((type_name, owner, reachable), crowd)| {
+        let runtime = runtime.to_owned();
+        Crowd { runtime, type_name, owner, reachable, ..crowd }
+    };
+    told.into_iter().map(crowd).collect()
 }

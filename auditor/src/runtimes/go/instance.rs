@@ -8,6 +8,7 @@ use super::cost::Costs;
 use super::gc::{Counters, Known};
 use super::heap::{self, Heap, Place};
 use super::hooks::{self, Rules};
+use super::owners::Sought;
 use super::owners::variables::Variables;
 use super::places::Places;
 use super::types::MapTypes;
@@ -69,10 +70,10 @@ struct Go {
     kind: Kind,
     program: Program,
     symbols: Symbols,
-    /// Whether it gives pages back lazily; `None`: not known.
-    gives_back_lazily: Option<bool>,
     /// Names of global variables.
     names: Variables,
+    /// Whether it gives pages back lazily; `None`: not known.
+    gives_back_lazily: Option<bool>,
     /// What the check has found.
     known: Option<Checked>,
 }
@@ -121,8 +122,7 @@ impl Go {
             goroutines: at("runtime.allgs"),
         };
         let names = Variables::of(module);
-        let go = Self { name, kind, program, symbols, gives_back_lazily: None, names, known: None };
-        Some(Ok(Box::new(go)))
+        Some(Ok(Box::new(Self { name, kind, program, symbols, names, gives_back_lazily: None, known: None })))
     }
 
     /// Its own variables, those with pointers first.
@@ -226,16 +226,20 @@ impl Instance for Go {
         let Some(known) = &mut self.known else { return Err(self.known().err().unwrap_or_else(unchecked)) };
         known.heap = Heap::read(*known.heap.place(), memory)?;
         let types = known.types.get_mut();
+        let layout = known.heap.place().layout;
         let is_first = known.places.is_none();
         let places = known.places.get_or_insert_default();
         let before = (&mut *places, known.walks.get_mut());
-        let stacks = owners::stacks(known.goroutines, known.heap.place().layout, memory);
-        let counted = census::count((&known.heap, &stacks), types, scope, before, memory);
+        let (on_stacks, is_whole) = match scope.owners {
+            Owners::Find => on_stacks(&self.program, known.goroutines, (types.costs(), layout), memory),
+            Owners::Leave => (Vec::new(), true),
+        };
+        let counted = census::count(&known.heap, types, (scope, &on_stacks), before, memory);
         let born = (!is_first).then(|| places.born());
         known.counters.classes = known.heap.classes();
         let heap = known.counters.heap(memory);
         let mut notes = notes(&counted);
-        if known.goroutines.is_none() || !counted.are_stacks_whole {
+        if !is_whole {
             notes.push("not all stacks were found: maps with a header on one are missing".to_owned());
         }
         let read = Bytes(counted.read.saturating_add(known.heap.read));
@@ -334,8 +338,8 @@ impl Go {
         let mut counters = Counters::find(self.name, &known, memory);
         counters.gives_back_lazily = self.gives_back_lazily;
         let types = RefCell::new(MapTypes::new(types, Costs::of(layout.release, self.kind)));
-        let goroutines = self.symbols.goroutines;
-        let goroutines = goroutines.or_else(|| owners::goroutines(&self.program, layout, memory));
+        let goroutines =
+            self.symbols.goroutines.or_else(|| owners::goroutines(&self.program, layout, memory));
         Ok(Checked { types, heap, goroutines, counters, places: None, walks: RefCell::default() })
     }
 }
@@ -346,6 +350,19 @@ fn fails(what: &'static str, check: String) -> LayoutError {
 
 fn unchecked() -> LayoutError {
     fails("the layout", "it has not been checked".to_owned())
+}
+
+/// Where headers of maps may be on stacks, and whether all stacks were looked at.
+fn on_stacks(
+    program: &Program,
+    goroutines: Option<Address>,
+    (costs, layout): (&Costs, &Layout),
+    memory: &dyn Memory,
+) -> (Vec<Address>, bool) {
+    let is_header = |bytes: &[u8]| census::is_large(costs, bytes);
+    let sought = Sought { len: usize::try_from(costs.header).unwrap_or(0), is_header: &is_header };
+    let find = |list| owners::on_stacks(program, (list, layout), &sought, memory);
+    goroutines.map_or((Vec::new(), false), find)
 }
 
 /// What the reader of a census should know.

@@ -18,7 +18,6 @@ pub mod places;
 pub mod reader;
 pub mod scan;
 pub mod sizes;
-pub mod stacks;
 pub mod swiss;
 pub mod types;
 

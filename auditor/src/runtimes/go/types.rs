@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::Kind;
 use super::cost::Costs;
-use crate::audit::unit::Address;
+use crate::audit::unit::{Address, Bytes};
 use crate::target::go::types::{MapType, Types};
 
 /// Most types that are named where one cannot be told.
@@ -155,6 +155,16 @@ impl MapTypes {
         let first = all.next()?;
         let table = |known: &Known| (known.bucket_size, known.is_pointer_free);
         all.all(|known| table(known) == table(first) && also(known, first)).then_some(first)
+    }
+
+    /// What a map of any of these types would need for so many entries, just rebuilt; `None`: it depends on
+    /// which of them it is.
+    #[must_use]
+    pub fn needed(&self, guess: Guess, live: u64) -> Option<Bytes> {
+        match self.common(guess) {
+            Some(known) => self.costs.needed(known, live),
+            None => (live == 0).then(|| Bytes(self.costs.header_object())),
+        }
     }
 
     /// Whether there is any type in a set.

@@ -176,3 +176,105 @@ impl Described<'_> {
         Some(words)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::go::functions::Places;
+    use proptest::prelude::*;
+
+    /// Where code begins, as linked.
+    const TEXT: u64 = 0x1000;
+
+    fn words(words: &[u32]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    /// A file with one function of 100 bytes, `name`, whose frames are of 40 bytes.
+    ///
+    /// | bytes of the file | |
+    /// |---|---|
+    /// | 0 | header of the function table |
+    /// | 72 | the function's name |
+    /// | 104 | tables of values: frames of 40 bytes; map 0 for 10 bytes, then map 1 |
+    /// | 112 | the function's row, and where it ends |
+    /// | 124 | its record |
+    /// | 192 | maps of arguments and of locals, objects |
+    fn file(name: &str, data: &[u8]) -> Vec<u8> {
+        let mut bytes = [words(&[0xffff_fff1, 0x0801_0000]), 1_u64.to_le_bytes().to_vec()].concat();
+        bytes.extend([0, 0, 72, 104, 104, 104, 112_u64].iter().flat_map(|word| word.to_le_bytes()));
+        bytes.extend(name.bytes().chain(std::iter::repeat(0)).take(32));
+        bytes.extend([0, 82, 100, 0, 2, 10, 2, 90]);
+        bytes.extend(words(&[0, 12, 100]));
+        bytes.extend(words(&[0, 0, 16, 0, 1, 0, 0, 2, 0, 0, 3 << 24, 0, 4, 0, 16, 32, 0]));
+        bytes.extend(data);
+        bytes
+    }
+
+    /// Bits of two arguments and three locals, each for two places; a variable in the locals and one in the
+    /// arguments.
+    fn data() -> Vec<u8> {
+        let arguments = [words(&[2, 2]), vec![0b01, 0b10, 0, 0, 0, 0, 0, 0]].concat();
+        let locals = [words(&[2, 3]), vec![0b001, 0b110, 0, 0, 0, 0, 0, 0]].concat();
+        let objects = [2, 0, -32_i32 as u32, 16, 8, 0, 8, 8, -8_i32 as u32, 0];
+        [arguments, locals, words(&objects)].concat()
+    }
+
+    fn functions(bytes: Vec<u8>) -> Option<Functions> {
+        let size = bytes.len().min(192) as u64;
+        let places = Places { table: 0, size, text: TEXT, function_data: Some(192) };
+        Functions::read(FileBytes::captured(bytes), places).ok()
+    }
+
+    fn map(name: &str, data: &[u8], pc: u64) -> FrameMap {
+        functions(file(name, data)).unwrap().frame_map(TEXT + pc).unwrap()
+    }
+
+    #[test]
+    fn the_pointers_of_a_frame_are_those_of_the_call_that_it_waits_for() {
+        let expected =
+            |words: &[u32]| FrameMap { size: 40, words: Some(words.to_vec()), spoils_caller: false };
+        // The variables at 0 and 56; the first local and the first argument.
+        assert_eq!(map("main.f", &data(), 0), expected(&[0, 8, 48, 56]));
+        assert_eq!(map("main.f", &data(), 10), expected(&[0, 8, 48, 56]));
+        // The other two locals, the second argument.
+        assert_eq!(map("main.f", &data(), 11), expected(&[0, 16, 24, 56]));
+    }
+
+    #[test]
+    fn where_a_function_is_interrupted_anything_may_be_in_use() {
+        for (name, spoils) in [("runtime.asyncPreempt", true), ("runtime.asyncPreempt2", false)] {
+            let found = map(name, &data(), 50);
+            assert_eq!((found.words.is_none(), found.spoils_caller), (spoils, spoils), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_frame_without_its_maps_may_hold_pointers_everywhere() {
+        let mut bytes = file("main.f", &data());
+        // There is no map of locals.
+        let at = 124 + 44 + 2 * 4 + 4;
+        bytes[at..at + 4].fill(0xff);
+        let found = functions(bytes).unwrap().frame_map(TEXT + 50).unwrap();
+        assert_eq!(found, FrameMap { size: 40, words: None, spoils_caller: false });
+        assert_eq!(map("main.f", &[], 50).words, None);
+        assert!(functions(file("main.f", &data())).unwrap().frame_map(TEXT + 100).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_of_maps_panic_or_take_much(
+            data in proptest::collection::vec(any::<u8>(), 0..200),
+            changed in proptest::collection::vec((124_usize..192, any::<u8>()), 0..20),
+            pc in 0_u64..120,
+        ) {
+            let mut bytes = file("main.f", &data);
+            for (at, byte) in changed {
+                bytes[at] = byte;
+            }
+            let found = functions(bytes).and_then(|functions| functions.frame_map(TEXT + pc));
+            let words = found.and_then(|found| found.words).unwrap_or_default();
+            prop_assert!(words.is_sorted() && words.len() as u64 <= 2 * FRAME);
+        }
+    }
+}

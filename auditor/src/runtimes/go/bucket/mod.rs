@@ -268,11 +268,6 @@ fn seen(work: &Work, overflow: &Overflow, reader: &Reader<'_>) -> Seen {
         behind,
     ];
     let total = parts.into_iter().fold(0, u64::saturating_add);
-    let needed = match common {
-        Some(known) => types.costs().needed(known, header.count),
-        None if header.count == 0 => Some(Bytes(types.costs().header_object())),
-        None => None,
-    };
     let evacuation = header.old_shift().filter(|_| header.old != 0);
     let shape = Shape {
         live: header.count,
@@ -283,7 +278,7 @@ fn seen(work: &Work, overflow: &Overflow, reader: &Reader<'_>) -> Seen {
         old_table: Some(Address(header.old)).filter(|_| header.old != 0),
         allocated: Bytes(total),
         old_bytes: Bytes(old_bytes),
-        needed,
+        needed: types.needed(work.guess, header.count),
         evacuation: evacuation.map(|shift| Progress { moved: header.moved, total: 1 << shift }),
         ..Shape::default()
     };

@@ -12,7 +12,7 @@ use crate::audit::unit::Address;
 use crate::target::go::types::{Kind, MapType, Type};
 
 /// Objects larger than this whose type is not known are not looked into word by word.
-const SMALL: u64 = 512;
+pub(super) const SMALL: u64 = 512;
 /// Where `runtime.hchan` has its buffer (src/runtime/chan.go: qcount, dataqsiz, buf).
 const CHANNEL_BUFFER: u64 = 16;
 /// Where a header has what it holds: `hmap.buckets` and `hmap.oldbuckets` (src/runtime/map.go), or

@@ -13,6 +13,8 @@ const MOST: usize = 1 << 20;
 const BATCH: usize = 4096;
 /// How often one that makes no sense is read.
 const TRIES: usize = 4;
+/// Most bytes of stacks, all together.
+const MOST_BYTES: u64 = 1 << 30;
 /// Largest stack (`runtime.maxstacksize` on 64-bit machines), rounded up.
 const STACK: u64 = 1 << 30;
 /// Set while the collector looks at the stack (`runtime._Gscan`).
@@ -38,28 +40,28 @@ pub(super) enum Status {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Goroutine {
     /// Where its `runtime.g` is.
-    pub at: Address,
+    pub(super) at: Address,
     /// Its number in stack traces.
-    pub id: u64,
+    pub(super) id: u64,
     /// What it is doing.
-    pub status: Status,
+    pub(super) status: Status,
     /// The lowest address of its stack.
-    pub low: u64,
+    pub(super) low: u64,
     /// The end of its stack.
-    pub high: u64,
+    pub(super) high: u64,
     /// Where the used part begins; of one that runs, where it began when it last did not.
-    pub stack_pointer: u64,
+    pub(super) stack_pointer: u64,
     /// Where it goes on; of one that runs, where it went on last.
-    pub program_counter: u64,
+    pub(super) program_counter: u64,
 }
 
 /// All goroutines that have a stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Goroutines {
     /// They, as the runtime lists them.
-    pub all: Vec<Goroutine>,
+    pub(super) all: Vec<Goroutine>,
     /// Whether there are others.
-    pub is_cut_short: bool,
+    pub(super) is_cut_short: bool,
 }
 
 /// Reads the list at `list`, which is a slice of pointers to goroutines. What does not make sense is
@@ -73,10 +75,25 @@ pub(super) fn read(list: Address, layout: &Layout, memory: &dyn Memory) -> Gorou
     for batch in pointers.chunks(BATCH).take(MOST / BATCH) {
         found.add(batch, &layout.goroutine, memory);
     }
+    found.bound();
     found
 }
 
 impl Goroutines {
+    /// Leaves out those with whose stacks it would be too much to read.
+    fn bound(&mut self) {
+        let mut left = MOST_BYTES;
+        let all = self.all.len();
+        self.all.retain(|one| {
+            let (certain, perhaps) = one.stack();
+            let bytes = (certain.end - certain.start) + (perhaps.end - perhaps.start);
+            let has_room = bytes <= left;
+            left -= if has_room { bytes } else { 0 };
+            has_room
+        });
+        self.is_cut_short |= self.all.len() < all;
+    }
+
     /// Adds those of a batch. One that changes while it is read is read again.
     fn add(&mut self, batch: &[u64], layout: &layouts::Goroutine, memory: &dyn Memory) {
         let mut left = batch.to_vec();
@@ -308,6 +325,15 @@ mod tests {
             assert_eq!((found.all.len(), found.is_cut_short), (1, true));
         }
         assert!(read(Address(0), layout(), &CapturedMemory::new()).is_cut_short);
+    }
+
+    #[test]
+    fn stacks_of_so_many_bytes_are_read_and_no_more() {
+        let huge = made(4, 2, [0x1000_0000, 0x1000_0000 + super::STACK, 0x1000_0000, 0]);
+        let all = [made(4, 1, STACK), huge, made(4, 3, STACK)];
+        let found = read(Address(LIST), layout(), &memory(&all));
+        let ids: Vec<u64> = found.all.iter().map(|one| one.id).collect();
+        assert_eq!((ids, found.is_cut_short), (vec![1, 3], true));
     }
 
     /// Nothing makes sense for the first readings.

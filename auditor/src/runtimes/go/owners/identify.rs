@@ -1,8 +1,8 @@
 //! What an object is: by what leads there, by what it says of itself, by what it leads to.
 
-use super::classes::{Class, What};
+use super::classes::{Class, SMALL, What};
 use super::nodes::{Object, WORD};
-use super::scene::{Content, Scene, Wanted, rounded};
+use super::scene::{Content, Scene, rounded};
 use super::shapes::{Found, Shapes};
 use super::special::Special;
 use crate::audit::unit::Address;
@@ -11,6 +11,8 @@ use crate::target::go::types::{Kind, Type};
 
 /// How many links ahead is looked for what an object must be to lead there.
 const AHEAD: usize = 4;
+/// Where a header has the pointer to its buckets or groups.
+const MAP_TABLE: u64 = 16;
 /// Most links of a list that are passed over to find what its elements are.
 const LIST: usize = 1 << 12;
 
@@ -34,7 +36,8 @@ pub(super) struct Link {
 pub(super) struct Lead {
     /// Its type.
     pub(super) of: Option<Type>,
-    /// The type of the value, if it is an interface's; the code, if it is a function's.
+    /// The type of the value, if it is an interface's; the code, if it is a function's; the type of a map, if
+    /// its buckets show it.
     pub(super) dynamic: Option<Address>,
 }
 
@@ -58,8 +61,8 @@ impl<'a> Identify<'a> {
     /// What the object of the first link is; `before`: the class of the one that points to it.
     pub(super) fn what(&mut self, before: Option<&Class>, lead: Lead, links: &[Link]) -> What {
         let Some(link) = links.first() else { return What::Unknown(0) };
-        if let Some(wanted) = link.map.and_then(|map| self.scene.maps.get(map)) {
-            return What::Map(self.map_type(link, wanted, lead), wanted.has_tables);
+        if let Some(wanted) = link.map.and_then(|map| self.scene.wanted(map)) {
+            return What::Map(self.map_type(before, link, lead), wanted.has_tables);
         }
         if let Some(what) = before.and_then(|class| self.part_of_map(class, links)) {
             return what;
@@ -93,14 +96,40 @@ impl<'a> Identify<'a> {
     }
 
     /// The type of a map: as the census found it, as an interface says, or as the pointer to it is declared.
-    fn map_type(&self, link: &Link, wanted: &Wanted<'_>, lead: Lead) -> Option<Address> {
+    fn map_type(&mut self, before: Option<&Class>, link: &Link, lead: Lead) -> Option<Address> {
+        let wanted = link.map.and_then(|map| self.scene.wanted(map))?;
         if let [one] = wanted.types {
             return Some(*one);
         }
         let declared = lead.of.filter(|pointer| pointer.kind == Kind::Map).map(|pointer| pointer.at);
         let boxed = link.map.and_then(|map| self.scene.boxed(map));
         let found = boxed.or(declared).or_else(|| self.beside(link));
-        found.filter(|at| wanted.types.is_empty() || wanted.types.contains(at))
+        let found = found.filter(|at| wanted.types.is_empty() || wanted.types.contains(at));
+        found.or(lead.dynamic).or_else(|| {
+            let is_of_all = self.is_array(before, link);
+            is_of_all.then(|| self.by_bucket(link)).flatten()
+        })
+    }
+
+    /// Whether an object is an element of an array that is too large to be a struct of words which look alike:
+    /// what one element is, all are.
+    pub(super) fn is_array(&self, before: Option<&Class>, link: &Link) -> bool {
+        let has_elements = before.is_some_and(|class| matches!(class.what, What::Elements(_)));
+        let holder = link.pointer.and_then(|pointer| self.scene.nodes.at(pointer));
+        let holder = holder.and_then(|holder| self.scene.nodes.object(holder));
+        has_elements && holder.is_some_and(|holder| holder.size > SMALL)
+    }
+
+    /// The only type that the map can be of by where its first bucket or lone group has pointers.
+    pub(super) fn by_bucket(&mut self, link: &Link) -> Option<Address> {
+        let wanted = link.map.and_then(|map| self.scene.wanted(map))?;
+        if wanted.has_tables || wanted.types.len() < 2 {
+            return None;
+        }
+        let scene = self.scene;
+        let at = scene.word(link.object.base.checked_add(MAP_TABLE)?)?;
+        let object = scene.nodes.object(scene.nodes.at(at)?).filter(|object| object.base == at)?;
+        self.shapes().map_with(&scene, &object, wanted.types)
     }
 
     /// The map type that the word before the pointer to a map is, as in an interface.
@@ -199,7 +228,7 @@ impl<'a> Identify<'a> {
     /// What a pointer to the object of the first link leads to.
     fn leads(&mut self, links: &[Link], ahead: usize) -> Option<Found<'a>> {
         let link = links.first()?;
-        if let Some(wanted) = link.map.and_then(|map| self.scene.maps.get(map)) {
+        if let Some(wanted) = link.map.and_then(|map| self.scene.wanted(map)) {
             return Some(Found::Map(wanted.types));
         }
         if let Some(content) = self.scene.content(&link.object) {

@@ -230,7 +230,7 @@ impl World {
     /// Whether a map is reachable, what it is called, and of what type it is.
     pub(super) fn told(&self, wanted: &Wanted<'_>) -> (Option<bool>, String, Option<String>) {
         let found = self.find(&[*wanted], &self.memory());
-        let owner = found.of[0];
+        let owner = *found.of.iter().next().unwrap();
         let name = owner.name.map(|name| found.names[name].clone()).unwrap_or_default();
         (owner.reachable, name, owner.type_at.and_then(|at| self.types.name(at)))
     }

@@ -13,9 +13,9 @@
 //! pointers: the pass 0.08 s, the search 0.03 s, 8 MB kept; a single level backwards would cost as much as
 //! the pass.
 //!
-//! `goroutines` and `roots` say where to begin, `nodes` what can be come to, `sweep` reads, `reach`
+//! `goroutines`, `frames` and `roots` say where to begin, `nodes` what can be come to, `sweep` reads, `reach`
 //! searches; `ways` turns ways into classes of objects that are alike, with `shapes` and `fields` for
-//! their types, and `origins` names where they begin.
+//! their types, and `origins` names where they begin. `headers` looks for maps on stacks.
 //!
 //! What it does not see: memory of C, which may not hold pointers to Go's objects for long (cgo's rules);
 //! registers of goroutines that run, for which the whole of their stack stands; and pointers that move while
@@ -30,7 +30,9 @@ mod finalizers;
 mod frames;
 mod goroutines;
 mod graph;
+mod headers;
 mod identify;
+mod interned;
 #[cfg(test)]
 mod made;
 mod masks;
@@ -62,6 +64,9 @@ use crate::target::go::types::{Maps, Types};
 use crate::target::memory::{Memory, ReadError, read_u64};
 
 use finalizers::{Arenas, arena_of};
+use frames::Frames;
+pub use headers::Sought;
+pub use interned::Interned;
 use masks::Bitmaps;
 use nodes::Run;
 pub use scene::Wanted;
@@ -88,7 +93,7 @@ pub struct Process<'a> {
 }
 
 /// What was found of a map.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
     /// Whether any root leads to it; `None`: that could not be told.
     pub reachable: Option<bool>,
@@ -102,7 +107,7 @@ pub struct Owner {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owners {
     /// Of each map, in the order in which they were given.
-    pub of: Vec<Owner>,
+    pub of: Interned<Owner>,
     /// Ways to maps, such as `main.globalCache -> (main.Cache).Inner.Idx`; of at most 800 characters. Maps
     /// that are reached alike share one.
     pub names: Vec<String>,
@@ -118,7 +123,6 @@ pub fn find(process: &Process<'_>, wanted: &[Wanted<'_>]) -> Owners {
     let Process { program, memory, .. } = process;
     let layout = process.heap.place().layout;
     let modules = program.modules();
-    let globals = globals(program);
     let text: Vec<_> = modules.iter().map(|module| plain(&module.text)).collect();
     let place = process.heap.place();
     let runs: Vec<Run> = process.heap.spans().iter().map(run).collect();
@@ -127,7 +131,7 @@ pub fn find(process: &Process<'_>, wanted: &[Wanted<'_>]) -> Owners {
     search::find(
         &Target {
             runs: &runs,
-            globals: &globals,
+            globals: &globals(program),
             text: &text,
             code: &Code(program),
             type_range: &modules.first().map_or(0..0, |module| plain(&module.types)),
@@ -147,14 +151,24 @@ pub fn find(process: &Process<'_>, wanted: &[Wanted<'_>]) -> Owners {
     )
 }
 
-/// The list of a program's goroutines, searched for among its variables.
+/// Where headers of maps may be on the stacks of the goroutines that are listed at an address, and whether all
+/// stacks were looked at.
+#[must_use]
+pub fn on_stacks(
+    program: &Program,
+    (list, layout): (Address, &Layout),
+    sought: &Sought<'_>,
+    memory: &dyn Memory,
+) -> (Vec<Address>, bool) {
+    let found = goroutines::read(list, layout, memory);
+    let headers = headers::find(&found.all, sought, &mut Frames::new(program), memory);
+    (headers, !found.is_cut_short)
+}
+
+/// The runtime's list of goroutines, in a program in which it has no name.
 #[must_use]
 pub fn goroutines(program: &Program, layout: &Layout, memory: &dyn Memory) -> Option<Address> {
     goroutines::find(&globals(program), layout, memory)
-}
-
-fn plain(range: &Range<Address>) -> Range<u64> {
-    range.start.0..range.end.0
 }
 
 /// Where variables are that may hold pointers.
@@ -162,12 +176,8 @@ fn globals(program: &Program) -> Vec<Range<u64>> {
     program.modules().iter().flat_map(|module| [plain(&module.data), plain(&module.bss)]).collect()
 }
 
-/// The parts of goroutines' stacks that are in use, or may be.
-#[must_use]
-pub fn stacks(list: Option<Address>, layout: &Layout, memory: &dyn Memory) -> Vec<Range<Address>> {
-    let found = list.map(|list| goroutines::read(list, layout, memory)).unwrap_or_default();
-    let parts = found.all.iter().flat_map(|goroutine| <[_; 2]>::from(goroutine.stack()));
-    parts.filter(|part| !part.is_empty()).map(|part| Address(part.start)..Address(part.end)).collect()
+fn plain(range: &Range<Address>) -> Range<u64> {
+    range.start.0..range.end.0
 }
 
 fn run(span: &Span) -> Run {

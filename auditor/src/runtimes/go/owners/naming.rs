@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Owner;
 use super::classes::What;
 use super::frames::Frames;
 use super::goroutines::Goroutine;
@@ -11,6 +10,7 @@ use super::reach::Reached;
 use super::roots::{Holder, Root};
 use super::scene::{Scene, Wanted};
 use super::ways::{Begin, Ways};
+use super::{Interned, Owner};
 use crate::audit::unit::Address;
 
 /// What was reached, and how far the certain roots lead.
@@ -25,16 +25,14 @@ pub(super) struct Outcome {
 }
 
 /// What was found of one map, before names are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
     reachable: Option<bool>,
     /// Where the way begins, as a number of [`Origins`].
     origin: Option<u32>,
     /// The class of the map; `None`: it is on a stack, or there are too many classes.
     class: Option<u32>,
-    /// The step at which it was reached.
-    place: Option<usize>,
-    /// On a stack: which goroutine's.
+    /// The goroutine on whose stack the way begins, or the map is, if it is told.
     goroutine: Option<u64>,
     type_at: Option<Address>,
     /// Whether nothing is between the root and the map.
@@ -47,7 +45,11 @@ pub(super) struct Naming<'a> {
     scene: Scene<'a>,
     sources: Sources<'a>,
     outcome: &'a Outcome,
+    /// Whether what was not reached may be reachable.
     is_cut_short: bool,
+    /// Maps that hold at least so many bytes are told of one by one, so that the number of the goroutine that
+    /// holds them is worth telling.
+    listed_from: u64,
     ways: Ways<'a>,
     origins: Origins<'a>,
     /// The goroutines, by where their stacks begin.
@@ -55,24 +57,31 @@ pub(super) struct Naming<'a> {
 }
 
 impl<'a> Naming<'a> {
-    /// `is_cut_short`: what was not reached may be reachable.
+    /// Nothing was found yet.
     pub(super) fn new(
         scene: Scene<'a>,
         (sources, frames): (Sources<'a>, Frames<'a>),
         outcome: &'a Outcome,
         ways: Ways<'a>,
-        is_cut_short: bool,
+        (is_cut_short, listed_from): (bool, u64),
     ) -> Self {
         let mut stacks = sources.goroutines.to_vec();
         stacks.sort_unstable_by_key(|goroutine| goroutine.low);
-        Self { scene, sources, outcome, is_cut_short, ways, origins: Origins::new(frames), stacks }
+        let origins = Origins::new(frames);
+        Self { scene, sources, outcome, is_cut_short, listed_from, ways, origins, stacks }
+    }
+
+    /// What is told of all maps, with the names.
+    pub(super) fn all(&mut self) -> (Interned<Owner>, Vec<String>) {
+        let found = self.scene.wanted.iter().map(|one| self.find(one)).collect();
+        self.written(&found)
     }
 
     /// What is known of a map.
-    pub(super) fn find(&mut self, wanted: &Wanted<'_>) -> Found {
+    fn find(&mut self, wanted: &Wanted<'_>) -> Found {
         let node = self.scene.nodes.at(wanted.at.0);
         let Some(rank) = node.and_then(|node| self.scene.map(node)) else {
-            return self.on_stack(wanted.at.0).unwrap_or_default();
+            return self.on_stack(wanted).unwrap_or_default();
         };
         let Some(place) = self.outcome.reached.map(rank) else {
             let reachable = (!self.is_cut_short).then_some(false);
@@ -87,7 +96,12 @@ impl<'a> Naming<'a> {
         let origin = known.map(|class| class.root);
         let reachable = (place < self.outcome.doubtful).then_some(true);
         let is_direct = known.is_some_and(|class| class.before.is_none());
-        Found { reachable, origin, class, place: Some(place), goroutine: None, type_at, is_direct }
+        let goroutine = self.is_listed(wanted).then(|| self.goroutine(place)).flatten();
+        Found { reachable, origin, class, goroutine, type_at, is_direct }
+    }
+
+    fn is_listed(&self, wanted: &Wanted<'_>) -> bool {
+        wanted.bytes >= self.listed_from
     }
 
     fn class_of(&mut self, place: usize) -> Option<u32> {
@@ -101,7 +115,8 @@ impl<'a> Naming<'a> {
     }
 
     /// A map whose header is on a stack; `None`: it is on none that is known.
-    fn on_stack(&mut self, at: u64) -> Option<Found> {
+    fn on_stack(&mut self, wanted: &Wanted<'_>) -> Option<Found> {
+        let at = wanted.at.0;
         let behind = self.stacks.partition_point(|goroutine| goroutine.low <= at);
         let goroutine = *self.stacks.get(behind.checked_sub(1)?)?;
         let (certain, perhaps) = goroutine.stack();
@@ -110,19 +125,14 @@ impl<'a> Naming<'a> {
         }
         let origin = self.origins.stack(&goroutine, at, &self.sources);
         let reachable = certain.contains(&at).then_some(true);
-        Some(Found { reachable, origin: Some(origin), goroutine: Some(goroutine.id), ..Found::default() })
+        let goroutine = self.is_listed(wanted).then_some(goroutine.id);
+        Some(Found { reachable, origin: Some(origin), goroutine, ..Found::default() })
     }
 
-    /// What is told, with the names. Maps that hold at least `listed_from` bytes are told of one by one, so
-    /// that the number of the goroutine that holds them is worth telling.
-    pub(super) fn written(
-        &self,
-        wanted: &[Wanted<'_>],
-        found: &[Found],
-        listed_from: u64,
-    ) -> (Vec<Owner>, Vec<String>) {
+    fn written(&self, found: &Interned<Found>) -> (Interned<Owner>, Vec<String>) {
+        let wanted = self.scene.wanted;
         let (mut weights, mut untyped) = (BTreeMap::new(), BTreeSet::new());
-        for (wanted, found) in wanted.iter().zip(found) {
+        for (wanted, found) in wanted.iter().zip(found.iter()) {
             let Some(origin) = found.origin else { continue };
             let weight: &mut u64 = weights.entry(origin).or_default();
             *weight = weight.saturating_add(wanted.bytes);
@@ -132,10 +142,9 @@ impl<'a> Naming<'a> {
         }
         let origins = self.origins.told(&weights, &untyped, &self.sources);
         let mut names = Names::default();
-        let each = wanted.iter().zip(found).map(|(wanted, found)| {
-            let goroutine = (wanted.bytes >= listed_from).then(|| self.goroutine(found)).flatten();
-            let key = (found.origin, found.class, goroutine);
-            let name = names.place(key, || self.name(found, goroutine, &origins));
+        let each = wanted.iter().zip(found.iter()).map(|(wanted, found)| {
+            let key = (found.origin, found.class, found.goroutine);
+            let name = names.place(key, || self.name(found, &origins));
             let used_as = found.origin.filter(|_| found.is_direct);
             let used_as = used_as.and_then(|origin| origins.get(origin as usize)?.1);
             let used_as = used_as.filter(|at| wanted.types.is_empty() || wanted.types.contains(at));
@@ -144,27 +153,20 @@ impl<'a> Naming<'a> {
         (each.collect(), names.all)
     }
 
-    fn name(
-        &self,
-        found: &Found,
-        goroutine: Option<u64>,
-        origins: &[(String, Option<Address>)],
-    ) -> Option<String> {
+    fn name(&self, found: &Found, origins: &[(String, Option<Address>)]) -> Option<String> {
         let (origin, _) = origins.get(found.origin? as usize)?;
         let tail = found.class.and_then(|class| self.ways.class(class)).map_or("", |class| &class.tail);
-        let before = goroutine.map_or_else(String::new, |id| format!("goroutine {id} "));
+        let before = found.goroutine.map_or_else(String::new, |id| format!("goroutine {id} "));
         Some(format!("{before}{origin}{tail}"))
     }
 
-    /// The goroutine on whose stack the way begins.
-    fn goroutine(&self, found: &Found) -> Option<u64> {
-        let root = found.place.and_then(|place| self.outcome.reached.root(place));
-        let number = root.and_then(|root| match self.outcome.roots.get(root)?.of {
-            Holder::Stack { goroutine, .. } => Some(goroutine),
+    /// The goroutine on whose stack the way to a step begins.
+    fn goroutine(&self, place: usize) -> Option<u64> {
+        let root = self.outcome.reached.root(place)?;
+        match self.outcome.roots.get(root)?.of {
+            Holder::Stack { goroutine, .. } => Some(self.sources.goroutines.get(goroutine as usize)?.id),
             Holder::Variable | Holder::Finalizer => None,
-        });
-        let of_root = number.and_then(|number| self.sources.goroutines.get(number as usize));
-        found.goroutine.or(of_root.map(|goroutine| goroutine.id))
+        }
     }
 }
 

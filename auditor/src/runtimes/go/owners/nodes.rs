@@ -19,8 +19,10 @@ pub(super) const WORD: u64 = 8;
 const ADDRESSES: u64 = 1 << 47;
 /// Most arenas that are told apart: a heap of 128 GiB.
 const ARENAS: usize = 1 << 11;
-/// Most nodes. The highest bit of a number is free for other uses.
-const NODES: u64 = 1 << 31;
+/// Most nodes, and most words of them, that are looked at: some seconds, and 100 MB. Of a heap of which more may
+/// hold pointers, the rest is left out. The highest bit of a number is free for other uses.
+const NODES: u64 = 1 << 28;
+const WORDS: u64 = (4 << 30) / WORD;
 /// How many nodes share a hint of the run they are in.
 const HINT: u64 = 128;
 /// Bits of a word of the set that holds one bit a word of the heap: runs begin at such a word.
@@ -185,8 +187,12 @@ impl Nodes {
     }
 
     fn place(&mut self, run: Run) -> bool {
+        if !run.is_sound() {
+            return false;
+        }
         let behind = self.runs.last().is_none_or(|last| last.run.start + last.run.bytes() <= run.start);
-        if !run.is_sound() || !behind || self.count + run.count > NODES {
+        let has_room = self.count + run.count <= NODES && self.words + run.bytes() / WORD <= WORDS;
+        if !behind || !has_room {
             return false;
         }
         let inverse = (1_u64 << 32).div_ceil(run.element);
@@ -349,6 +355,7 @@ mod tests {
             run(4 * PAGE, u64::MAX - 7, 2),
             run(1 << 47, 64, 1),
             run(4 * PAGE, 8, NODES),
+            run(4 * PAGE, WORDS * WORD, 1),
             run(PAGE, 64, 1),
         ] {
             let nodes = Nodes::new(&[good, bad]);
@@ -365,9 +372,10 @@ mod tests {
         assert!(!nodes.is_cut_short);
         assert_eq!(nodes.pages.len() as u64, 3 * ARENA_PAGES);
         assert_eq!(nodes.at(PAGE + (1 << 45) + 63), Some(1));
-        let huge = Nodes::new(&[run(PAGE, 1 << 46, 1)]);
-        assert!(huge.is_cut_short);
-        assert_eq!(huge.pages.len() as u64, ARENAS as u64 * ARENA_PAGES);
+        let many: Vec<_> = (0..=ARENAS as u64).map(|arena| run(PAGE + arena * ARENA, 64, 1)).collect();
+        let nodes = Nodes::new(&many);
+        assert!(nodes.is_cut_short);
+        assert_eq!(nodes.pages.len() as u64, ARENAS as u64 * ARENA_PAGES);
     }
 
     proptest! {

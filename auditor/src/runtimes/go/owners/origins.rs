@@ -12,9 +12,9 @@ use crate::audit::unit::Address;
 use crate::target::memory::Memory;
 
 /// Variables of stripped programs whose users are looked for, those with the largest maps first.
-const LOOKED_FOR: usize = 16;
+const LOOKED_FOR: usize = 256;
 /// Variables whose types are looked for, likewise.
-const TYPED: usize = 64;
+const TYPED: usize = 256;
 /// Words of one variable that are told apart; those of larger ones go by its name alone.
 const WORDS: u64 = 32;
 

@@ -40,9 +40,11 @@ pub(super) struct Scene<'a> {
     pub(super) nodes: &'a Nodes,
     pub(super) graph: &'a Graph,
     pub(super) reached: &'a Reached,
-    /// The maps that are nodes, in their order.
-    pub(super) maps: &'a [Wanted<'a>],
-    /// Their nodes.
+    /// The maps that were asked for.
+    pub(super) wanted: &'a [Wanted<'a>],
+    /// Where among them those are that are nodes, in the order of their nodes.
+    pub(super) maps: &'a [u32],
+    /// These nodes.
     pub(super) ranks: &'a Ranked,
     pub(super) types: &'a dyn Types,
     pub(super) memory: &'a dyn Memory,
@@ -72,7 +74,12 @@ pub(super) fn rounded(bytes: u64) -> Option<u64> {
     Sizes { has_headers: false }.object(bytes, false).filter(|object| *object > 0)
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
+    /// A map, by its rank among those that are nodes.
+    pub(super) fn wanted(&self, map: usize) -> Option<&'a Wanted<'a>> {
+        self.wanted.get(*self.maps.get(map)? as usize)
+    }
+
     /// Bytes of an object before the value or values in it.
     pub(super) fn begin(object: &Object) -> u64 {
         if object.header == Typing::FirstWord { 8 } else { 0 }
@@ -95,7 +102,7 @@ impl Scene<'_> {
         })
     }
 
-    /// Which map a node is the header of, by its place in [`Self::maps`].
+    /// Which map a node is the header of, by its rank among those that are nodes.
     pub(super) fn map(&self, node: Node) -> Option<usize> {
         self.ranks.rank(u64::from(node))
     }

@@ -113,10 +113,11 @@ impl Doubts {
 pub(super) fn find(target: &Target<'_>, wanted: &[Wanted<'_>]) -> Owners {
     let nodes = Nodes::new(target.runs);
     let places = places(&nodes, wanted);
-    let maps: Vec<Wanted<'_>> = places.iter().filter_map(|(_, place)| wanted.get(*place).copied()).collect();
+    let maps: Vec<u32> = places.iter().map(|(_, place)| *place).collect();
     let structs: Vec<Type> =
         target.types.structs().into_iter().filter_map(|at| target.types.get(at)).collect();
     let marks = marks(&nodes, &places, target, &structs);
+    drop(places);
     let mut frames = Frames::new(target.unwind);
     let read = read(target, &nodes, &marks, maps.len(), &mut frames);
     let outcome = reach(&read, maps.len());
@@ -124,6 +125,7 @@ pub(super) fn find(target: &Target<'_>, wanted: &[Wanted<'_>]) -> Owners {
         nodes: &nodes,
         graph: &read.graph,
         reached: &outcome.reached,
+        wanted,
         maps: &maps,
         ranks: &marks.maps,
         types: target.types,
@@ -143,26 +145,27 @@ pub(super) fn find(target: &Target<'_>, wanted: &[Wanted<'_>]) -> Owners {
     };
     let identify = Identify::new(scene, target.is_swiss, &marks.special, &structs);
     let ways = Ways::new(scene, identify, target.is_swiss);
-    let mut naming = Naming::new(scene, (sources, frames), &outcome, ways, read.doubts.any());
-    let found: Vec<_> = wanted.iter().map(|one| naming.find(one)).collect();
-    let (of, names) = naming.written(wanted, &found, target.listed_from);
+    let is_cut_short = read.doubts.any();
+    let mut naming =
+        Naming::new(scene, (sources, frames), &outcome, ways, (is_cut_short, target.listed_from));
+    let (of, names) = naming.all();
     Owners { of, names, read: Bytes(read.roots.read), notes: read.doubts.notes() }
 }
 
 /// The nodes that are headers, in order, each with the place of its map among those wanted.
-fn places(nodes: &Nodes, wanted: &[Wanted<'_>]) -> Vec<(Node, usize)> {
+fn places(nodes: &Nodes, wanted: &[Wanted<'_>]) -> Vec<(Node, u32)> {
     let header = |at: Address| {
         let node = nodes.at(at.0)?;
         (nodes.object(node)?.base == at.0).then_some(node)
     };
     let mut places: Vec<_> =
-        wanted.iter().enumerate().filter_map(|(place, one)| Some((header(one.at)?, place))).collect();
+        (0..).zip(wanted).filter_map(|(place, one)| Some((header(one.at)?, place))).collect();
     places.sort_unstable();
     places.dedup_by_key(|(node, _)| *node);
     places
 }
 
-fn marks(nodes: &Nodes, places: &[(Node, usize)], target: &Target<'_>, structs: &[Type]) -> Marks {
+fn marks(nodes: &Nodes, places: &[(Node, u32)], target: &Target<'_>, structs: &[Type]) -> Marks {
     let mut maps = Bits::new(nodes.count());
     for (node, _) in places {
         maps.add(u64::from(*node));

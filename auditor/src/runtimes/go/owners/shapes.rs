@@ -124,6 +124,23 @@ impl Shapes {
         Ok(Content { at: one.at, size: one.size, is_many, is_generic })
     }
 
+    /// The only one of these map types that has pointers in its buckets or groups where the object has them.
+    pub(super) fn map_with(
+        &mut self,
+        scene: &Scene<'_>,
+        object: &Object,
+        among: &[Address],
+    ) -> Option<Address> {
+        let noted = scene.pointers(object)?;
+        let mut fitting = among.iter().filter(|at| {
+            let bucket = scene.types.map(**at).and_then(|map| scene.types.get(map.bucket));
+            let parts = bucket.and_then(|bucket| self.parts(scene.types, &bucket));
+            parts.is_some_and(|parts| noted.starts_with(&parts.pointers))
+        });
+        let one = fitting.next().copied();
+        one.filter(|_| fitting.next().is_none())
+    }
+
     /// The only one of these that fits, or how many do. Where those that fit are one generic struct with
     /// different type arguments it is the first of them, and `true`.
     fn only(

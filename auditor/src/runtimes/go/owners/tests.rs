@@ -49,8 +49,8 @@ fn what_could_not_be_read_leaves_it_open_whether_anything_holds_a_map() {
     world.variable("main.cache", &[headers]);
     let torn = Torn(world.memory(), holders..holders + 8);
     let found = world.find(&[wanted(headers), wanted(headers + 48)], &torn);
-    assert_eq!(found.of[0].reachable, Some(true));
-    assert_eq!(found.of[1].reachable, None);
+    assert_eq!(found.of.iter().next().unwrap().reachable, Some(true));
+    assert_eq!(found.of.iter().nth(1).unwrap().reachable, None);
     let note =
         "8192 bytes of the heap could not be read: whether anything holds a map is not known of all maps";
     assert_eq!(found.notes, [note]);
@@ -126,7 +126,7 @@ fn a_map_in_a_map_is_an_element_of_it_and_of_the_type_that_elements_are() {
     let outer = Wanted { types: &of, has_tables: true, ..wanted(headers) };
     let found = world.find(&[outer, wanted(headers + 48)], &world.memory());
     assert_eq!(found.names, ["main.users", "main.users[...].Tags"]);
-    assert_eq!(found.of[1].type_at, Some(map));
+    assert_eq!(found.of.iter().nth(1).unwrap().type_at, Some(map));
 }
 
 #[test]
@@ -152,6 +152,36 @@ fn a_map_beside_its_type_is_of_that_type() {
     world.variable("main.any", &[map.0, headers + 48]);
     for at in [headers, headers + 48] {
         assert_eq!(world.told(&wanted(at)).2.as_deref(), Some("map[int]*int"));
+    }
+}
+
+#[test]
+fn a_map_is_of_the_only_type_that_has_pointers_where_its_group_has_them() {
+    for is_behind_pointers in [false, true] {
+        let (mut world, headers, _) = world();
+        let number = world.types.number();
+        let text = world.types.add("string", 16, Kind::String);
+        let both = [world.types.map(number, text), world.types.map(text, number)];
+        let groups = world.run(208, 39);
+        for slot in 0..8 {
+            world.point(groups + 8 + 24 * slot + 8, 0).point(groups + 208 + 8 + 24 * slot, 0);
+        }
+        // Nothing is noted of the third one's group.
+        let maps = [0, 1, 2].map(|map| {
+            world.point(headers + 48 * map + 16, groups + 208 * map);
+            headers + 48 * map
+        });
+        if is_behind_pointers {
+            // Of a few pointers in one object, each may be to a map of another type.
+            let holder = world.run(48, 160);
+            (0..6).for_each(|word| _ = world.point(holder + 8 * word, maps[word as usize % 3]));
+            world.variable("main.holder", &[holder]);
+        } else {
+            world.variable("main.maps", &maps);
+        }
+        let found = world.find(&maps.map(|at| Wanted { types: &both, ..wanted(at) }), &world.memory());
+        let types: Vec<_> = found.of.iter().map(|owner| owner.type_at).collect();
+        assert_eq!(types, [Some(both[0]), Some(both[1]), None], "{is_behind_pointers}");
     }
 }
 
@@ -315,7 +345,7 @@ proptest! {
         let found = world.find(&all, &world.memory());
         prop_assert_eq!(found.of.len(), all.len());
         prop_assert!(found.names.iter().all(|name| name.len() < 3000));
-        for owner in &found.of {
+        for owner in found.of.iter() {
             prop_assert!(owner.name.is_none_or(|name| name < found.names.len()));
             prop_assert!(owner.name.is_none() || owner.reachable != Some(false));
         }

@@ -18,7 +18,7 @@ const CLASSES: usize = 4096;
 const DEPTH: u32 = 32;
 /// Most characters of a way.
 const TAIL: usize = 400;
-/// Most objects that are asked one by one for the type of an interface.
+/// Most objects that are asked one by one for their type.
 const ASKED: u32 = 1 << 14;
 
 /// Where a way begins.
@@ -156,7 +156,7 @@ impl<'a> Ways<'a> {
     }
 
     fn key(&self, before: Result<u32, u32>, slot: u32, lead: Lead, link: &Link) -> Key {
-        let wanted = link.map.and_then(|map| self.scene.maps.get(map));
+        let wanted = link.map.and_then(|map| self.scene.wanted(map));
         let types = wanted.map_or((0, 0), |one| (one.types.first().map_or(0, |at| at.0), one.types.len()));
         let says = match link.map {
             Some(map) => self.scene.boxed(map),
@@ -172,9 +172,13 @@ impl<'a> Ways<'a> {
         }
     }
 
-    /// The type of the value of the interface that leads to an object, if one does; the code of a function.
+    /// The type of the value of the interface that leads to an object, if one does; the code of a function; of a map
+    /// what its buckets show.
     fn dynamic(&mut self, before: Result<u32, u32>, of: Option<Type>, link: &Link) -> Option<Address> {
-        let is_told = link.map.is_some() || link.object.header != Typing::None;
+        if link.map.is_some() {
+            return self.shown(before, of, link);
+        }
+        let is_told = link.object.header != Typing::None;
         let may_be = match (of.map(|of| of.kind), before.ok().and_then(|class| self.class(class))) {
             (Some(Kind::Interface { .. } | Kind::Func), _) | (None, None) => true,
             (None, Some(class)) => class.may_hold_interfaces(),
@@ -193,6 +197,19 @@ impl<'a> Ways<'a> {
             Some(_) => self.scene.word(link.object.base).map(Address),
             None => self.identify.boxed(link),
         }
+    }
+
+    /// The type of a map that its buckets show, where the class of what holds it says nothing of its type: two
+    /// maps that look alike to it may be of two types.
+    fn shown(&mut self, before: Result<u32, u32>, of: Option<Type>, link: &Link) -> Option<Address> {
+        let class = before.ok().and_then(|class| self.classes.get(class as usize));
+        let may_be_many =
+            || link.map.and_then(|map| self.scene.wanted(map)).is_some_and(|one| one.types.len() > 1);
+        if of.is_some() || self.asked >= ASKED || !may_be_many() || self.identify.is_array(class, link) {
+            return None;
+        }
+        self.asked += 1;
+        self.identify.by_bucket(link)
     }
 
     fn add(&mut self, before: Result<u32, u32>, offset: u64, what: What) -> Option<u32> {

@@ -179,9 +179,5 @@ fn finish(seen: &mut Seen, bytes: u64, types: &super::types::MapTypes) {
     let common = types.common(seen.guess);
     let behind = common.map_or(0, |known| known.behind).saturating_mul(seen.shape.live);
     seen.shape.allocated = Bytes(bytes.saturating_add(behind));
-    seen.shape.needed = match common {
-        Some(known) => types.costs().needed(known, seen.shape.live),
-        None if seen.shape.live == 0 => Some(Bytes(types.costs().header_object())),
-        None => None,
-    };
+    seen.shape.needed = types.needed(seen.guess, seen.shape.live);
 }
