@@ -13,7 +13,6 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use auditor::audit::unit::{Address, Bytes, Pid};
-use auditor::runtimes::census::{Owners, Scope};
 use auditor::session::inspect;
 use auditor::target::memory::{LiveMemory, Memory, ReadError, Request};
 
@@ -31,7 +30,6 @@ fn main() -> Result<()> {
     let words: Vec<String> = args().skip(1).collect();
     let [pid, rounds] = words.as_slice() else { bail!("census_cost PID ROUNDS") };
     let (pid, rounds) = (Pid(pid.parse()?), rounds.parse::<u32>()?);
-    let scope = Scope { fold_below: FOLD_BELOW, owners: Owners::Find };
     let (mut maps, mut bytes, mut census, mut copies) = (0, 0, Vec::new(), Vec::new());
     let mut buffer = Vec::new();
     for _ in 0..rounds {
@@ -41,7 +39,7 @@ fn main() -> Result<()> {
         opened.instance.check(&memory)?;
         let logged = Logged { memory: &memory, calls: RefCell::default() };
         let began = Instant::now();
-        let found = opened.instance.census(&scope, &logged)?;
+        let found = opened.instance.census(FOLD_BELOW, &logged)?;
         census.push(began.elapsed().as_nanos() as u64);
         let small: u64 = found.crowds.iter().flatten().map(|crowd| crowd.maps).sum();
         (maps, bytes) = (small + found.maps.len() as u64, found.read.0);

@@ -6,24 +6,6 @@ use std::collections::BTreeMap;
 use crate::audit::fact::{Crowd, Described, Heap, Shape};
 use crate::audit::unit::{Address, Bytes};
 
-/// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scope {
-    /// Maps that hold less may be told of as [`Crowd`]s.
-    pub fold_below: Bytes,
-    /// Whether the paths from the roots to the maps are wanted.
-    pub owners: Owners,
-}
-
-/// Whether the paths from the roots to the maps are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owners {
-    /// Yes: who holds them, and whether anything does.
-    Find,
-    /// No: it costs a walk over the heap.
-    Leave,
-}
-
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Census {

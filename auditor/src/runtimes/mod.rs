@@ -12,10 +12,10 @@ pub mod hook;
 use std::fmt::Debug;
 
 use crate::audit::fact::{self, Fact, Shape, What};
-use crate::audit::unit::{Address, Nanos};
+use crate::audit::unit::{Address, Bytes, Nanos};
 use crate::target::memory::{Memory, ReadError};
 use crate::target::module::{Module, Symbol};
-use census::{Census, Scope};
+use census::Census;
 use hook::{Hit, Hook};
 
 /// A kind of hash map that the auditor knows.
@@ -63,11 +63,12 @@ pub trait Instance: Debug + Send {
     /// [`LayoutError`] names the check that failed.
     fn check(&mut self, memory: &dyn Memory) -> Result<(), LayoutError>;
 
-    /// Every map that exists now. Bounded in time and memory whatever the target holds.
+    /// Every map that exists now; those that hold less than `fold_below` may be told of as crowds. Bounded in time
+    /// and memory whatever the target holds.
     ///
     /// # Errors
     /// [`LayoutError`] when the target's own lists cannot be followed.
-    fn census(&mut self, scope: &Scope, memory: &dyn Memory) -> Result<Census, LayoutError>;
+    fn census(&mut self, fold_below: Bytes, memory: &dyn Memory) -> Result<Census, LayoutError>;
 
     /// What a map looks like, from the bytes at its address and what they lead to. `memory` is `None`
     /// when there are the bytes alone.

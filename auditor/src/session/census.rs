@@ -6,7 +6,7 @@ use super::sampler::View;
 use super::setup::wall_clock;
 use crate::audit::fact::Occasion;
 use crate::audit::unit::Nanos;
-use crate::runtimes::census::{Census, Owners, Scope};
+use crate::runtimes::census::Census;
 use crate::runtimes::{LayoutError, Moment};
 
 /// At least so long from the end of one census to the next.
@@ -65,9 +65,8 @@ impl Live {
     }
 
     fn count_all(&mut self) -> Result<Census, LayoutError> {
-        let scope = Scope { fold_below: self.min_bytes, owners: Owners::Find };
         let began = now();
-        let census = self.translator.instance_mut().census(&scope, &self.memory);
+        let census = self.translator.instance_mut().census(self.min_bytes, &self.memory);
         self.schedule.took(began, now());
         census
     }

@@ -15,7 +15,7 @@ use crate::audit::report::Report;
 use crate::audit::unit::{Address, Bytes};
 use crate::recording;
 use crate::runtimes::LayoutError;
-use crate::runtimes::census::{Census, Owners, Scope};
+use crate::runtimes::census::Census;
 use crate::target::memory::LiveMemory;
 use crate::target::own::Own;
 use crate::target::usage::Usage;
@@ -28,7 +28,7 @@ const TRIES: usize = 8;
 struct Look {
     opened: Opened,
     memory: LiveMemory,
-    scope: Scope,
+    min_bytes: Bytes,
     sampler: Sampler,
     audit: Audit,
     recording: Option<recording::Writer<File>>,
@@ -45,7 +45,7 @@ pub fn look(
 ) -> Result<Report, SetupError> {
     let mut look = Look {
         memory: LiveMemory::of(&opened.process),
-        scope: Scope { fold_below: options.min_bytes, owners: Owners::Find },
+        min_bytes: options.min_bytes,
         sampler: Sampler::default(),
         audit: Audit::new(),
         recording,
@@ -72,7 +72,7 @@ impl Look {
         let mut told = BTreeSet::new();
         let mut unread = BTreeSet::new();
         for again in 0..TRIES {
-            let census = self.opened.instance.census(&self.scope, &self.memory)?;
+            let census = self.opened.instance.census(self.min_bytes, &self.memory)?;
             log::debug!("{} maps listed, {} MiB read", census.maps.len(), census.read.0 >> 20);
             unread = census.maps.iter().map(|found| found.map).collect::<BTreeSet<Address>>();
             let census = if again == 0 { census } else { only_maps(census) };

@@ -309,7 +309,7 @@ mod tests {
     use super::*;
     use crate::audit::fact::{self, Allocate, Free, Part};
     use crate::runtimes::LayoutError;
-    use crate::runtimes::census::{Found, Scope};
+    use crate::runtimes::census::Found;
     use crate::runtimes::hook::{Hit, Hook};
     use crate::target::memory::CapturedMemory;
     use crate::target::module::{Module, Symbol};
@@ -391,7 +391,7 @@ mod tests {
         fn check(&mut self, _: &dyn Memory) -> Result<(), LayoutError> {
             Ok(())
         }
-        fn census(&mut self, _: &Scope, _: &dyn Memory) -> Result<Census, LayoutError> {
+        fn census(&mut self, _: Bytes, _: &dyn Memory) -> Result<Census, LayoutError> {
             Ok(Census::default())
         }
         fn look(&self, at: Address, _: &[u8], _: Option<&dyn Memory>) -> Result<Shape, LayoutError> {

@@ -5,11 +5,11 @@ mod hooks;
 mod layout;
 mod registry;
 
-use super::census::{Census, Scope};
+use super::census::Census;
 use super::hook::{Hit, Hook};
 use super::{Instance, LayoutError, Recognised, Runtime};
 use crate::audit::fact::{self, Evacuate, Shape, What};
-use crate::audit::unit::Address;
+use crate::audit::unit::{Address, Bytes};
 use crate::target::memory::Memory;
 use crate::target::module::{Module, Symbol};
 use detect::Found;
@@ -64,7 +64,7 @@ impl Instance for DemoInstance {
         registry::check(self.found.registry, memory)
     }
 
-    fn census(&mut self, _: &Scope, memory: &dyn Memory) -> Result<Census, LayoutError> {
+    fn census(&mut self, _: Bytes, memory: &dyn Memory) -> Result<Census, LayoutError> {
         registry::census(self.found.registry, memory).map(Census::of)
     }
 

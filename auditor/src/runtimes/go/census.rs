@@ -1,7 +1,7 @@
 //! All maps of a Go program at one moment: the heap's spans, the objects of a header's size among them, and
-//! which of these are maps. The large ones are told one by one, the others as crowds of one type.
+//! which of these are maps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Kind;
 use super::bucket::Walks;
@@ -15,7 +15,7 @@ use super::types::{Guess, MapTypes};
 use super::{bucket, swiss};
 use crate::audit::fact::{Crowd, Described, Shape};
 use crate::audit::unit::{Address, Bytes};
-use crate::runtimes::census::{Found, Owners, Scope};
+use crate::runtimes::census::Found;
 use crate::target::memory::Memory;
 
 /// How often a header that leads to nothing sensible is read again: the map was being changed.
@@ -25,8 +25,6 @@ const AGAIN: usize = 1 << 16;
 /// Most bytes that are read to walk chains of overflow buckets, in a census and for one map that is polled.
 const WALK: u64 = 256 << 20;
 const WALK_OF_ONE: u64 = 4 << 20;
-/// Most kinds of crowd that are told apart.
-const KINDS: usize = 4096;
 /// A map is nearly empty when its entries fill less than one part in so many of its slots.
 const NEARLY_EMPTY: u64 = 8;
 
@@ -44,10 +42,8 @@ pub struct Listed {
 pub struct Counted {
     /// Large maps, in no order.
     pub listed: Vec<Listed>,
-    /// The others one by one, where it is asked who holds them.
+    /// The others, in no order.
     pub small: Vec<Small>,
-    /// Else what they come to, by the types they may be of.
-    crowds: BTreeMap<Guess, Crowd>,
     /// Maps whose overflow is what they themselves believe.
     pub estimates: u64,
     /// Spans that could not be read.
@@ -99,7 +95,7 @@ impl Small {
 pub fn count(
     heap: &Heap,
     types: &mut MapTypes,
-    (scope, on_stacks): (&Scope, &[Address]),
+    (fold_below, on_stacks): (Bytes, &[Address]),
     (places, walks): (&mut Places, &mut Walks),
     memory: &dyn Memory,
 ) -> Counted {
@@ -114,12 +110,12 @@ pub fn count(
     let mut gather = Gather::new(memory);
     let passes = |bytes: &[u8]| passes(costs.kind, bytes, costs.header);
     let scanned = scan::scan(heap, form, passes, &mut gather, &mut |wave| {
-        let sink = &mut |seen| counted.add(seen, scope, places);
+        let sink = &mut |seen| counted.add(seen, fold_below, places);
         recognise(costs.kind, wave, &mut reader, sink, &mut again);
     });
     counted.unread = scanned.unread;
-    let undecided = look_again(again, form, &mut reader, &mut |seen| counted.add(seen, scope, places));
-    count_on_stacks(on_stacks, form, &mut reader, &mut |seen| counted.add(seen, scope, places));
+    let undecided = look_again(again, form, &mut reader, &mut |seen| counted.add(seen, fold_below, places));
+    count_on_stacks(on_stacks, form, &mut reader, &mut |seen| counted.add(seen, fold_below, places));
     places.end();
     counted.undecided = undecided;
     counted.read = gather.read.saturating_add(reader.gather.read);
@@ -234,37 +230,14 @@ fn headers(at: &[u64], form: Form, reader: &mut Reader<'_>) -> Vec<Candidate> {
 }
 
 impl Counted {
-    fn add(&mut self, seen: Seen, scope: &Scope, places: &mut Places) {
+    fn add(&mut self, seen: Seen, fold_below: Bytes, places: &mut Places) {
         self.estimates += u64::from(seen.is_estimate);
-        let known = places.found(seen.at, seen.shape.allocated >= scope.fold_below);
+        let known = places.found(seen.at, seen.shape.allocated >= fold_below);
         if known.is_listed {
             self.listed.push(Listed { seen, is_new: known.is_new });
-            return;
-        }
-        let small = Small::of(&seen);
-        if scope.owners == Owners::Find {
-            self.small.push(small);
-            return;
-        }
-        let kinds = self.crowds.len();
-        let guess = if kinds < KINDS || self.crowds.contains_key(&seen.guess) {
-            seen.guess
         } else {
-            Guess::default()
-        };
-        let first = || Crowd { needed: Some(Bytes(0)), ..Crowd::default() };
-        small.add_to(seen.shape.needed, self.crowds.entry(guess).or_insert_with(first));
-    }
-
-    /// The crowds, by type.
-    #[must_use]
-    pub fn crowds(&self, runtime: &str, types: &MapTypes) -> Vec<Crowd> {
-        let crowds = self.crowds.iter().map(|(guess, crowd)| Crowd {
-            runtime: runtime.to_owned(),
-            type_name: types.names(*guess).0,
-            ..crowd.clone()
-        });
-        crowds.collect()
+            self.small.push(Small::of(&seen));
+        }
     }
 
     /// The large maps, by address.
@@ -327,12 +300,10 @@ mod tests {
             let (mut places, mut walks) = Default::default();
             for _ in 0..2 {
                 let before = (&mut places, &mut walks);
-                let scope = Scope { fold_below: Bytes(fold_below), owners: Owners::Leave };
-                let counted = count(&heap, &mut types, (&scope, &[]), before, &memory);
-                let crowds = counted.crowds("go", &types);
+                let counted = count(&heap, &mut types, (Bytes(fold_below), &[]), before, &memory);
+                let folded = counted.small.len();
                 let listed = counted.found(&types);
-                let folded: u64 = crowds.iter().map(|crowd| crowd.maps).sum();
-                prop_assert!(listed.len() as u64 + folded <= 12, "{listed:?} {crowds:?}");
+                prop_assert!(listed.len() + folded <= 12, "{listed:?} and {folded} others");
                 prop_assert!(listed.iter().all(|found| !found.is_new), "both censuses saw the same");
                 for found in listed {
                     let shape = found.shape.unwrap();

@@ -11,8 +11,8 @@ use crate::audit::fact::{Crowd, Described};
 use crate::audit::unit::{Address, Bytes};
 use crate::runtimes::census::{Found, add};
 
-/// Most kinds of crowd that are told apart.
-const KINDS: usize = 4096;
+/// Most kinds of crowd that are added up. Of so many `Census::bound_crowds` keeps the largest, and says so.
+const KINDS: usize = 1 << 16;
 
 /// What is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

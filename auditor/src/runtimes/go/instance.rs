@@ -15,7 +15,7 @@ use super::types::MapTypes;
 use super::{Kind, census, debug, held, owners};
 use crate::audit::fact::{self, Fact, Shape, What};
 use crate::audit::unit::{Address, Bytes};
-use crate::runtimes::census::{Census, Owners, Scope};
+use crate::runtimes::census::Census;
 use crate::runtimes::hook::{Hit, Hook};
 use crate::runtimes::{Instance, LayoutError, Moment, Recognised, Runtime, Unusable};
 use crate::target::go::layouts::{LAYOUTS, Layout};
@@ -221,7 +221,7 @@ impl Instance for Go {
         Err(first.unwrap_or_else(|| fails("the heap", "there is no table of its offsets".to_owned())))
     }
 
-    fn census(&mut self, scope: &Scope, memory: &dyn Memory) -> Result<Census, LayoutError> {
+    fn census(&mut self, fold_below: Bytes, memory: &dyn Memory) -> Result<Census, LayoutError> {
         let name = self.name;
         let Some(known) = &mut self.known else { return Err(self.known().err().unwrap_or_else(unchecked)) };
         known.heap = Heap::read(*known.heap.place(), memory)?;
@@ -230,11 +230,9 @@ impl Instance for Go {
         let is_first = known.places.is_none();
         let places = known.places.get_or_insert_default();
         let before = (&mut *places, known.walks.get_mut());
-        let (on_stacks, is_whole) = match scope.owners {
-            Owners::Find => on_stacks(&self.program, known.goroutines, (types.costs(), layout), memory),
-            Owners::Leave => (Vec::new(), true),
-        };
-        let counted = census::count(&known.heap, types, (scope, &on_stacks), before, memory);
+        let (on_stacks, is_whole) =
+            on_stacks(&self.program, known.goroutines, (types.costs(), layout), memory);
+        let counted = census::count(&known.heap, types, (fold_below, &on_stacks), before, memory);
         let born = (!is_first).then(|| places.born());
         known.counters.classes = known.heap.classes();
         let heap = known.counters.heap(memory);
@@ -243,10 +241,6 @@ impl Instance for Go {
             notes.push("not all stacks were found: maps with a header on one are missing".to_owned());
         }
         let read = Bytes(counted.read.saturating_add(known.heap.read));
-        if scope.owners == Owners::Leave {
-            let crowds = Some(counted.crowds(name, types));
-            return Ok(Census { maps: counted.found(types), crowds, heap, notes, born, read });
-        }
         // Read again: what has been allocated meanwhile may hold a map.
         known.heap = Heap::read(*known.heap.place(), memory)?;
         let process = owners::Process {
@@ -256,7 +250,7 @@ impl Instance for Go {
             goroutines: known.goroutines,
             heap: &known.heap,
             memory,
-            listed_from: scope.fold_below,
+            listed_from: fold_below,
         };
         let held = held::tell(counted, types, &process, name);
         notes.extend(held.notes);
