@@ -137,6 +137,7 @@ impl Audit {
             What::Born(maps) => self.born = Some(*maps),
             // Told, and kept in recordings; the report does not show them yet.
             What::Managed(_) | What::Clear(_) => {}
+            What::Resident(_) | What::LazilyFreed(_) | What::Pressure(_) | What::Rules(_) => {}
         }
     }
 

@@ -5,9 +5,10 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::audit::fact::{
-    Allocate, Began, Call, Clear, Cost, Counted, Crowd, Cycle, Described, Ended, Evacuate, Fact, Free, Grow,
-    GrowthKind, Heap, Hook, HookState, Look, Lost, Managed, ManagedEvent, Memory, Occasion, Part, Progress,
-    Rss, RssMember, Runtime, Shape, SizeClass, Stack, StackId, Syscall, What,
+    Allocate, Began, Call, Charge, Clear, Cost, Counted, Crowd, Cycle, Described, Ended, Evacuate, Fact,
+    Free, Grow, GrowthKind, Heap, Hook, HookState, Look, Lost, Managed, ManagedEvent, Memory, Next, Occasion,
+    Pages, Part, Pressure, Progress, Resident, Rss, RssMember, Runtime, Shape, SizeClass, Stack, StackId,
+    Stalls, Syscall, What,
 };
 use crate::audit::unit::{Address, Bytes, Nanos, Pid, Tid};
 
@@ -30,6 +31,7 @@ pub(super) fn one_of_each() -> Vec<Fact> {
         evacuation: Some(progress),
         counted: Some(counted),
         dropped: true,
+        next: Some(Next { at_live: 900, tables: Bytes(60_000) }),
     };
     let began = Began {
         auditor: text(),
@@ -129,9 +131,34 @@ pub(super) fn one_of_each() -> Vec<Fact> {
         }),
         What::Clear(Clear { map, live: Some(5), stack: Some(stack) }),
         What::Born(25),
+        What::Resident(Resident { map, current: pages(1), old: pages(2), rest: pages(3) }),
+        What::LazilyFreed(Bytes(4096)),
+        What::Pressure(pressure(Some(9))),
+        What::Rules(text()),
     ];
     let fact = |(n, what)| Fact { at: Nanos(1_000_000_000_000 + 1_000 * n), thread: Some(Tid(9)), what };
     (0_u64..).zip(whats).map(fact).collect()
+}
+
+fn pages(n: u64) -> Pages {
+    let [asked, present, huge, shared, swapped] = [5, 4, 3, 2, 1].map(|more| Bytes(n.saturating_add(more)));
+    Pages { asked, present, huge, shared, swapped }
+}
+
+fn pressure(n: Option<u64>) -> Pressure {
+    let bytes = n.map(Bytes);
+    let charge = Charge {
+        current: bytes,
+        reclaimable: bytes,
+        high: bytes,
+        max: bytes,
+        peak: bytes,
+        high_events: n,
+        max_events: n,
+        oom_kills: n,
+    };
+    let stalls = n.map(|n| Stalls { some: Nanos(n), full: Nanos(n), of_group: n % 2 == 0 });
+    Pressure { group: n.map(|_| charge), stalls, available: bytes }
 }
 
 fn described(map: Address) -> Described {
@@ -349,6 +376,15 @@ fn any_what() -> impl Strategy<Value = What> {
             stack: live.map(|_| StackId(3)),
         })),
         any::<u64>().prop_map(What::Born),
+        (address(), any::<u64>()).prop_map(|(map, n)| What::Resident(Resident {
+            map,
+            current: pages(n),
+            old: pages(0),
+            rest: pages(n / 2),
+        })),
+        bytes().prop_map(What::LazilyFreed),
+        option::of(any::<u64>()).prop_map(|n| What::Pressure(pressure(n))),
+        ".{0,200}".prop_map(What::Rules),
     ]
 }
 
@@ -476,6 +512,7 @@ fn any_shape() -> impl Strategy<Value = Shape> {
                 evacuate,
             }),
             dropped,
+            next: needed.map(|tables| Next { at_live: live, tables: Bytes(tables) }),
         },
     )
 }

@@ -10,9 +10,11 @@ use super::unit::{Address, Bytes, Nanos, Pid, Tid};
 
 mod census;
 mod heap;
+mod pages;
 
 pub use census::{Crowd, Described};
 pub use heap::{Clear, Cycle, Heap, Managed, ManagedEvent, SizeClass};
+pub use pages::{Charge, Pages, Pressure, Resident, Stalls};
 
 /// One thing learnt about the target, with its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,6 +102,15 @@ pub enum What {
     /// So many maps were found by censuses since the first one where that had found none, and none was found
     /// since.
     Born(u64),
+    /// The page map was asked which pages of a map's tables are in RAM.
+    Resident(Resident),
+    /// The page map was asked which pages of the target are left to the kernel to take (`MADV_FREE`), and
+    /// have not been taken.
+    LazilyFreed(Bytes),
+    /// What the cgroup and the kernel say of the pressure on memory.
+    Pressure(Pressure),
+    /// The thresholds of the rules that this audit was started with, as TOML, where they are not the defaults.
+    Rules(String),
 }
 
 /// How the audit began.
@@ -323,6 +334,17 @@ pub struct Shape {
     pub counted: Option<Counted>,
     /// Whether the map says of itself that it has been dropped.
     pub dropped: bool,
+    /// When it asks for its next tables, as its shape has it; `None`: not known.
+    pub next: Option<Next>,
+}
+
+/// The tables that a map asks for when it grows next, if nothing is taken out of it until then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Next {
+    /// With how many live entries.
+    pub at_live: u64,
+    /// How large they are.
+    pub tables: Bytes,
 }
 
 /// How far an evacuation is.

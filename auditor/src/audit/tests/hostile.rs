@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use super::made::{HOOKS, began, hook, runtime};
 use crate::audit::Audit;
 use crate::audit::fact::{
-    Allocate, Call, Counted, Crowd, Cycle, Described, Ended, Evacuate, Fact, Free, Grow, GrowthKind, Heap,
-    HookState, Look, Lost, Memory, Occasion, Part, Progress, Rss, RssMember, Shape, SizeClass, Stack,
-    StackId, Syscall, What,
+    Allocate, Call, Charge, Counted, Crowd, Cycle, Described, Ended, Evacuate, Fact, Free, Grow, GrowthKind,
+    Heap, HookState, Look, Lost, Memory, Next, Occasion, Pages, Part, Pressure, Progress, Resident, Rss,
+    RssMember, Shape, SizeClass, Stack, StackId, Stalls, Syscall, What,
 };
 use crate::audit::report::Report;
 use crate::audit::unit::{Address, Bytes, Nanos, Tid};
@@ -47,6 +47,7 @@ fn shape() -> BoxedStrategy<Shape> {
         evacuation,
         counted,
         dropped,
+        next: sizes.4.map(|tables| Next { at_live: sizes.0, tables }),
     });
     shape.boxed()
 }
@@ -97,8 +98,21 @@ fn reading() -> BoxedStrategy<What> {
     let hits = (0_u32..9, number()).prop_map(|(hook, hits)| What::Hits { hook, hits });
     let gone = address().prop_map(|map| What::Gone { map });
     let note = "[a-zé]{0,40}".prop_map(What::Note);
-    prop_oneof![5 => look, 2 => memory, 1 => lost, 1 => hits, 2 => gone, 1 => note, 3 => Just(What::Tick)]
-        .boxed()
+    let pages = |bytes| Pages { asked: bytes, present: bytes, huge: bytes, shared: bytes, swapped: bytes };
+    let resident = (address(), bytes(), bytes()).prop_map(move |(map, current, old)| {
+        What::Resident(Resident { map, current: pages(current), old: pages(old), rest: pages(current) })
+    });
+    let lazily = bytes().prop_map(What::LazilyFreed);
+    let charge = |current, max| Charge { current, max, high: max, ..Charge::default() };
+    let pressure = (prop::option::of(bytes()), prop::option::of(bytes())).prop_map(move |(current, max)| {
+        let stalls = current.map(|bytes| Stalls { some: Nanos(bytes.0), ..Stalls::default() });
+        What::Pressure(Pressure { group: Some(charge(current, max)), stalls, available: max })
+    });
+    prop_oneof![
+        5 => look, 2 => memory, 1 => lost, 1 => hits, 2 => gone, 1 => note, 3 => Just(What::Tick),
+        3 => resident, 1 => lazily, 1 => pressure
+    ]
+    .boxed()
 }
 
 fn census() -> BoxedStrategy<What> {

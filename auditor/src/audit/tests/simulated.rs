@@ -115,6 +115,7 @@ impl Subject {
             evacuation: self.old.as_ref().map(progress),
             counted: Some(self.counted),
             dropped: false,
+            next: None,
         }
     }
 }

@@ -278,6 +278,7 @@ fn shape(header: &Header) -> Shape {
         evacuation: old.exists().then(|| buckets(old.log2).map(progress)).flatten(),
         counted: Some(header.counted),
         dropped: header.dropped(),
+        next: None,
     }
 }
 
@@ -348,6 +349,7 @@ pub(crate) mod tests {
             evacuation: Some(Progress { moved: 7, total: 16 }),
             counted: Some(Counted { insert: 120, delete: 10, grow: 8, evacuate: 22 }),
             dropped: false,
+            next: None,
         };
         assert_eq!(shape, expected);
     }

@@ -1,0 +1,77 @@
+//! Where memory is, and how scarce: pages of maps, and what the kernel says of limits and waiting.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::unit::{Address, Bytes, Nanos};
+
+/// Which pages of a map's tables are in RAM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resident {
+    /// Whose.
+    pub map: Address,
+    /// Its current tables.
+    pub current: Pages,
+    /// The old ones while it evacuates.
+    pub old: Pages,
+    /// Header, directory and chained overflow buckets.
+    pub rest: Pages,
+}
+
+/// What was found in ranges of memory. Of a page that holds other things too, only the part within the
+/// ranges counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pages {
+    /// Length of the ranges.
+    pub asked: Bytes,
+    /// In RAM. The zero page, which takes none, does not count.
+    pub present: Bytes,
+    /// Of these, in huge pages.
+    pub huge: Bytes,
+    /// Of `present`, file pages or shared memory.
+    pub shared: Bytes,
+    /// Swapped out.
+    pub swapped: Bytes,
+}
+
+/// Limits and waiting at one moment. What the host does not tell is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pressure {
+    /// The cgroup whose limit binds; without a limit, the one the target is in.
+    pub group: Option<Charge>,
+    /// Waiting for memory in that cgroup; where it does not tell, on the host.
+    pub stalls: Option<Stalls>,
+    /// Memory of the host that could be had without swapping (`MemAvailable`).
+    pub available: Option<Bytes>,
+}
+
+/// What a cgroup was charged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charge {
+    /// Now (`memory.current`, `memory.usage_in_bytes`).
+    pub current: Option<Bytes>,
+    /// Of this, page cache that is given up before anything hurts (`inactive_file` of `memory.stat`).
+    pub reclaimable: Option<Bytes>,
+    /// From where on its tasks are slowed down (`memory.high`).
+    pub high: Option<Bytes>,
+    /// The most it may be (`memory.max`, `memory.limit_in_bytes`).
+    pub max: Option<Bytes>,
+    /// The most it was (`memory.peak`, `memory.max_usage_in_bytes`).
+    pub peak: Option<Bytes>,
+    /// Times it was held back at `high` since it was made.
+    pub high_events: Option<u64>,
+    /// Times it ran into `max`.
+    pub max_events: Option<u64>,
+    /// Tasks of it that the kernel killed for want of memory.
+    pub oom_kills: Option<u64>,
+}
+
+/// Waiting for memory since the host or the cgroup began (`memory.pressure`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stalls {
+    /// Time in which some task waited.
+    pub some: Nanos,
+    /// Time in which all tasks waited.
+    pub full: Nanos,
+    /// Whether it is the cgroup's own.
+    pub of_group: bool,
+}
