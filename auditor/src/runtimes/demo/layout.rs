@@ -1,7 +1,7 @@
 //! The demo map's header: its bytes, what they say of the map, and when they cannot be a map's.
 //! Version 1 of `docs/demo-map.md`, which draws them.
 
-use crate::audit::fact::{Counted, Progress, Shape};
+use crate::audit::fact::{Counted, Next, Progress, Shape};
 use crate::audit::unit::{Address, Bytes};
 use crate::runtimes::LayoutError;
 use crate::target::memory::Memory;
@@ -75,9 +75,14 @@ fn needed(live: u64) -> Option<Bytes> {
     if live == 0 {
         return Some(Bytes(HEADER as u64));
     }
-    let fits = |&log2: &u32| live <= SLOTS || u128::from(live) * 2 <= 13_u128 << log2;
-    let log2 = (0..=LOG2_MOST).find(fits)?;
+    let log2 = (0..=LOG2_MOST).find(|log2| live <= most_live(*log2))?;
     Some(Bytes(HEADER as u64 + array_bytes(log2)))
+}
+
+/// The most entries that 2^`log2` buckets take without growth: 6.5 a bucket, at least 8 in all; `log2` is at
+/// most [`LOG2_MOST`].
+fn most_live(log2: u32) -> u64 {
+    ((13 << log2) / 2).max(SLOTS)
 }
 
 /// Little-endian fields; what is beyond the end reads as zeros, which no check passes.
@@ -119,6 +124,18 @@ impl Table {
     /// Slots of the buckets; those of overflow buckets are not counted.
     fn slots(&self) -> u64 {
         if self.exists() { SLOTS << self.log2 } else { 0 }
+    }
+
+    /// The growth that follows on this table, of a map with so many live entries: to twice as many buckets, or
+    /// to as many where it has too many overflow buckets.
+    fn next(&self, live: u64) -> Option<Next> {
+        let fewer = buckets(self.log2).filter(|_| self.exists())?;
+        let is_full = live >= most_live(self.log2);
+        let (at_live, log2) = match self.overflow >= fewer && !is_full {
+            true => (live, self.log2),
+            false => (most_live(self.log2).max(live), self.log2 + 1),
+        };
+        (log2 <= LOG2_MOST).then(|| Next { at_live, tables: Bytes(array_bytes(log2)) })
     }
 
     /// Places for an entry, overflow buckets included.
@@ -278,7 +295,7 @@ fn shape(header: &Header) -> Shape {
         evacuation: old.exists().then(|| buckets(old.log2).map(progress)).flatten(),
         counted: Some(header.counted),
         dropped: header.dropped(),
-        next: None,
+        next: table.next(header.live),
     }
 }
 
@@ -334,6 +351,21 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_next_table_is_for_twice_the_buckets_or_for_as_many_when_overflow_is_too_much() {
+        let table = Table { address: 8, log2: 5, overflow: 31, bytes: 0 };
+        let next = |at_live, buckets| Some(Next { at_live, tables: Bytes(buckets * BUCKET) });
+        assert_eq!(table.next(7), next(208, 64 + 4));
+        assert_eq!(table.next(210), next(210, 64 + 4), "it waits for the end of an evacuation");
+        let chained = Table { overflow: 32, ..table };
+        assert_eq!(chained.next(7), next(7, 32 + 2));
+        assert_eq!(chained.next(208), next(208, 64 + 4));
+        assert_eq!(Table { log2: 0, ..table }.next(0), next(0, 1), "as many overflow buckets as buckets");
+        assert_eq!(Table { log2: 0, overflow: 0, ..table }.next(3), next(8, 2));
+        assert_eq!(Table { log2: LOG2_MOST, ..table }.next(3), None);
+        assert_eq!(Table::default().next(0), None);
+    }
+
+    #[test]
     fn a_map_in_evacuation_has_every_number_of_its_header() {
         let shape = look(MAP, &header()).unwrap();
         let expected = Shape {
@@ -349,7 +381,7 @@ pub(crate) mod tests {
             evacuation: Some(Progress { moved: 7, total: 16 }),
             counted: Some(Counted { insert: 120, delete: 10, grow: 8, evacuate: 22 }),
             dropped: false,
-            next: None,
+            next: Some(Next { at_live: 208, tables: Bytes((64 + 4) * 144) }),
         };
         assert_eq!(shape, expected);
     }

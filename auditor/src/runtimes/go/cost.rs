@@ -4,6 +4,7 @@ use super::Kind;
 use super::hooks::LoadFactor;
 use super::sizes::Sizes;
 use super::types::Known;
+use crate::audit::fact::Next;
 use crate::audit::unit::Bytes;
 use crate::target::go::Release;
 
@@ -100,6 +101,33 @@ impl Costs {
         Some(Bytes(self.header_object().checked_add(tables)?.checked_add(behind)?))
     }
 
+    /// The growth that follows on 2^`shift` buckets, of a map with so many live entries and so many overflow
+    /// buckets by its own count (`mapassign`, `overLoadFactor`, `tooManyOverflowBuckets`, src/runtime/map.go).
+    #[must_use]
+    pub fn next_classic(&self, known: &Known, shift: u32, (live, overflow): (u64, u64)) -> Option<Next> {
+        let most = self.load.most(shift)?;
+        let is_chained = overflow >= 1 << shift.min(15);
+        let (at_live, shift) = match is_chained && live < most {
+            true => (live, shift),
+            false => (most.max(live), shift + 1),
+        };
+        Some(Next { at_live, tables: Bytes(self.bucket_array(known, shift)?) })
+    }
+
+    /// The growth that follows on the tables of a map: a lone group becomes a table of two, a lone table
+    /// doubles until it is full, and full ones split in two. Of several that is not one moment, as each splits
+    /// when it is full itself: it is when the map has as many entries as its tables take (`growToTable`,
+    /// src/internal/runtime/maps/map.go; `rehash`, table.go).
+    #[must_use]
+    pub fn next_swiss(&self, known: &Known, tables: u64, (capacity, most): (u64, u64)) -> Option<Next> {
+        let new = match tables {
+            0 => self.table(known, 2)?,
+            1 if capacity < FULL_TABLE => self.table(known, capacity.checked_mul(2)? / SLOTS)?,
+            _ => Bytes(self.table(known, FULL_TABLE / SLOTS)?.0.checked_mul(tables.checked_mul(2)?)?),
+        };
+        Some(Next { at_live: most, tables: new })
+    }
+
     /// `makemap` (src/runtime/map.go).
     fn classic(&self, known: &Known, live: u64) -> Option<u64> {
         let shift = (0..=LARGEST_SHIFT).find(|shift| !self.load.is_exceeded_by(live, 1 << shift))?;
@@ -175,6 +203,34 @@ mod tests {
         let array = |minor| costs(minor, Kind::Bucket).needed(&known, 100_000);
         assert!(array(21).unwrap().0 > array(19).unwrap().0 * 3 / 2);
         assert_eq!(array(19), array(23));
+    }
+
+    #[test]
+    fn a_classic_map_doubles_past_its_load_or_is_rebuilt_when_overflow_is_too_much() {
+        let (known, costs) = (ints(Kind::Bucket), costs(23, Kind::Bucket));
+        let next = |shift, counts| costs.next_classic(&known, shift, counts).unwrap();
+        let array = |shift| Bytes(costs.bucket_array(&known, shift).unwrap());
+        assert_eq!(next(0, (3, 0)), Next { at_live: 8, tables: array(1) });
+        assert_eq!(next(10, (3, 0)), Next { at_live: 6656, tables: array(11) });
+        assert_eq!(next(10, (7000, 0)), Next { at_live: 7000, tables: array(11) }, "it evacuates");
+        assert_eq!(next(10, (3, 1024)), Next { at_live: 3, tables: array(10) });
+        assert_eq!(next(20, (3, 1 << 15)), Next { at_live: 3, tables: array(20) }, "a count of 16 bits");
+        let older = Costs::of(Release { major: 1, minor: 21 }, Kind::Bucket);
+        assert_eq!(older.next_classic(&known, 10, (3, 0)).unwrap().at_live, 6144);
+        assert_eq!(costs.next_classic(&known, LARGEST_SHIFT, (3, 0)), None);
+    }
+
+    #[test]
+    fn a_swiss_map_becomes_a_table_doubles_and_splits() {
+        let (known, costs) = (ints(Kind::Swiss), costs(27, Kind::Swiss));
+        let next = |tables, counts| costs.next_swiss(&known, tables, counts).unwrap();
+        let of_groups = |groups| costs.table(&known, groups).unwrap();
+        assert_eq!(next(0, (8, 8)), Next { at_live: 8, tables: of_groups(2) });
+        assert_eq!(next(1, (16, 14)), Next { at_live: 14, tables: of_groups(4) });
+        let split = Bytes(2 * of_groups(128).0);
+        assert_eq!(next(1, (1024, 896)), Next { at_live: 896, tables: split });
+        assert_eq!(next(4, (4096, 3584)), Next { at_live: 3584, tables: Bytes(4 * split.0) });
+        assert_eq!(costs.next_swiss(&known, u64::MAX, (1 << 20, 5)), None);
     }
 
     #[test]

@@ -257,6 +257,13 @@ impl LoadFactor {
     pub const fn is_exceeded_by(self, count: u64, buckets: u64) -> bool {
         count > 8 && count > self.0.saturating_mul(buckets / 2)
     }
+
+    /// The most entries that 2^`shift` buckets take without growth; `None`: more than there can be.
+    #[must_use]
+    pub fn most(self, shift: u32) -> Option<u64> {
+        let buckets = 1_u64.checked_shl(shift)?;
+        Some(self.0.checked_mul(buckets / 2)?.max(8))
+    }
 }
 
 #[cfg(test)]

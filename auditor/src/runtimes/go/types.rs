@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::Kind;
 use super::cost::Costs;
+use crate::audit::fact::Next;
 use crate::audit::unit::{Address, Bytes};
 use crate::target::go::types::{MapType, Types};
 
@@ -165,6 +166,12 @@ impl MapTypes {
             Some(known) => self.costs.needed(known, live),
             None => (live == 0).then(|| Bytes(self.costs.header_object())),
         }
+    }
+
+    /// What a map of any of these types asks for when it grows next; `None`: it depends on which of them it is.
+    #[must_use]
+    pub fn next(&self, guess: Guess, of: impl Fn(&Costs, &Known) -> Option<Next>) -> Option<Next> {
+        of(&self.costs, self.common_table(guess)?)
     }
 
     /// Whether there is any type in a set.

@@ -280,6 +280,10 @@ fn seen(work: &Work, overflow: &Overflow, reader: &Reader<'_>) -> Seen {
         old_bytes: Bytes(old_bytes),
         needed: types.needed(work.guess, header.count),
         evacuation: evacuation.map(|shift| Progress { moved: header.moved, total: 1 << shift }),
+        next: work.buckets.and_then(|_| {
+            let counts = (header.count, header.overflow.into());
+            types.next(work.guess, |costs, known| costs.next_classic(known, header.shift.into(), counts))
+        }),
         ..Shape::default()
     };
     Seen {

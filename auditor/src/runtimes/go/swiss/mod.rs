@@ -159,6 +159,8 @@ fn small(
             return None;
         }
         (seen.shape.table, seen.shape.capacity) = (Some(Address(header.directory)), SLOTS);
+        seen.shape.next =
+            reader.types.next(seen.guess, |costs, known| costs.next_swiss(known, 0, (SLOTS, SLOTS)));
         bytes = bytes.saturating_add(object.size);
     }
     finish(&mut seen, bytes, reader.types);

@@ -13,7 +13,7 @@ use super::super::heap::{Object, Typing};
 use super::super::reader::{Lookup, Reader, Seen};
 use super::super::types::Guess;
 use super::{Header, finish};
-use crate::audit::fact::Shape;
+use crate::audit::fact::{Next, Shape};
 use crate::audit::unit::Address;
 use crate::target::go::words::Words;
 
@@ -43,6 +43,8 @@ struct Tally {
     used: u64,
     capacity: u64,
     tombstones: u64,
+    /// Entries that fit before each table is full.
+    most: u64,
     bytes: u64,
     /// For each table size, the object that one of this size has.
     sizes: [Option<Object>; SIZES],
@@ -203,6 +205,7 @@ impl Tally {
             used: 0,
             capacity: 0,
             tombstones: 0,
+            most: 0,
             bytes: 0,
             sizes: [None; SIZES],
             first: None,
@@ -214,6 +217,7 @@ impl Tally {
         self.used += u64::from(table.used);
         self.capacity += u64::from(table.capacity);
         self.tombstones += table.tombstones();
+        self.most += u64::from(table.used) + u64::from(table.growth_left);
         self.bytes = self.bytes.saturating_add(TABLE + object.size);
         let size = (table.capacity / SLOTS as u16).trailing_zeros() as usize;
         if let Some(known) = self.sizes.get_mut(size) {
@@ -253,6 +257,7 @@ impl Tally {
                 capacity: self.capacity,
                 tombstones: Some(self.tombstones),
                 table: Some(Address(self.header.directory)),
+                next: self.next(guess, reader),
                 ..Shape::default()
             },
             guess,
@@ -262,6 +267,13 @@ impl Tally {
         let bytes = reader.types.costs().header_object().saturating_add(self.directory);
         finish(&mut seen, bytes.saturating_add(self.bytes), reader.types);
         Some(seen)
+    }
+
+    /// Not of a map that was read while it was being changed.
+    fn next(&self, guess: Guess, reader: &Reader<'_>) -> Option<Next> {
+        let counts = (self.capacity, self.most);
+        let next = reader.types.next(guess, |costs, known| costs.next_swiss(known, self.tables, counts));
+        next.filter(|_| self.bad == 0)
     }
 
     /// Whether the tables are as large as those of the type are. A type that was made while the program ran is
