@@ -6,6 +6,7 @@ use super::counts::Growths;
 use super::episodes::{Asked, Episodes, Moves, Serial, Start};
 use super::evacuation::{End, Evacuation};
 use super::fact::{Allocate, Free, Grow, GrowthKind, Look, Occasion, Part, Shape, StackId};
+use super::forecast::{Foresight, Scores};
 use super::holding::{Holding, Verdict};
 use super::ledger::{Age, Credit, Debit};
 use super::oddities::Oddities;
@@ -21,7 +22,7 @@ const MOST_NAME: usize = 256;
 /// soon after it may have given its address to another by then, whose name it would be.
 const READING: Nanos = Nanos(100_000_000);
 
-/// One map. It takes 928 bytes, and its tables about 300 for up to eleven.
+/// One map. It takes 976 bytes, and its tables about 300 for up to eleven.
 #[derive(Clone, Debug)]
 pub(super) struct Life {
     /// Its header's address.
@@ -54,9 +55,12 @@ pub(super) struct Life {
     pub(super) site: Option<(Bytes, StackId)>,
     /// What it counts itself.
     pub(super) counters: Counters,
-    growth: Option<Growth>,
+    /// The growth under way.
+    pub(super) growth: Option<Growth>,
     /// Splits of its tables that were close together.
     pub(super) spell: Option<Box<Spell>>,
+    /// What is foreseen of its next growth, where that is worth it.
+    pub(super) foresight: Option<Box<Foresight>>,
     /// Whether it is known to have had a table.
     pub(super) had_table: bool,
     /// Its newest bucket array, where that is known.
@@ -73,11 +77,12 @@ pub(super) struct Life {
 
 /// A growth under way.
 #[derive(Clone, Copy, Debug)]
-struct Growth {
+pub(super) struct Growth {
     serial: Serial,
     /// The bucket array it replaces, where that is known.
     old: Option<Address>,
-    stack: Option<StackId>,
+    /// From where.
+    pub(super) stack: Option<StackId>,
 }
 
 /// What is told while a fact is applied.
@@ -87,6 +92,8 @@ pub(super) struct Around<'a> {
     pub(super) episodes: &'a mut Episodes,
     /// All oddities.
     pub(super) oddities: &'a mut Oddities,
+    /// How well growths were foretold.
+    pub(super) scores: &'a mut Scores,
 }
 
 /// Which map a look speaks of.
@@ -121,6 +128,7 @@ impl Life {
             counters: Counters::default(),
             growth: None,
             spell: None,
+            foresight: None,
             had_table: false,
             table: None,
             heard: Nanos(0),
@@ -198,6 +206,7 @@ impl Life {
             around.oddities.missed_frees += 1;
         }
         if fact.part == Part::Buckets {
+            self.table_was_foreseen(fact.bytes, around.scores);
             self.first_table(at, fact, around);
             self.was_not_old(fact.table);
             self.table = fact.table;
@@ -208,6 +217,7 @@ impl Life {
 
     /// A growth started.
     pub(super) fn grow(&mut self, at: Nanos, fact: &Grow, around: &mut Around<'_>) {
+        self.was_foreseen(at, fact, around.scores);
         if fact.kind == GrowthKind::Split {
             return self.split(at, fact, around);
         }
@@ -283,6 +293,7 @@ impl Life {
         if fact.shape.old_table.is_none() && fact.shape.evacuation.is_none() {
             self.look_without_old_table(at, &fact.shape, told.frees, around.episodes);
         }
+        self.foresee(at, &fact.shape, around.scores);
         if self.holding.look(at, &fact.shape, told.ledgers()) == Verdict::Disagrees {
             around.oddities.disagreements += 1;
         }
@@ -385,15 +396,6 @@ impl Life {
         self.table = seen.table;
         self.shape = Some((at, seen.clone()));
     }
-
-    fn remember_site(&mut self, fact: &Allocate) {
-        let stack = fact.stack.or_else(|| self.growth.and_then(|growth| growth.stack));
-        if let Some(stack) = stack
-            && self.site.is_none_or(|(bytes, _)| bytes < fact.bytes)
-        {
-            self.site = Some((fact.bytes, stack));
-        }
-    }
 }
 
 #[cfg(test)]
@@ -403,6 +405,6 @@ mod tests {
     #[test]
     fn a_life_takes_no_more_than_the_limit_of_lives_counts_with() {
         let size = size_of::<Life>();
-        assert!(size <= 928, "a life takes {size} bytes");
+        assert!(size <= 976, "a life takes {size} bytes");
     }
 }

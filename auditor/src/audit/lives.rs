@@ -19,6 +19,7 @@ use super::deaths::Deaths;
 use super::doubt::Doubt;
 use super::episodes::{Episodes, Moves};
 use super::fact::{Allocate, Described, Evacuate, Free, Grow, Look, Occasion, Part};
+use super::forecast::Scores;
 use super::ledger::Balance;
 use super::life::{Around, Identity, Life};
 use super::oddities::Oddities;
@@ -54,6 +55,7 @@ pub(super) struct Lives {
     counted_by_dead: Sum,
     balance_of_dead: Balance,
     oddities: Oddities,
+    scores: Scores,
     remembered_tables: usize,
     /// Bytes of what censuses told of the maps that are kept.
     described: usize,
@@ -236,6 +238,11 @@ impl Lives {
         sum
     }
 
+    /// How well growths were foretold.
+    pub(super) const fn scores(&self) -> &Scores {
+        &self.scores
+    }
+
     /// What should not have happened.
     pub(super) const fn oddities(&self) -> &Oddities {
         &self.oddities
@@ -267,7 +274,7 @@ impl Lives {
         }
         let life = self.here.entry(map).or_insert_with(|| Box::new(Life::new(map, birth)));
         let before = life.holding.ledger.remembered();
-        act(life, &mut Around { episodes, oddities: &mut self.oddities });
+        act(life, &mut Around { episodes, oddities: &mut self.oddities, scores: &mut self.scores });
         self.remembered_tables = self.remembered_tables - before + life.holding.ledger.remembered();
     }
 
@@ -297,7 +304,7 @@ impl Lives {
         }
         self.remembered_tables -= life.holding.ledger.remembered();
         self.deaths.add(life.gone.unwrap_or(at), map);
-        life.end(at, &mut Around { episodes, oddities: &mut self.oddities });
+        life.end(at, &mut Around { episodes, oddities: &mut self.oddities, scores: &mut self.scores });
         self.counted_by_dead.add(&life.counters);
         self.balance_of_dead.add(life.holding.ledger.balance());
         if !self.is_listed(&life) {

@@ -3,6 +3,7 @@
 //! source it came from; a value older than the one that stands is not taken.
 
 use super::fact::{self, RssMember};
+use super::headroom::Headroom;
 use super::report::{self, Rss, Rung};
 use super::unit::{Bytes, Nanos};
 
@@ -90,8 +91,20 @@ impl Memory {
     }
 
     /// As the report has it.
-    pub(super) fn report(&self, ladder: Vec<Rung>) -> report::Memory {
-        report::Memory { rss: self.rss.clone(), limit: self.limit, swap: self.swap.bytes(), ladder }
+    pub(super) fn report(&self, ladder: Vec<Rung>, headroom: &Headroom) -> report::Memory {
+        report::Memory {
+            rss: self.rss.clone(),
+            limit: self.limit,
+            swap: self.swap.bytes(),
+            headroom: headroom.left(self.limit_and_rss()),
+            pressure: headroom.report(),
+            ladder,
+        }
+    }
+
+    /// What it may hold and what it does.
+    pub(super) const fn limit_and_rss(&self) -> (Option<Bytes>, Option<Bytes>) {
+        (self.limit, self.rss.last)
     }
 
     fn step(&mut self, at: Nanos) {

@@ -19,7 +19,9 @@ pub mod episodes;
 mod evacuation;
 mod events;
 pub mod fact;
+mod forecast;
 mod head;
+mod headroom;
 mod holding;
 mod hooks;
 pub mod ladder;
@@ -30,11 +32,13 @@ mod memory;
 mod mmaps;
 mod oddities;
 pub mod order;
+mod pace;
 mod pauses;
 mod populations;
 mod recognised;
 pub mod report;
 mod row;
+mod sites;
 mod splits;
 mod stacks;
 mod steps;
@@ -54,6 +58,7 @@ use episodes::Episodes;
 use events::Events;
 use fact::{Call, Cost, Ended, Fact, Look, Rss, Syscall, What};
 use head::Head;
+use headroom::Headroom;
 use hooks::{Event, Hooks};
 use ladder::{Held, Ladder};
 use life::Life;
@@ -83,6 +88,7 @@ pub struct Audit {
     born: Option<u64>,
     episodes: Episodes,
     memory: Memory,
+    headroom: Headroom,
     collector: Collector,
     syscalls: Syscalls,
     stacks: Stacks,
@@ -137,7 +143,8 @@ impl Audit {
             What::Born(maps) => self.born = Some(*maps),
             // Told, and kept in recordings; the report does not show them yet.
             What::Managed(_) | What::Clear(_) => {}
-            What::Resident(_) | What::LazilyFreed(_) | What::Pressure(_) | What::Rules(_) => {}
+            What::Pressure(pressure) => self.headroom.read(*pressure),
+            What::Resident(_) | What::LazilyFreed(_) | What::Rules(_) => {}
         }
     }
 
@@ -149,6 +156,7 @@ impl Audit {
         let (episodes, omitted) = self.episodes.report(now, |map| self.lives.moves(map, now));
         let counted = self.lives.counted();
         let ladder = ladder::ladder(&self.memory, self.collector.kept(), Held::by(&maps, &populations));
+        let growths = headroom::upcoming(&maps, self.headroom.left(self.memory.limit_and_rss()));
         let evidence = self.evidence(omitted, counted.total.is_some(), &ladder);
         Report {
             schema: report::SCHEMA.to_owned(),
@@ -156,12 +164,13 @@ impl Audit {
             host: self.head.host(),
             target: self.head.target(&self.recognised),
             window: self.head.window(),
-            memory: self.memory.report(ladder.rungs),
+            memory: self.memory.report(ladder.rungs, &self.headroom),
             syscalls: self.hooks.told(Event::Syscall).then(|| self.syscalls.report()),
             events: self.events.report(&self.hooks, counted),
             maps,
             populations,
             episodes,
+            forecast: self.lives.scores().report(growths),
             gc: self.collector.report(),
             findings: Vec::new(),
             coverage: self.coverage.report(evidence),

@@ -49,7 +49,7 @@ pub(super) fn row(life: &Life, context: Context<'_>) -> Map {
         tables: life.holding.ledger.seen().report(context.told),
         growths: life.growths.report(context.told),
         evacuation: life.evacuation.map(|evacuation| evacuation.report(context.now)),
-        next_growth: None,
+        next_growth: life.next_growth(context.now),
         verdict: None,
     }
 }

@@ -35,14 +35,4 @@ impl Life {
         let kind = GrowthKind::Split;
         around.episodes.begin(Start { map: self.address, kind, at, live: fact.live, from: fact.from })
     }
-
-    /// Without a hook that tells tables, the call stack of the largest growth is that of the map.
-    pub(super) fn remember_growth(&mut self, fact: &Grow) {
-        let bytes = fact.bytes.unwrap_or_default();
-        if let Some(stack) = fact.stack
-            && self.site.is_none_or(|(largest, _)| largest <= bytes)
-        {
-            self.site = Some((bytes, stack));
-        }
-    }
 }

@@ -31,7 +31,7 @@ pub(super) fn one_of_each() -> Vec<Fact> {
         evacuation: Some(progress),
         counted: Some(counted),
         dropped: true,
-        next: Some(Next { at_live: 900, tables: Bytes(60_000) }),
+        next: Some(Next { at_live: 900, tables: Bytes(60_000), slots: 2048 }),
     };
     let began = Began {
         auditor: text(),
@@ -512,7 +512,7 @@ fn any_shape() -> impl Strategy<Value = Shape> {
                 evacuate,
             }),
             dropped,
-            next: needed.map(|tables| Next { at_live: live, tables: Bytes(tables) }),
+            next: needed.map(|tables| Next { at_live: live, tables: Bytes(tables), slots: capacity }),
         },
     )
 }

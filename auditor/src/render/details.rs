@@ -2,8 +2,8 @@
 //! the largest maps, the screen for the selected one.
 
 use super::style::Tone;
-use super::{columns, escape, human, phrases};
-use crate::audit::report::{Episode, Evacuation, Map, MapBytes, NextGrowth, Report, Tables};
+use super::{columns, escape, human, outlook, phrases};
+use crate::audit::report::{Episode, Evacuation, Map, MapBytes, Report, Tables};
 use crate::audit::unit::Nanos;
 
 /// Cells of one sentence before it is cut: text from a target may be of any length.
@@ -49,7 +49,7 @@ pub fn lines(map: &Map, report: &Report, depth: Depth) -> Vec<Line> {
     lines.extend(tables(&map.tables).map(|tables| Line::new("tables", tables)));
     lines.extend(phrases::growths(&map.growths).map(|growths| Line::new("growths", growths)));
     lines.extend(map.evacuation.map(|evacuation| evacuated(evacuation, map, report)));
-    lines.extend(map.next_growth.map(|next| Line::new("next growth", next_growth(next))));
+    lines.extend(map.next_growth.map(|next| Line::new("next growth", outlook::next_growth(next))));
     lines.extend(map.verdict.as_ref().map(|verdict| Line::new("verdict", said(verdict))));
     lines.extend(site(map, depth.frames));
     lines.extend(history(map, report, depth.episodes));
@@ -149,18 +149,6 @@ fn evacuated(evacuation: Evacuation, map: &Map, report: &Report) -> Line {
         text += &format!(", nothing moved for {}", human::span(stalled));
     }
     Line { label: "evacuation", text, tone: columns::maps::state(map).tone }
-}
-
-/// When, how much, how soon.
-fn next_growth(next: NextGrowth) -> String {
-    let eta =
-        next.eta.map_or_else(String::new, |eta| format!(", in {} at the present rate", human::span(eta)));
-    format!(
-        "at {} live entries: a new table of {}, {} more than now while both are held{eta}",
-        human::count(next.at_live),
-        human::bytes(next.new_table),
-        human::bytes(next.peak_extra)
-    )
 }
 
 /// The call stack of its largest growth.

@@ -79,7 +79,7 @@ pub fn rss(memory: &Memory) -> String {
             human::bytes(rss),
             human::share(rss.0, limit.0),
             human::bytes(limit),
-            human::bytes(limit.less(rss))
+            human::bytes(memory.headroom.unwrap_or_else(|| limit.less(rss)))
         ),
     }
 }

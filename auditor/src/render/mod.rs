@@ -12,6 +12,7 @@ pub mod headline;
 pub mod human;
 mod json;
 pub mod look;
+pub mod outlook;
 pub mod phrases;
 pub mod style;
 pub mod text;

@@ -20,6 +20,7 @@ use crate::probes::kernel::Kernel;
 use crate::recording;
 use crate::target::memory::LiveMemory;
 use crate::target::own::Own;
+use crate::target::pressure::Scarcity;
 use crate::target::process::{Identity, Process};
 use crate::target::usage::Usage;
 
@@ -42,6 +43,7 @@ pub struct Live {
     pub(super) sampler: Sampler,
     stacks: Stacks,
     usage: Option<Usage>,
+    scarcity: Scarcity,
     own: Option<Own>,
     pub(super) order: Order<Fact>,
     pub(super) audit: Audit,
@@ -66,6 +68,7 @@ struct Told {
     hits: BTreeMap<u32, u64>,
     lost: BTreeMap<&'static str, u64>,
     memory: Option<fact::Memory>,
+    pressure: Option<fact::Pressure>,
 }
 
 /// What a live target is made of.
@@ -105,6 +108,7 @@ impl Live {
         Self {
             stacks: Stacks::new(pid),
             usage: Usage::open(pid).map_err(|error| log::warn!("{pid:?}: {error}")).ok(),
+            scarcity: Scarcity::of(pid),
             own: Own::open().map_err(|error| log::warn!("own cost: {error}")).ok(),
             process: parts.process,
             memory: parts.memory,
@@ -254,6 +258,7 @@ impl Live {
             }
         }
         self.tell_memory();
+        self.tell_pressure();
         self.tell_hits();
         self.tell_losses();
         let Some(own) = self.own.as_ref().and_then(|own| own.read().ok()) else { return };
@@ -266,6 +271,13 @@ impl Live {
         if self.told.memory.as_ref() != Some(&memory) {
             self.told.memory = Some(memory.clone());
             self.tell(What::Memory(memory));
+        }
+    }
+
+    fn tell_pressure(&mut self) {
+        let pressure = self.scarcity.read();
+        if self.told.pressure.replace(pressure) != Some(pressure) {
+            self.tell(What::Pressure(pressure));
         }
     }
 

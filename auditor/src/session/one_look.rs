@@ -18,6 +18,7 @@ use crate::runtimes::LayoutError;
 use crate::runtimes::census::Census;
 use crate::target::memory::LiveMemory;
 use crate::target::own::Own;
+use crate::target::pressure::Scarcity;
 use crate::target::usage::Usage;
 
 /// A map that is written just when it is read may look wrong for a moment, and one that is listed may
@@ -100,6 +101,7 @@ impl Look {
             Ok(memory) => self.tell(What::Memory(memory)),
             Err(error) => log::warn!("{error}: its RSS is not known"),
         }
+        self.tell(What::Pressure(Scarcity::of(self.opened.process.pid()).read()));
         if let Ok(own) = Own::open().and_then(|own| own.read()) {
             self.tell(What::Cost(Cost { agent_cpu: own.cpu, agent_rss: own.rss, bpf_memory: Bytes(0) }));
         }

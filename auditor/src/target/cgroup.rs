@@ -26,9 +26,12 @@ struct Mount {
     version: Version,
 }
 
+/// Which kind of hierarchy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Version {
+pub enum Version {
+    /// A hierarchy for each controller.
     One,
+    /// One for all.
     Two,
 }
 
@@ -44,7 +47,24 @@ impl Version {
 /// The memory limits of one process, kept open.
 #[derive(Debug, Default)]
 pub struct Limits {
-    files: Vec<File>,
+    groups: Vec<Group>,
+}
+
+/// A group that may limit the memory of its tasks.
+#[derive(Debug)]
+pub struct Group {
+    /// Where it is.
+    pub place: PathBuf,
+    /// In which hierarchy.
+    pub version: Version,
+    limit: File,
+}
+
+impl Group {
+    fn open((place, version): (PathBuf, Version)) -> Option<Self> {
+        let limit = File::open(place.join(version.limit_file())).ok()?;
+        Some(Self { place, version, limit })
+    }
 }
 
 impl Limits {
@@ -60,14 +80,21 @@ impl Limits {
     #[must_use]
     pub fn of(root: &Path, cgroup: &str) -> Self {
         let mountinfo = std::fs::read_to_string(root.join("self/mountinfo")).unwrap_or_default();
-        let candidates = limit_files(&parse_mounts(&mountinfo), cgroup);
-        Self { files: candidates.iter().filter_map(|path| File::open(path).ok()).collect() }
+        let groups = groups(&parse_mounts(&mountinfo), cgroup);
+        Self { groups: groups.into_iter().filter_map(Group::open).collect() }
     }
 
     /// The smallest limit now; `None`: there is none.
     #[must_use]
     pub fn smallest(&self) -> Option<Bytes> {
-        self.files.iter().filter_map(read_limit).min()
+        self.groups.iter().filter_map(|group| read_limit(&group.limit)).min()
+    }
+
+    /// The group with the smallest limit; without a limit, the process's own.
+    #[must_use]
+    pub fn binding(&self) -> Option<&Group> {
+        let limited = self.groups.iter().filter_map(|group| Some((read_limit(&group.limit)?, group)));
+        limited.min_by_key(|(limit, _)| *limit).map(|(_, group)| group).or(self.groups.first())
     }
 }
 
@@ -101,11 +128,11 @@ fn parse_mount(line: &str) -> Option<Mount> {
     Some(Mount { root: mount.next()?, at: mount.next()?, version })
 }
 
-/// Every file that may hold a limit for a process with this `/proc/PID/cgroup`.
-fn limit_files(mounts: &[Mount], cgroup: &str) -> Vec<PathBuf> {
+/// Every group that may limit a process with this `/proc/PID/cgroup`.
+fn groups(mounts: &[Mount], cgroup: &str) -> Vec<(PathBuf, Version)> {
     mounts
         .iter()
-        .filter_map(|mount| Some(limits_below(mount, &path_in(cgroup, mount.version)?)))
+        .filter_map(|mount| Some(groups_above(mount, &path_in(cgroup, mount.version)?)))
         .flatten()
         .collect()
 }
@@ -124,12 +151,12 @@ fn path_in(cgroup: &str, version: Version) -> Option<PathBuf> {
 }
 
 /// From the process's group up to where the hierarchy is mounted.
-fn limits_below(mount: &Mount, path: &Path) -> Vec<PathBuf> {
+fn groups_above(mount: &Mount, path: &Path) -> Vec<(PathBuf, Version)> {
     // `/../x` is a group outside of our cgroup namespace: not seen from here.
     let outside = path.components().any(|component| component == Component::ParentDir);
     let Some(below) = path.strip_prefix(&mount.root).ok().filter(|_| !outside) else { return Vec::new() };
     let levels = below.ancestors().take(LEVELS);
-    levels.map(|level| mount.at.join(level).join(mount.version.limit_file())).collect()
+    levels.map(|level| (mount.at.join(level), mount.version)).collect()
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod memory;
 pub mod module;
 pub mod own;
 pub mod pidfd;
+pub mod pressure;
 pub mod proc;
 pub mod process;
 pub mod symbolise;

@@ -345,6 +345,8 @@ pub struct Next {
     pub at_live: u64,
     /// How large they are.
     pub tables: Bytes,
+    /// Slots of all its tables once it has grown.
+    pub slots: u64,
 }
 
 /// How far an evacuation is.

@@ -11,9 +11,13 @@ use serde::{Deserialize, Serialize};
 use super::fact::{Ended, HookState};
 use super::unit::{Address, Bytes, Nanos, Pid};
 
+mod forecast;
 mod gc;
+mod pressure;
 
+pub use forecast::{Forecast, Misses, NextGrowth, Upcoming};
 pub use gc::{Gc, Pauses, SizeClass};
+pub use pressure::Pressure;
 
 /// Name and version of this format.
 pub const SCHEMA: &str = "auditor.report/1";
@@ -43,6 +47,8 @@ pub struct Report {
     pub populations: Vec<Population>,
     /// Growths, in the order in which they started.
     pub episodes: Vec<Episode>,
+    /// How well growths were foretold.
+    pub forecast: Forecast,
     /// The garbage collector; `null` where the target has none.
     pub gc: Option<Gc>,
     /// What the rules found.
@@ -119,6 +125,10 @@ pub struct Memory {
     pub limit: Option<Bytes>,
     /// Swapped out.
     pub swap: Option<Bytes>,
+    /// How much more it can hold before it is killed or the host swaps.
+    pub headroom: Option<Bytes>,
+    /// How scarce memory is; `null`: not read.
+    pub pressure: Option<Pressure>,
     /// Adds up to `rss.last`; the last row is `unexplained`.
     pub ladder: Vec<Rung>,
 }
@@ -315,19 +325,6 @@ pub struct Evacuation {
     pub in_progress: bool,
     /// How long nothing has moved; `null` when it is not in progress.
     pub stalled_for: Option<Nanos>,
-}
-
-/// What the next growth needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NextGrowth {
-    /// With how many live entries it grows.
-    pub at_live: u64,
-    /// The new table.
-    pub new_table: Bytes,
-    /// What is held on top of today's memory while old and new coexist.
-    pub peak_extra: Bytes,
-    /// When, at the measured rate.
-    pub eta: Option<Nanos>,
 }
 
 /// Maps that are not listed one by one.

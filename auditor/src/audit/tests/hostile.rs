@@ -47,7 +47,7 @@ fn shape() -> BoxedStrategy<Shape> {
         evacuation,
         counted,
         dropped,
-        next: sizes.4.map(|tables| Next { at_live: sizes.0, tables }),
+        next: sizes.4.map(|tables| Next { at_live: sizes.0, tables, slots: sizes.1 }),
     });
     shape.boxed()
 }

@@ -159,3 +159,15 @@ pub(super) fn anon(bytes: u64) -> What {
 pub(super) fn memory(anon: u64) -> What {
     What::Memory(Memory { anon: Bytes(anon), ..Memory::default() })
 }
+
+/// A map as the report lists it.
+pub(crate) fn listed(address: u64) -> Map {
+    let what = What::Look(Look {
+        map: Address(address),
+        occasion: Occasion::AtAttach,
+        runtime: "demo".to_owned(),
+        shape: shape(0x10, 1000, 3),
+        name: None,
+    });
+    only_map(&told(under_way(), [(1, what)])).clone()
+}

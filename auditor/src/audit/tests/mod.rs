@@ -12,7 +12,7 @@ mod growths;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
-mod made;
+pub(super) mod made;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::page::{Page, named, said};
 use crate::audit::report::Report;
 use crate::render::style::Tone;
-use crate::render::{escape, headline, human, look, phrases};
+use crate::render::{escape, headline, human, look, outlook, phrases};
 
 /// Runtimes that are named.
 const RUNTIMES: usize = 4;
@@ -47,10 +47,18 @@ pub(super) fn headline(report: &Report, page: &mut Page) {
     if let Some(garbage) = look::garbage(report) {
         page.paragraph(Tone::Normal, &garbage);
     }
-    if let Some(limit) = report.memory.limit {
-        let left = report.memory.rss.last.map(|last| human::bytes(limit.less(last)));
-        let left = left.map_or_else(String::new, |left| format!(", {left} above RSS now"));
-        page.paragraph(Tone::Normal, &format!("The memory limit is {}{left}.", human::bytes(limit)));
+    to_come(report, page);
+}
+
+/// What is left, and what does not fit.
+fn to_come(report: &Report, page: &mut Page) {
+    // One look says what is left with RSS.
+    let left = outlook::headroom(report).filter(|_| !phrases::is_one_look(report));
+    let left = left.map(|left| (Tone::Normal, left));
+    let scarce = outlook::scarcity(report).map(|scarce| (Tone::Warn, scarce));
+    let too_large = outlook::first_that_does_not_fit(report).map(|growth| (Tone::Warn, growth));
+    for (tone, sentence) in [left, scarce, too_large].into_iter().flatten() {
+        page.paragraph(tone, &sentence);
     }
 }
 
@@ -61,4 +69,5 @@ pub(super) fn look(report: &Report, page: &mut Page) {
     for sentence in look::together(report).into_iter().chain(look::garbage(report)) {
         page.paragraph(Tone::Normal, &sentence);
     }
+    to_come(report, page);
 }

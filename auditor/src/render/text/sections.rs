@@ -8,7 +8,7 @@ use crate::audit::fact::GrowthKind;
 use crate::audit::report::{Episode, Finding, Report};
 use crate::render::columns::episodes;
 use crate::render::style::Tone;
-use crate::render::{human, phrases};
+use crate::render::{human, outlook, phrases};
 
 /// One part.
 type Section = fn(&Report, &mut Page);
@@ -24,6 +24,7 @@ const AUDIT: &[Section] = &[
     maps::populations,
     maps::garbage,
     growths,
+    next_growths,
     memory::collector,
     memory::syscalls,
     events,
@@ -40,6 +41,7 @@ const LOOK: &[Section] = &[
     maps::populations,
     maps::garbage,
     memory::ladder,
+    next_growths,
     memory::collector,
     maps::closer,
     trust::trust,
@@ -91,6 +93,24 @@ fn growths(report: &Report, page: &mut Page) {
             let when = human::offset(&report.window, episode.start);
             page.labelled(&when, Tone::Normal, &format!("because {}", said(cause)));
         }
+    }
+}
+
+/// The next ones, and how far such a list can be trusted.
+fn next_growths(report: &Report, page: &mut Page) {
+    let forecast = &report.forecast;
+    if forecast.growths.is_empty() {
+        return;
+    }
+    page.heading("Next growths (what each holds on top while old and new tables are there)");
+    for growth in forecast.growths.iter().take(ROWS) {
+        let (when, what) = outlook::growth(report, growth);
+        let tone = if growth.fits == Some(false) { Tone::Warn } else { Tone::Normal };
+        page.labelled(&when, tone, &what);
+    }
+    page.and_more(forecast.growths.len(), "growth");
+    if let Some(record) = outlook::record(forecast) {
+        page.indented(Tone::Quiet, &record);
     }
 }
 

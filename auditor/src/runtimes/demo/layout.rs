@@ -135,7 +135,7 @@ impl Table {
             true => (live, self.log2),
             false => (most_live(self.log2).max(live), self.log2 + 1),
         };
-        (log2 <= LOG2_MOST).then(|| Next { at_live, tables: Bytes(array_bytes(log2)) })
+        (log2 <= LOG2_MOST).then(|| Next { at_live, tables: Bytes(array_bytes(log2)), slots: SLOTS << log2 })
     }
 
     /// Places for an entry, overflow buckets included.
@@ -353,14 +353,17 @@ pub(crate) mod tests {
     #[test]
     fn the_next_table_is_for_twice_the_buckets_or_for_as_many_when_overflow_is_too_much() {
         let table = Table { address: 8, log2: 5, overflow: 31, bytes: 0 };
-        let next = |at_live, buckets| Some(Next { at_live, tables: Bytes(buckets * BUCKET) });
-        assert_eq!(table.next(7), next(208, 64 + 4));
-        assert_eq!(table.next(210), next(210, 64 + 4), "it waits for the end of an evacuation");
+        let next = |at_live, buckets: u64, spare| {
+            let tables = Bytes((buckets + spare) * BUCKET);
+            Some(Next { at_live, tables, slots: 8 * buckets })
+        };
+        assert_eq!(table.next(7), next(208, 64, 4));
+        assert_eq!(table.next(210), next(210, 64, 4), "it waits for the end of an evacuation");
         let chained = Table { overflow: 32, ..table };
-        assert_eq!(chained.next(7), next(7, 32 + 2));
-        assert_eq!(chained.next(208), next(208, 64 + 4));
-        assert_eq!(Table { log2: 0, ..table }.next(0), next(0, 1), "as many overflow buckets as buckets");
-        assert_eq!(Table { log2: 0, overflow: 0, ..table }.next(3), next(8, 2));
+        assert_eq!(chained.next(7), next(7, 32, 2));
+        assert_eq!(chained.next(208), next(208, 64, 4));
+        assert_eq!(Table { log2: 0, ..table }.next(0), next(0, 1, 0), "as many overflow buckets as buckets");
+        assert_eq!(Table { log2: 0, overflow: 0, ..table }.next(3), next(8, 2, 0));
         assert_eq!(Table { log2: LOG2_MOST, ..table }.next(3), None);
         assert_eq!(Table::default().next(0), None);
     }
@@ -381,7 +384,7 @@ pub(crate) mod tests {
             evacuation: Some(Progress { moved: 7, total: 16 }),
             counted: Some(Counted { insert: 120, delete: 10, grow: 8, evacuate: 22 }),
             dropped: false,
-            next: Some(Next { at_live: 208, tables: Bytes((64 + 4) * 144) }),
+            next: Some(Next { at_live: 208, tables: Bytes((64 + 4) * 144), slots: 512 }),
         };
         assert_eq!(shape, expected);
     }

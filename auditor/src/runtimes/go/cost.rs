@@ -111,21 +111,29 @@ impl Costs {
             true => (live, shift),
             false => (most.max(live), shift + 1),
         };
-        Some(Next { at_live, tables: Bytes(self.bucket_array(known, shift)?) })
+        Some(Next { at_live, tables: Bytes(self.bucket_array(known, shift)?), slots: SLOTS << shift })
     }
 
     /// The growth that follows on the tables of a map: a lone group becomes a table of two, a lone table
-    /// doubles until it is full, and full ones split in two. Of several that is not one moment, as each splits
-    /// when it is full itself: it is when the map has as many entries as its tables take (`growToTable`,
-    /// src/internal/runtime/maps/map.go; `rehash`, table.go).
+    /// doubles until it is full, and full ones split in two (`growToTable`, src/internal/runtime/maps/map.go;
+    /// `rehash`, table.go). Of several that is not one moment, as each splits when it is full itself, and some
+    /// are before others: they are taken to be on the way from 2^n to 2^(n + 1), whichever n is nearest, and
+    /// the moment is that in which 2^n would all be full. `most`: entries that fit before all are.
     #[must_use]
     pub fn next_swiss(&self, known: &Known, tables: u64, (capacity, most): (u64, u64)) -> Option<Next> {
-        let new = match tables {
-            0 => self.table(known, 2)?,
-            1 if capacity < FULL_TABLE => self.table(known, capacity.checked_mul(2)? / SLOTS)?,
-            _ => Bytes(self.table(known, FULL_TABLE / SLOTS)?.0.checked_mul(tables.checked_mul(2)?)?),
-        };
-        Some(Next { at_live: most, tables: new })
+        if capacity < FULL_TABLE {
+            let slots = capacity.checked_mul(2)?;
+            return Some(Next { at_live: most, tables: self.table(known, slots / SLOTS)?, slots });
+        }
+        let before = nearest_power(tables)?;
+        let after = before.checked_mul(2)?;
+        let new = after.checked_sub(tables)?.checked_mul(2)?;
+        let at_live = u128::from(most) * u128::from(before) / u128::from(tables);
+        Some(Next {
+            at_live: u64::try_from(at_live).ok()?,
+            tables: Bytes(self.table(known, FULL_TABLE / SLOTS)?.0.checked_mul(new)?),
+            slots: after.checked_mul(FULL_TABLE)?,
+        })
     }
 
     /// `makemap` (src/runtime/map.go).
@@ -148,6 +156,14 @@ impl Costs {
         let directory = self.sizes.object(tables.checked_mul(8)?, false)?;
         tables.checked_mul(table)?.checked_add(directory)
     }
+}
+
+/// The power of two that a number is nearest to, by their ratio; `None`: there is none.
+fn nearest_power(number: u64) -> Option<u64> {
+    let below = 1_u64.checked_shl(number.checked_ilog2()?)?;
+    // More than the square root of two times the one below.
+    let is_past = u128::from(number).pow(2) > 2 * u128::from(below).pow(2);
+    if is_past { below.checked_mul(2) } else { Some(below) }
 }
 
 #[cfg(test)]
@@ -210,11 +226,19 @@ mod tests {
         let (known, costs) = (ints(Kind::Bucket), costs(23, Kind::Bucket));
         let next = |shift, counts| costs.next_classic(&known, shift, counts).unwrap();
         let array = |shift| Bytes(costs.bucket_array(&known, shift).unwrap());
-        assert_eq!(next(0, (3, 0)), Next { at_live: 8, tables: array(1) });
-        assert_eq!(next(10, (3, 0)), Next { at_live: 6656, tables: array(11) });
-        assert_eq!(next(10, (7000, 0)), Next { at_live: 7000, tables: array(11) }, "it evacuates");
-        assert_eq!(next(10, (3, 1024)), Next { at_live: 3, tables: array(10) });
-        assert_eq!(next(20, (3, 1 << 15)), Next { at_live: 3, tables: array(20) }, "a count of 16 bits");
+        assert_eq!(next(0, (3, 0)), Next { at_live: 8, tables: array(1), slots: 16 });
+        assert_eq!(next(10, (3, 0)), Next { at_live: 6656, tables: array(11), slots: 1 << 14 });
+        assert_eq!(
+            next(10, (7000, 0)),
+            Next { at_live: 7000, tables: array(11), slots: 1 << 14 },
+            "it evacuates"
+        );
+        assert_eq!(next(10, (3, 1024)), Next { at_live: 3, tables: array(10), slots: 1 << 13 });
+        assert_eq!(
+            next(20, (3, 1 << 15)),
+            Next { at_live: 3, tables: array(20), slots: 1 << 23 },
+            "a count of 16 bits"
+        );
         let older = Costs::of(Release { major: 1, minor: 21 }, Kind::Bucket);
         assert_eq!(older.next_classic(&known, 10, (3, 0)).unwrap().at_live, 6144);
         assert_eq!(costs.next_classic(&known, LARGEST_SHIFT, (3, 0)), None);
@@ -225,12 +249,15 @@ mod tests {
         let (known, costs) = (ints(Kind::Swiss), costs(27, Kind::Swiss));
         let next = |tables, counts| costs.next_swiss(&known, tables, counts).unwrap();
         let of_groups = |groups| costs.table(&known, groups).unwrap();
-        assert_eq!(next(0, (8, 8)), Next { at_live: 8, tables: of_groups(2) });
-        assert_eq!(next(1, (16, 14)), Next { at_live: 14, tables: of_groups(4) });
-        let split = Bytes(2 * of_groups(128).0);
-        assert_eq!(next(1, (1024, 896)), Next { at_live: 896, tables: split });
-        assert_eq!(next(4, (4096, 3584)), Next { at_live: 3584, tables: Bytes(4 * split.0) });
+        assert_eq!(next(0, (8, 8)), Next { at_live: 8, tables: of_groups(2), slots: 16 });
+        assert_eq!(next(1, (16, 14)), Next { at_live: 14, tables: of_groups(4), slots: 32 });
+        let splits = |count: u64| Bytes(count * 2 * of_groups(128).0);
+        assert_eq!(next(1, (1024, 896)), Next { at_live: 896, tables: splits(1), slots: 2048 });
+        assert_eq!(next(4, (4096, 3584)), Next { at_live: 3584, tables: splits(4), slots: 8192 });
+        assert_eq!(next(5, (5120, 4480)), Next { at_live: 3584, tables: splits(3), slots: 8192 });
+        assert_eq!(next(6, (6144, 5376)), Next { at_live: 7168, tables: splits(10), slots: 16_384 });
         assert_eq!(costs.next_swiss(&known, u64::MAX, (1 << 20, 5)), None);
+        assert_eq!(costs.next_swiss(&known, 0, (1 << 20, 5)), None);
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use auditor::audit::fact::{GrowthKind, HookState};
 use auditor::audit::report::{
-    Auditor, Calls, Confidence, Cost, Coverage, Episode, Evacuation, Events, Finding, Gc, Growths, Host,
-    Madvise, Map, MapBytes, Memory, NextGrowth, Origin, Pauses, Population, PopulationBytes, Probe, Report,
-    Rss, Rung, Runtime, SCHEMA, Severity, SizeClass, Syscalls, Tables, Target, Window,
+    Auditor, Calls, Confidence, Cost, Coverage, Episode, Evacuation, Events, Finding, Forecast, Gc, Growths,
+    Host, Madvise, Map, MapBytes, Memory, Misses, NextGrowth, Origin, Pauses, Population, PopulationBytes,
+    Pressure, Probe, Report, Rss, Rung, Runtime, SCHEMA, Severity, SizeClass, Syscalls, Tables, Target,
+    Upcoming, Window,
 };
 use auditor::audit::unit::{Address, Bytes, Nanos, Pid};
 
@@ -50,12 +51,20 @@ pub(crate) fn empty() -> Report {
             wall_start: text("2026-03-01T12:03:04Z"),
             ended: None,
         },
-        memory: Memory { rss: Rss::default(), limit: None, swap: None, ladder: vec![] },
+        memory: Memory {
+            rss: Rss::default(),
+            limit: None,
+            swap: None,
+            headroom: None,
+            pressure: None,
+            ladder: vec![],
+        },
         syscalls: Some(Syscalls::default()),
         events: Events::default(),
         maps: vec![],
         populations: vec![],
         episodes: vec![],
+        forecast: Forecast::default(),
         gc: None,
         findings: vec![],
         coverage: Coverage {
@@ -113,6 +122,38 @@ pub(crate) fn growths(first: u64, double: u64, same_size: u64) -> Growths {
     Growths { first: Some(first), double: Some(double), same_size: Some(same_size), shrink, split, other }
 }
 
+fn pressure() -> Pressure {
+    Pressure {
+        charged: Some(mib(3_040)),
+        reclaimable: Some(mib(100)),
+        max: Some(mib(4_000)),
+        peak: Some(mib(3_400)),
+        max_events: Some(0),
+        oom_kills: Some(0),
+        some: Some(Nanos(40 * MILLISECOND)),
+        full: Some(Nanos(0)),
+        of_group: true,
+        ..Pressure::default()
+    }
+}
+
+fn forecast() -> Forecast {
+    let misses =
+        |growths, median_permille, worst_permille| Some(Misses { growths, median_permille, worst_permille });
+    let growth = Upcoming {
+        map: Address(0x7f3a_1000_0040),
+        eta: Some(Nanos(245 * SECOND)),
+        peak_extra: mib(1528),
+        fits: Some(false),
+    };
+    Forecast {
+        growths: vec![growth],
+        at_live: misses(3, 0, 0),
+        new_table: misses(3, 0, 0),
+        eta: misses(2, 31, 64),
+    }
+}
+
 /// The map of the incident: it doubled, and its evacuation is half done.
 fn sessions() -> Map {
     Map {
@@ -148,6 +189,9 @@ fn sessions() -> Map {
             at_live: 3_407_873,
             new_table: mib(1528),
             peak_extra: mib(1528),
+            capacity: 8_388_608,
+            eta_least: Some(Nanos(61_000 * MILLISECOND)),
+            eta_most: None,
             eta: Some(Nanos(245 * SECOND)),
         }),
         verdict: Some(text("not by itself: the old table goes when writes have moved the rest")),
@@ -351,6 +395,8 @@ pub(crate) fn rich() -> Report {
             },
             limit: Some(mib(4_000)),
             swap: Some(Bytes(0)),
+            headroom: Some(mib(1_060)),
+            pressure: Some(pressure()),
             ladder: ladder(),
         },
         syscalls: Some(syscalls()),
@@ -379,6 +425,7 @@ pub(crate) fn rich() -> Report {
             over_presized: None,
         }],
         episodes: episodes(),
+        forecast: forecast(),
         gc: Some(gc()),
         findings: findings(),
         coverage: coverage(),
@@ -434,7 +481,10 @@ fn hostile_map(address: u64) -> Map {
             at_live: u64::MAX,
             new_table: Bytes(u64::MAX),
             peak_extra: Bytes(u64::MAX),
+            capacity: u64::MAX,
             eta: Some(Nanos(u64::MAX)),
+            eta_least: Some(Nanos(0)),
+            eta_most: Some(Nanos(u64::MAX)),
         }),
         verdict: Some(endless),
         ..unknown_map(address)
@@ -466,6 +516,8 @@ pub(crate) fn hostile() -> Report {
             rss: Rss { first: most, last: most, peak: most, peak_at: Some(Nanos(u64::MAX)) },
             limit: most,
             swap: most,
+            headroom: most,
+            pressure: None,
             ladder: vec![Rung { name: endless.clone(), bytes: Bytes(u64::MAX) }; 50],
         },
         syscalls: Some(Syscalls {
