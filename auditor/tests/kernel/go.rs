@@ -18,6 +18,11 @@ const MISSED: u64 = 4;
 /// Without symbols the runtime's variables cannot be told from the program's, and a left-over in one may lead to a map
 /// of a crowd, or to some of them. One in so many was seen to go astray so.
 const ASTRAY: u64 = 50;
+/// While a map is made the runtime may make something for itself, and on a busy machine it does in one program of
+/// ten: up to 336 bytes were seen. It is not made each time.
+const OF_THE_RUNTIME: u64 = 512;
+const DISTURBED: &str = ", or the runtime made something meanwhile";
+const TRIES: usize = 4;
 /// Small maps of the runtime and the libraries: up to 25 were seen.
 const OTHERS: u64 = 200;
 
@@ -56,7 +61,8 @@ fn differences(truth: &Value, report: &Value) -> Vec<String> {
     }
     let (allocated, heap) = (number(report, "/bytes/allocated"), number(truth, "/heap_bytes"));
     if heap > 0 && allocated.abs_diff(heap) > SLACK {
-        found.push(format!("{name}: {allocated} bytes and HeapAlloc grew by {heap}"));
+        let few = if heap.wrapping_sub(allocated) <= OF_THE_RUNTIME { DISTURBED } else { "" };
+        found.push(format!("{name}: {allocated} bytes and HeapAlloc grew by {heap}{few}"));
     }
     // Nothing tells the type of a map that nothing holds, if its table does not.
     let is_candidate = || report["type"].is_null() && rows(report, "/candidates").contains(&truth["type"]);
@@ -130,28 +136,40 @@ fn missing_on_a_stack(truth: &Value, report: &Value) -> Option<String> {
 #[ignore = "needs root: cargo xtask test"]
 fn a_census_finds_every_map_and_says_what_the_program_says() {
     each_build(&toolchains(), |go, variant| {
-        let scene = Scene::new();
-        let program = Program::start(&scene, &go.build(variant), &["shapes"]);
-        let report = census(&scene, program.pid());
-        let maps = by_address(&report);
         let mut found = Vec::new();
-        for truth in rows(&program.truth, "/maps") {
-            let (name, owner) = (text(truth, "/name"), text(truth, "/owner"));
-            let Some(map) = maps.get(text(truth, "/address")) else {
-                found.push(format!("{name} was not found"));
-                continue;
-            };
-            found.extend(differences(truth, map));
-            if misnamed(owner, &map["owner"], variant) {
-                found.push(format!("{name}: held by {} and not {owner}", map["owner"]));
+        for _ in 0..TRIES {
+            let scene = Scene::new();
+            let program = Program::start(&scene, &go.build(variant), &["shapes"]);
+            let report = census(&scene, program.pid());
+            found = differences_in_all(&program.truth, &report, variant);
+            if found.iter().any(|what| !what.ends_with(DISTURBED)) || found.is_empty() {
+                break;
             }
         }
-        let small = rows(&program.truth, "/populations").iter();
-        found.extend(small.flat_map(|truth| miscounted(truth, &report, variant)));
-        found.extend(lost(&program.truth, &report));
-        found.extend(missing_on_a_stack(&program.truth, &report));
         found
     });
+}
+
+/// What differs between what a program says of itself and the report.
+fn differences_in_all(truth: &Value, report: &Value, variant: Variant) -> Vec<String> {
+    let maps = by_address(report);
+    let mut found = Vec::new();
+    for truth in rows(truth, "/maps") {
+        let (name, owner) = (text(truth, "/name"), text(truth, "/owner"));
+        let Some(map) = maps.get(text(truth, "/address")) else {
+            found.push(format!("{name} was not found"));
+            continue;
+        };
+        found.extend(differences(truth, map));
+        if misnamed(owner, &map["owner"], variant) {
+            found.push(format!("{name}: held by {} and not {owner}", map["owner"]));
+        }
+    }
+    let small = rows(truth, "/populations").iter();
+    found.extend(small.flat_map(|truth| miscounted(truth, report, variant)));
+    found.extend(lost(truth, report));
+    found.extend(missing_on_a_stack(truth, report));
+    found
 }
 
 /// Follows a program while it does something, and gives its answers and the last report.

@@ -77,7 +77,8 @@ impl<'a> Terminal<'a> {
     fn assert_restored(&self) {
         wait_until("the screen is given back", PATIENCE, || !self.is_taken());
         assert_eq!(self.tmux(&["display-message", "-p", "#{cursor_flag}"]).trim(), "1", "the cursor is gone");
-        self.run("clear; stty -a | tr ';' '\\n' | grep -c -e '-icanon' -e '-echo '; echo over");
+        // What is typed is shown, too, before it is cleared.
+        self.run("clear; stty -a | tr ';' '\\n' | grep -c -e '-icanon' -e '-echo '; echo o''ver");
         self.wait_to_show("over\n");
         let shown = self.shown();
         assert!(shown.lines().any(|line| line == "0"), "{shown}");

@@ -108,7 +108,9 @@ impl Go {
 
     /// A profile of map-heavy work.
     fn profile(&self, plain: &Path) -> PathBuf {
-        let profile = plain.with_extension("pprof");
+        let mut profile = plain.as_os_str().to_owned();
+        profile.push(".pprof");
+        let profile = PathBuf::from(profile);
         if !profile.is_file() {
             let scene = Scene::new();
             let mut program = Program::start(&scene, plain, &["grow"]);

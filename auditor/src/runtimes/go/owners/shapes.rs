@@ -50,13 +50,43 @@ struct Parts {
 
 /// An object that may be one or many of a struct.
 struct Unknown<'a> {
-    /// Its first bytes.
-    bytes: Vec<u8>,
+    /// Its first bytes, and those around the pointer: of an array that entries are being moved out of, the
+    /// first elements are empty.
+    windows: [Window; 2],
     /// Which of its first words are pointers, if that is known.
     pointers: Option<Vec<bool>>,
     /// Where a pointer is, and what it leads to.
     offset: u64,
     found: Found<'a>,
+}
+
+/// Bytes of an object, and where in it they begin.
+#[derive(Debug, Default)]
+struct Window {
+    from: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    fn word(&self, offset: u64) -> Option<u64> {
+        let tail = self.bytes.get(usize::try_from(offset.checked_sub(self.from)?).ok()?..)?;
+        tail.first_chunk().map(|word| u64::from_le_bytes(*word))
+    }
+
+    /// The values of that size that lie in it whole, as far as they are looked at; the first one in any case.
+    fn values(&self, size: u64) -> std::ops::Range<u64> {
+        let size = size.max(1);
+        let first = self.from.div_ceil(size);
+        let end = (self.from + self.bytes.len() as u64) / size;
+        let least = if self.from == 0 { 1 } else { first };
+        first..end.clamp(least, first + VALUES)
+    }
+}
+
+impl Unknown<'_> {
+    fn word(&self, offset: u64) -> Option<u64> {
+        self.windows.iter().find_map(|window| window.word(offset))
+    }
 }
 
 /// How many of a struct an object is thought to be.
@@ -107,8 +137,10 @@ impl Shapes {
         offset: u64,
         found: Found<'_>,
     ) -> Result<Content, usize> {
-        let (bytes, pointers) = (scene.bytes(object).ok_or(0_usize)?, scene.pointers(object));
-        let unknown = Unknown { bytes, pointers, offset, found };
+        let first = Window { from: 0, bytes: scene.bytes(object).ok_or(0_usize)? };
+        let around =
+            if offset < first.bytes.len() as u64 { Window::default() } else { around(scene, object, offset) };
+        let unknown = Unknown { windows: [first, around], pointers: scene.pointers(object), offset, found };
         let same = self.by_size.get(&object.size).cloned().unwrap_or_default();
         let (is_many, (one, is_generic)) = match self.only(same, scene, &unknown, Count::One) {
             Ok(one) => (false, one),
@@ -217,7 +249,7 @@ impl Parts {
         let does = match (leaf.kind, within - begin) {
             (Kind::UnsafePointer, 0) => return Leads::Perhaps,
             (Kind::Interface { has_methods }, WORD) => {
-                let of = word(&unknown.bytes, offset - WORD);
+                let of = unknown.word(offset - WORD);
                 let of = of.and_then(|word| scene.dynamic_type(word, has_methods));
                 let kind = of.and_then(|at| Some((at, scene.pointed(at)?)));
                 kind.is_some_and(|(at, kind)| leads_to(kind, at, unknown.found))
@@ -247,11 +279,10 @@ impl Parts {
 
     /// Whether the bytes can be one or more of these.
     fn is_sound(&self, scene: &Scene<'_>, unknown: &Unknown<'_>) -> bool {
-        let bytes = &unknown.bytes;
-        let values = (bytes.len() as u64).checked_div(self.size).unwrap_or(0).clamp(1, VALUES);
-        (0..values).all(|value| {
+        let mut values = unknown.windows.iter().flat_map(|window| window.values(self.size));
+        values.all(|value| {
             let begin = value * self.size;
-            self.leaves.iter().all(|(offset, leaf)| can_be(scene, leaf, bytes, begin + offset))
+            self.leaves.iter().all(|(offset, leaf)| can_be(scene, leaf, unknown, begin + offset))
         })
     }
 }
@@ -276,15 +307,15 @@ fn leads_to(kind: Kind, at: Address, found: Found<'_>) -> bool {
 }
 
 /// Whether the bytes at an offset can be such a leaf. Where there are no bytes, it can.
-fn can_be(scene: &Scene<'_>, leaf: &Type, bytes: &[u8], offset: u64) -> bool {
-    let Some(first) = word(bytes, offset) else { return true };
-    let second = word(bytes, offset + 8).unwrap_or(0);
+fn can_be(scene: &Scene<'_>, leaf: &Type, unknown: &Unknown<'_>, offset: u64) -> bool {
+    let Some(first) = unknown.word(offset) else { return true };
+    let second = unknown.word(offset + 8).unwrap_or(0);
     match leaf.kind {
         Kind::Pointer(_) | Kind::Chan(_) | Kind::Func | Kind::UnsafePointer => is_pointer(first),
         Kind::Map => first == 0 || scene.nodes.at(first).is_some(),
         Kind::String => is_pointer(first) && second < LONGEST && (second == 0 || first != 0),
         Kind::Slice(_) => {
-            let room = word(bytes, offset + 16).unwrap_or(second);
+            let room = unknown.word(offset + 16).unwrap_or(second);
             is_pointer(first) && second <= room && room < LONGEST && (room == 0 || first != 0)
         }
         Kind::Interface { has_methods } => {
@@ -303,7 +334,32 @@ fn is_pointer(word: u64) -> bool {
     word == 0 || ADDRESSES.contains(&word)
 }
 
-fn word(bytes: &[u8], offset: u64) -> Option<u64> {
-    let tail = bytes.get(usize::try_from(offset).ok()?..)?;
-    tail.first_chunk().map(|word| u64::from_le_bytes(*word))
+/// The bytes of an object around an offset.
+fn around(scene: &Scene<'_>, object: &Object, offset: u64) -> Window {
+    let from = offset.saturating_sub(BYTES / 2) / WORD * WORD;
+    let part = Object { base: object.base + from, size: object.size.saturating_sub(from), ..*object };
+    Window { from, bytes: scene.bytes(&part).unwrap_or_default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_array_the_values_are_looked_at_that_lie_whole_in_what_was_read() {
+        let window = |from, len: usize| Window { from, bytes: vec![7; len] };
+        assert_eq!(window(0, 4096).values(208), 0..16);
+        assert_eq!(window(0, 500).values(208), 0..2);
+        assert_eq!(window(0, 100).values(208), 0..1, "the beginning of one");
+        assert_eq!(window(1000, 1000).values(208), 5..9);
+        assert_eq!(window(1000, 100).values(208), 5..5);
+        assert_eq!(window(1000, 0).values(0), 1000..1000);
+    }
+
+    #[test]
+    fn a_word_is_found_by_its_place_in_the_object() {
+        let window = Window { from: 16, bytes: (0..16).collect() };
+        assert_eq!(window.word(24), Some(0x0f0e_0d0c_0b0a_0908));
+        assert_eq!((window.word(8), window.word(25), window.word(u64::MAX)), (None, None, None));
+    }
 }
