@@ -136,15 +136,22 @@ fn missing_on_a_stack(truth: &Value, report: &Value) -> Option<String> {
 #[ignore = "needs root: cargo xtask test"]
 fn a_census_finds_every_map_and_says_what_the_program_says() {
     each_build(&toolchains(), |go, variant| {
-        let mut found = Vec::new();
-        for _ in 0..TRIES {
+        let look = || {
             let scene = Scene::new();
             let program = Program::start(&scene, &go.build(variant), &["shapes"]);
-            let report = census(&scene, program.pid());
-            found = differences_in_all(&program.truth, &report, variant);
-            if found.iter().any(|what| !what.ends_with(DISTURBED)) || found.is_empty() {
+            differences_in_all(&program.truth, &census(&scene, program.pid()), variant)
+        };
+        let map = |what: &String| what.split(':').next().map(str::to_owned);
+        let mut found = look();
+        for _ in 1..TRIES {
+            if found.is_empty() || found.iter().any(|what| !what.ends_with(DISTURBED)) {
                 break;
             }
+            // What is wrong with a map is so each time.
+            let again = look();
+            let maps: Vec<_> = again.iter().map(map).collect();
+            found.retain(|what| maps.contains(&map(what)));
+            found.extend(again.into_iter().filter(|what| !what.ends_with(DISTURBED)));
         }
         found
     });
