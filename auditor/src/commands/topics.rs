@@ -204,13 +204,15 @@ start and end are nanoseconds of CLOCK_BOOTTIME, wall_start is the clock on the 
     },
     Topic {
         name: "memory",
-        also: &["rss", "ladder", "limit", "swap", "unexplained"],
+        also: &["rss", "ladder", "limit", "swap", "unexplained", "headroom", "pressure"],
         line: "report: RSS over time and what it is made of",
         text: "
 rss has the first, the last and the highest value that was seen. ladder explains rss.last row
 by row and adds up to it; its last row, unexplained, is what no row above accounts for. The
 rows of a managed heap are what its runtime counts, each at most what is left of RSS. limit is
-the smallest memory limit of the target's cgroups; null: none.",
+the smallest memory limit of the target's cgroups; null: none. headroom is how much more fits:
+what that limit leaves, page cache that is given up easily not counted, and no more than the host
+has. pressure is what the cgroup was charged and how long its tasks waited for memory.",
     },
     Topic {
         name: "syscalls",
@@ -238,6 +240,17 @@ Those that wait for the collector come behind those that something leads to, dro
 site is the call stack of a map's largest growth. next_growth says with how many live entries
 it grows, how large the new table is and how much is held on top meanwhile; eta is when, at the
 measured rate. verdict says what will become of its memory.",
+    },
+    Topic {
+        name: "forecast",
+        also: &["eta", "fits", "peak_extra", "at_live", "new_table"],
+        line: "report: the growths to come, and how well those that came were foretold",
+        text: "
+growths lists what is to come: first the maps that are filling, by the time at the rate of
+their last eight looks; then those that would need most. peak_extra is what is held on top while
+old and new tables are both there, fits whether memory.headroom has room for it after those
+before it. at_live, new_table and eta say how far off forecasts were of growths that have come
+since, in thousandths: with how many entries, how large, how long until then.",
     },
     Topic {
         name: "populations",
