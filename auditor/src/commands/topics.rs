@@ -211,8 +211,8 @@ rss has the first, the last and the highest value that was seen. ladder explains
 by row and adds up to it; its last row, unexplained, is what no row above accounts for. The
 rows of a managed heap are what its runtime counts, each at most what is left of RSS. limit is
 the smallest memory limit of the target's cgroups; null: none. headroom is how much more fits:
-what that limit leaves, page cache that is given up easily not counted, and no more than the host
-has. pressure is what the cgroup was charged and how long its tasks waited for memory.",
+what that limit leaves, page cache that is given up easily not counted, and no more than the
+host has. pressure is what the cgroup was charged and how long its tasks waited for memory.",
     },
     Topic {
         name: "syscalls",
