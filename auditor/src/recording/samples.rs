@@ -157,7 +157,7 @@ fn pressure(n: Option<u64>) -> Pressure {
         max_events: n,
         oom_kills: n,
     };
-    let stalls = n.map(|n| Stalls { some: Nanos(n), full: Nanos(n), of_group: n % 2 == 0 });
+    let stalls = n.map(|n| Stalls { some: Nanos(n), full: Nanos(n), of_group: n.is_multiple_of(2) });
     Pressure { group: n.map(|_| charge), stalls, available: bytes }
 }
 
