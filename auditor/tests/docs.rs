@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use auditor::audit::report::Report;
+use auditor::audit::findings::{RULES, thresholds};
+use auditor::audit::report::{Report, Verdict};
 use serde_json::Value;
 
 /// Fields below which names are data.
@@ -141,4 +142,35 @@ fn who_may_name_whom_is_told_as_it_is_checked() {
         checked += 1;
     }
     assert!(checked > 10, "only {checked} rows were read");
+}
+
+#[test]
+fn every_rule_and_every_verdict_has_its_row() {
+    let page = document("docs/findings.md");
+    let rows = rows(page.split("## Thresholds").next().expect("there is a beginning"));
+    for rule in RULES {
+        assert_eq!(rows.get(rule.name).and_then(|cells| cells.first()).map(String::as_str), Some(rule.line));
+    }
+    for verdict in Verdict::ALL {
+        assert!(rows.contains_key(verdict.word()), "{verdict:?}");
+    }
+}
+
+#[test]
+fn every_threshold_stands_in_the_documents_with_its_default() {
+    let page = document("docs/findings.md");
+    let thresholds = page.split("## Thresholds").nth(1).expect("there is such a part");
+    let (mut section, mut checked) = (String::new(), 0);
+    for line in thresholds::DEFAULTS.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned();
+        } else if let Some((key, value)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
+            let row = thresholds.lines().find(|row| row.starts_with(&format!("| `{section}`")));
+            let said = format!("`{key}` {}", value.trim_matches('"'));
+            let cell = row.and_then(|row| row.split('|').nth(2)).unwrap_or_default();
+            assert!(cell.split(", ").any(|one| one.trim() == said), "{section}: {said}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 40, "only {checked} were read");
 }

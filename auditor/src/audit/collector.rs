@@ -67,6 +67,12 @@ impl Collector {
         self.pauses.restart();
     }
 
+    /// Cycles and pauses since the program began, by the last reading.
+    pub(super) fn counted(&self) -> (Option<u64>, Option<Nanos>) {
+        let last = self.last.as_ref().map(|(_, heap)| heap);
+        (last.and_then(|heap| heap.cycles), last.and_then(|heap| heap.pause_total))
+    }
+
     /// What the heap keeps, by the last reading.
     pub(super) fn kept(&self) -> Option<Kept> {
         let (_, heap) = self.last.as_ref()?;

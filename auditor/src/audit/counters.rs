@@ -40,7 +40,8 @@ impl Counters {
         now.insert < last.insert || now.delete < last.delete || now.evacuate < last.evacuate
     }
 
-    fn moved(&self) -> Option<Moved> {
+    /// What it counted since the audit began.
+    pub(super) fn moved(&self) -> Option<Moved> {
         self.range.map(|(first, last)| Moved {
             insert: last.insert.saturating_sub(first.insert),
             delete: last.delete.saturating_sub(first.delete),

@@ -14,7 +14,7 @@ use super::recognised::RuntimeId;
 use super::splits::Spell;
 use super::told::{Frees, Told};
 use super::unit::{Address, Bytes, Nanos};
-use super::who::{Birth, Description, cut};
+use super::who::{Birth, Description, Identity, cut};
 
 /// Longest name that is kept, in bytes.
 const MOST_NAME: usize = 256;
@@ -22,7 +22,7 @@ const MOST_NAME: usize = 256;
 /// soon after it may have given its address to another by then, whose name it would be.
 const READING: Nanos = Nanos(100_000_000);
 
-/// One map. It takes 976 bytes, and its tables about 300 for up to eleven.
+/// One map. It takes 984 bytes, and its tables about 300 for up to eleven.
 #[derive(Clone, Debug)]
 pub(super) struct Life {
     /// Its header's address.
@@ -41,6 +41,8 @@ pub(super) struct Life {
     pub(super) described: Option<Box<Description>>,
     /// Whether a census listed it, so that it is not among those it only added up.
     pub(super) listed: bool,
+    /// The most live entries that were seen.
+    pub(super) most_live: u64,
     /// What it looked like last, and when.
     pub(super) shape: Option<(Nanos, Shape)>,
     /// What it holds.
@@ -96,17 +98,6 @@ pub(super) struct Around<'a> {
     pub(super) scores: &'a mut Scores,
 }
 
-/// Which map a look speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Identity {
-    /// The one that lives there.
-    This,
-    /// Perhaps another.
-    Doubtful,
-    /// Another that took its address.
-    Another,
-}
-
 impl Life {
     /// A map comes into sight.
     pub(super) fn new(address: Address, birth: Birth) -> Self {
@@ -119,6 +110,7 @@ impl Life {
             named: None,
             described: None,
             listed: false,
+            most_live: 0,
             shape: None,
             holding: Holding::new(birth == Birth::Seen),
             growths: Growths::default(),
@@ -223,6 +215,7 @@ impl Life {
         }
         self.heard = self.heard.max(at);
         self.had_table |= fact.kind != GrowthKind::First;
+        self.most_live = self.most_live.max(fact.live.unwrap_or(0));
         self.end_growth(at, End::Complete, around.episodes);
         let start = Start { map: self.address, kind: fact.kind, at, live: fact.live, from: fact.from };
         self.holding.grow(at);
@@ -394,6 +387,7 @@ impl Life {
         }
         self.read_at_end = seen.dropped;
         self.table = seen.table;
+        self.most_live = self.most_live.max(seen.live);
         self.shape = Some((at, seen.clone()));
     }
 }
@@ -405,6 +399,6 @@ mod tests {
     #[test]
     fn a_life_takes_no_more_than_the_limit_of_lives_counts_with() {
         let size = size_of::<Life>();
-        assert!(size <= 976, "a life takes {size} bytes");
+        assert!(size <= 984, "a life takes {size} bytes");
     }
 }

@@ -21,13 +21,13 @@ use super::episodes::{Episodes, Moves};
 use super::fact::{Allocate, Described, Evacuate, Free, Grow, Look, Occasion, Part};
 use super::forecast::Scores;
 use super::ledger::Balance;
-use super::life::{Around, Identity, Life};
+use super::life::{Around, Life};
 use super::oddities::Oddities;
 use super::populations::{Crowded, Populations};
 use super::recognised::RuntimeId;
 use super::told::Told;
 use super::unit::{Address, Bytes, Nanos};
-use super::who::{Birth, Description};
+use super::who::{Birth, Description, Identity};
 
 /// Maps that are followed at once. At 1.2 kB each they take 300 MB.
 const MOST_LIVING: usize = 1 << 18;
@@ -194,6 +194,11 @@ impl Lives {
     /// Those that live, by address.
     pub(super) fn living(&self) -> impl Iterator<Item = &Life> {
         self.here.values().map(Box::as_ref).filter(|life| life.gone.is_none())
+    }
+
+    /// Of those that live, the ones that are listed one by one.
+    pub(super) fn listed(&self) -> impl Iterator<Item = &Life> {
+        self.living().filter(|life| self.is_listed(life))
     }
 
     /// What is not known of maps that lived to the target's exit and were not read then. That lowers totals

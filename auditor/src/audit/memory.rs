@@ -80,6 +80,11 @@ impl Memory {
         &self.rss
     }
 
+    /// The smallest limit.
+    pub(super) const fn limit(&self) -> Option<Bytes> {
+        self.limit
+    }
+
     /// Pages of files.
     pub(super) fn file(&self) -> Option<Bytes> {
         self.file.bytes()
@@ -99,6 +104,8 @@ impl Memory {
             headroom: headroom.left(self.limit_and_rss()),
             pressure: headroom.report(),
             ladder,
+            verdict: None,
+            outlook: None,
         }
     }
 

@@ -19,11 +19,13 @@ pub mod episodes;
 mod evacuation;
 mod events;
 pub mod fact;
+pub mod findings;
 mod forecast;
 mod head;
 mod headroom;
 mod holding;
 mod hooks;
+mod judged;
 pub mod ladder;
 mod ledger;
 mod life;
@@ -46,8 +48,11 @@ mod syscalls;
 #[cfg(test)]
 mod tests;
 mod told;
+mod trend;
 pub mod unit;
+mod verdict;
 mod who;
+pub mod words;
 
 use std::cmp::Reverse;
 
@@ -57,6 +62,8 @@ use doubt::Doubt;
 use episodes::Episodes;
 use events::Events;
 use fact::{Call, Cost, Ended, Fact, Look, Rss, Syscall, What};
+use findings::Thresholds;
+use findings::scene::Past;
 use head::Head;
 use headroom::Headroom;
 use hooks::{Event, Hooks};
@@ -71,6 +78,7 @@ use row::Context;
 use stacks::Stacks;
 use syscalls::Syscalls;
 use told::Told;
+use trend::Trends;
 use unit::{Address, Bytes, Nanos};
 
 /// Everything that the facts so far have told.
@@ -94,6 +102,8 @@ pub struct Audit {
     stacks: Stacks,
     coverage: Coverage,
     cost: Option<Cost>,
+    trends: Trends,
+    thresholds: Thresholds,
 }
 
 impl Audit {
@@ -131,7 +141,7 @@ impl Audit {
             What::Hits { hook, hits } => self.hooks.hit(*hook, *hits),
             What::Cost(cost) => self.cost = Some(cost.clone()),
             What::Note(words) => self.coverage.note(words),
-            What::Tick => self.lives.tick(at, &mut self.episodes),
+            What::Tick => self.tick(at),
             What::Ended(why) => self.head.ended(*why),
             What::Fork { .. } | What::Exit => {}
             What::Described(described) => self.lives.describe(described),
@@ -144,7 +154,8 @@ impl Audit {
             // Told, and kept in recordings; the report does not show them yet.
             What::Managed(_) | What::Clear(_) => {}
             What::Pressure(pressure) => self.headroom.read(*pressure),
-            What::Resident(_) | What::LazilyFreed(_) | What::Rules(_) => {}
+            What::Rules(text) => self.rules(text),
+            What::Resident(_) | What::LazilyFreed(_) => {}
         }
     }
 
@@ -152,13 +163,13 @@ impl Audit {
     #[must_use]
     pub fn report(&self) -> Report {
         let now = self.head.latest();
-        let (maps, populations) = self.listing(now);
+        let (maps, pasts, populations) = self.listing(now);
         let (episodes, omitted) = self.episodes.report(now, |map| self.lives.moves(map, now));
         let counted = self.lives.counted();
         let ladder = ladder::ladder(&self.memory, self.collector.kept(), Held::by(&maps, &populations));
         let growths = headroom::upcoming(&maps, self.headroom.left(self.memory.limit_and_rss()));
         let evidence = self.evidence(omitted, counted.total.is_some(), &ladder);
-        Report {
+        let report = Report {
             schema: report::SCHEMA.to_owned(),
             auditor: self.head.auditor(),
             host: self.head.host(),
@@ -173,9 +184,11 @@ impl Audit {
             forecast: self.lives.scores().report(growths),
             gc: self.collector.report(),
             findings: Vec::new(),
+            undecided: Vec::new(),
             coverage: self.coverage.report(evidence),
             cost: self.cost(),
-        }
+        };
+        self.judged(report, &pasts)
     }
 
     /// The maps that live, by address, each with the bytes it holds.
@@ -198,6 +211,7 @@ impl Audit {
     fn event(&mut self, fact: &Fact) {
         let (event, times) = match &fact.what {
             What::Allocate(allocate) => {
+                self.waited(fact.at, allocate);
                 self.lives.allocate(fact.at, allocate, &mut self.episodes);
                 (Event::Allocate, 1)
             }
@@ -247,6 +261,7 @@ impl Audit {
         self.collector.replaced();
         (self.crowds, self.born) = (None, None);
         self.syscalls.replaced();
+        self.trends.replaced();
     }
 
     /// Whether a late fact may have changed a total.
@@ -262,15 +277,16 @@ impl Audit {
         if out { Step::Out } else { Step::In }
     }
 
-    fn listing(&self, now: Nanos) -> (Vec<report::Map>, Vec<report::Population>) {
+    fn listing(&self, now: Nanos) -> (Vec<report::Map>, Vec<Past>, Vec<report::Population>) {
         let told = self.told.kinds;
         let context = Context { now, recognised: &self.recognised, stacks: &self.stacks, told };
         let (mut listed, folded) = self.lives.listing(self.crowds.is_some());
         listed.sort_by_cached_key(|life| rank(life));
+        let pasts = listed.iter().map(|life| Past::of(life)).collect();
         let rows = listed.into_iter().map(|life| row::row(life, context)).collect();
         let none = Populations::default();
         let crowds = self.crowds.as_ref().unwrap_or(&none);
-        (rows, populations::report([&folded, crowds], &self.recognised, told))
+        (rows, pasts, populations::report([&folded, crowds], &self.recognised, told))
     }
 
     fn evidence(&self, omitted_episodes: u64, counters_are_shown: bool, ladder: &Ladder) -> Evidence {

@@ -51,6 +51,7 @@ pub(super) fn row(life: &Life, context: Context<'_>) -> Map {
         evacuation: life.evacuation.map(|evacuation| evacuation.report(context.now)),
         next_growth: life.next_growth(context.now),
         verdict: None,
+        outlook: None,
     }
 }
 

@@ -1,5 +1,5 @@
-//! Who a map is: how it came into sight, and what a census told of it (its type, who holds it,
-//! whether anything does).
+//! Who a map is: how it came into sight, whether a look speaks of it, and what a census told of it (its
+//! type, who holds it, whether anything does).
 
 use super::fact::Described;
 use super::report::Origin;
@@ -30,6 +30,17 @@ impl Birth {
             Self::Before => Origin::BeforeAttach,
         }
     }
+}
+
+/// Which map a look speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// The one that lives there.
+    This,
+    /// Perhaps another.
+    Doubtful,
+    /// Another that took its address.
+    Another,
 }
 
 /// What a census told of a map.

@@ -1,11 +1,11 @@
-//! `auditor explain [TOPIC]`: prints rows of [`TOPICS`].
+//! `auditor explain [TOPIC]`: prints rows of `topics.rs`.
 
 use std::fmt::Write as _;
 
 use anyhow::bail;
 
 use super::Exit;
-use super::topics::{TOPICS, Topic};
+use super::topics::{Topic, all};
 use crate::cli;
 use crate::output;
 
@@ -14,7 +14,7 @@ pub(super) fn run(request: &cli::Explain) -> anyhow::Result<Exit> {
     let text = match &request.topic {
         None => list(),
         Some(name) => match find(name) {
-            Some(topic) => page(topic),
+            Some(topic) => page(&topic),
             None => bail!("{}", unknown(name)),
         },
     };
@@ -22,15 +22,15 @@ pub(super) fn run(request: &cli::Explain) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-fn find(name: &str) -> Option<&'static Topic> {
+fn find(name: &str) -> Option<Topic> {
     let name = name.to_lowercase().replace('-', "_");
-    TOPICS.iter().find(|topic| topic.names().any(|known| known == name))
+    all().find(|topic| topic.names().any(|known| known == name))
 }
 
 fn list() -> String {
-    let width = TOPICS.iter().map(|topic| topic.name.len()).max().unwrap_or_default();
+    let width = all().map(|topic| topic.name.len()).max().unwrap_or_default();
     let mut text = "What can be explained (auditor explain TOPIC):\n".to_owned();
-    for topic in TOPICS {
+    for topic in all() {
         text += &format!("  {:width$}  {}\n", topic.name, topic.line);
     }
     text
@@ -58,9 +58,8 @@ fn unknown(name: &str) -> String {
 /// At most three names that a few slips of the finger would make of this one, nearest first.
 fn nearest(name: &str) -> Vec<&'static str> {
     let name: String = name.to_lowercase().chars().take(32).collect();
-    let mut near: Vec<_> = TOPICS
-        .iter()
-        .flat_map(Topic::names)
+    let mut near: Vec<_> = all()
+        .flat_map(|topic| topic.names())
         .map(|known| (slips(&name, known), known))
         .filter(|(slips, known)| *slips <= known.len() / 3 + 1 || (name.len() > 2 && known.contains(&name)))
         .collect();
@@ -111,6 +110,6 @@ mod tests {
 
     #[test]
     fn the_list_has_every_topic_on_a_line_of_its_own() {
-        assert_eq!(list().lines().count(), TOPICS.len() + 1);
+        assert_eq!(list().lines().count(), all().count() + 1);
     }
 }

@@ -14,6 +14,7 @@ mod replay;
 mod run;
 mod targets;
 mod topics;
+mod verdicts;
 
 use std::io::Write as _;
 

@@ -1,6 +1,9 @@
 //! What `auditor explain` knows: one row a topic. The words are those of the report and of its
 //! format; what is not in this auditor is not explained here.
 
+use super::verdicts::VERDICTS;
+use crate::audit::findings::RULES;
+
 /// One thing that can be explained.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Topic {
@@ -21,8 +24,15 @@ impl Topic {
     }
 }
 
-/// Every topic: first words, then the groups of the report, then how to read and end it all.
-pub(super) const TOPICS: &[Topic] = &[
+/// All that can be explained: the words of the report, verdicts, rules.
+pub(super) fn all() -> impl Iterator<Item = Topic> {
+    let rules =
+        RULES.iter().map(|rule| Topic { name: rule.name, also: &[], line: rule.line, text: rule.text });
+    TOPICS.iter().chain(VERDICTS).copied().chain(rules)
+}
+
+/// The words of the report: first words, then the groups of the report, then how to read and end it all.
+const TOPICS: &[Topic] = &[
     Topic {
         name: "map",
         also: &["address"],
@@ -233,13 +243,13 @@ insert and delete keys put in and taken out. null: not counted in this audit, wh
     },
     Topic {
         name: "maps",
-        also: &["site", "next_growth", "verdict"],
+        also: &["site", "next_growth"],
         line: "report: the maps, largest first",
         text: "
 Those that wait for the collector come behind those that something leads to, dropped ones last.
 site is the call stack of a map's largest growth. next_growth says with how many live entries
 it grows, how large the new table is and how much is held on top meanwhile; eta is when, at the
-measured rate. verdict says what will become of its memory.",
+measured rate.",
     },
     Topic {
         name: "forecast",
@@ -279,7 +289,6 @@ stall is the longest time without a move.",
             "heap",
             "heap_live",
             "heap_goal",
-            "in_use",
             "released",
             "stacks",
             "percent",
@@ -418,7 +427,7 @@ mod tests {
         assert!(Report::deserialize(Fields(&mut fields)).is_err());
         assert!(Coverage::deserialize(Fields(&mut fields)).is_err());
         assert!(fields.len() > 15, "{fields:?}");
-        let known: BTreeSet<_> = TOPICS.iter().flat_map(Topic::names).collect();
+        let known: BTreeSet<_> = all().flat_map(|topic| topic.names()).collect();
         for field in fields {
             assert!(known.contains(field), "nothing explains {field:?}");
         }
@@ -427,14 +436,14 @@ mod tests {
     #[test]
     fn no_name_leads_to_two_topics() {
         let mut known = BTreeSet::new();
-        for name in TOPICS.iter().flat_map(Topic::names) {
+        for name in all().flat_map(|topic| topic.names()) {
             assert!(known.insert(name), "{name} is there twice");
         }
     }
 
     #[test]
     fn every_topic_fits_a_terminal() {
-        for topic in TOPICS {
+        for topic in all() {
             assert!(topic.line.len() <= 72 && !topic.line.ends_with('.'), "{}", topic.name);
             assert!(topic.text.lines().all(|line| line.len() <= 96), "{}", topic.name);
             assert!(topic.text.len() > 80, "{} says nothing", topic.name);

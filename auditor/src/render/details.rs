@@ -3,7 +3,7 @@
 
 use super::style::Tone;
 use super::{columns, escape, human, outlook, phrases};
-use crate::audit::report::{Episode, Evacuation, Map, MapBytes, Report, Tables};
+use crate::audit::report::{Episode, Evacuation, Map, MapBytes, Report, Tables, Verdict};
 use crate::audit::unit::Nanos;
 
 /// Cells of one sentence before it is cut: text from a target may be of any length.
@@ -50,7 +50,7 @@ pub fn lines(map: &Map, report: &Report, depth: Depth) -> Vec<Line> {
     lines.extend(phrases::growths(&map.growths).map(|growths| Line::new("growths", growths)));
     lines.extend(map.evacuation.map(|evacuation| evacuated(evacuation, map, report)));
     lines.extend(map.next_growth.map(|next| Line::new("next growth", outlook::next_growth(next))));
-    lines.extend(map.verdict.as_ref().map(|verdict| Line::new("verdict", said(verdict))));
+    lines.extend(comes_back(map));
     lines.extend(site(map, depth.frames));
     lines.extend(history(map, report, depth.episodes));
     lines
@@ -149,6 +149,17 @@ fn evacuated(evacuation: Evacuation, map: &Map, report: &Report) -> Line {
         text += &format!(", nothing moved for {}", human::span(stalled));
     }
     Line { label: "evacuation", text, tone: columns::maps::state(map).tone }
+}
+
+/// What will become of its memory, and what would show that it is not so.
+fn comes_back(map: &Map) -> Vec<Line> {
+    let Some(verdict) = map.verdict else { return vec![] };
+    let outlook = map.outlook.as_ref();
+    let text = phrases::outlook(verdict, outlook, said);
+    let (_, _, tone) = phrases::verdict(verdict);
+    let disproof = outlook.filter(|_| verdict != Verdict::InUse);
+    let disproof = disproof.map(|outlook| Line::new("", format!("wrong if: {}", said(&outlook.disproof))));
+    [Line { label: "comes back", text, tone }].into_iter().chain(disproof).collect()
 }
 
 /// The call stack of its largest growth.

@@ -3,7 +3,9 @@
 use super::human;
 use super::style::Tone;
 use crate::audit::fact::{Ended, GrowthKind, HookState};
-use crate::audit::report::{Calls, Confidence, Coverage, Events, Growths, Map, Report, Severity, Syscalls};
+use crate::audit::report::{
+    Calls, Confidence, Coverage, Events, Growths, Map, Outlook, Report, Severity, Syscalls, Verdict,
+};
 
 /// Why an audit ended.
 #[must_use]
@@ -59,6 +61,33 @@ pub const fn severity(severity: Severity) -> (&'static str, Tone) {
         Severity::Warning => ("warning", Tone::Warn),
         Severity::Info => ("info", Tone::Normal),
     }
+}
+
+/// What will become of memory: in a column, in a sentence.
+#[must_use]
+pub const fn verdict(verdict: Verdict) -> (&'static str, &'static str, Tone) {
+    match verdict {
+        Verdict::InUse => ("in use", "no, it is in use", Tone::Normal),
+        Verdict::ComingBackNow => ("coming back", "it is coming back now", Tone::Good),
+        Verdict::AfterNextGc => ("next GC", "after the next garbage collection", Tone::Good),
+        Verdict::HeldByAllocator => ("allocator", "not by itself, the allocator keeps it", Tone::Warn),
+        Verdict::LazilyFreed => ("lazily freed", "it is given back already", Tone::Good),
+        Verdict::StrandedUntilRebuilt => ("stranded", "not without a rebuild", Tone::Warn),
+        Verdict::Stalled => ("stalled", "not by itself, it has stopped", Tone::Bad),
+        Verdict::TooEarly => ("too early", "too early to tell", Tone::Quiet),
+    }
+}
+
+/// A verdict with its reasons, in a sentence: harmless where the reasons are.
+#[must_use]
+pub fn outlook(word: Verdict, outlook: Option<&Outlook>, said: fn(&str) -> String) -> String {
+    let (_, sentence, _) = verdict(word);
+    let Some(outlook) = outlook else { return sentence.to_owned() };
+    let within =
+        outlook.expected_within.map_or_else(String::new, |span| format!(", within {}", human::span(span)));
+    let frees = outlook.frees.filter(|size| size.0 > 0);
+    let frees = frees.map_or_else(String::new, |size| format!(" ({} of it)", human::bytes(size)));
+    format!("{sentence}{within}{frees}: {}", said(&outlook.mechanism))
 }
 
 /// Whether the layouts passed their self-checks.

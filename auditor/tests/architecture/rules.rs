@@ -62,6 +62,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("serde_json", &["commands/", "render/"]),
     ("thiserror", &[ANYWHERE]),
     ("tokio", &["probes/readiness.rs", "session"]),
+    ("toml", &["audit/findings/thresholds.rs"]),
 ];
 
 const ANYWHERE: &str = "";

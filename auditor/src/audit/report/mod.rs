@@ -11,12 +11,16 @@ use serde::{Deserialize, Serialize};
 use super::fact::{Ended, HookState};
 use super::unit::{Address, Bytes, Nanos, Pid};
 
+mod finding;
 mod forecast;
 mod gc;
+mod outlook;
 mod pressure;
 
+pub use finding::{Finding, Severity, Undecided};
 pub use forecast::{Forecast, Misses, NextGrowth, Upcoming};
 pub use gc::{Gc, Pauses, SizeClass};
+pub use outlook::{Outlook, Verdict};
 pub use pressure::Pressure;
 
 /// Name and version of this format.
@@ -51,8 +55,10 @@ pub struct Report {
     pub forecast: Forecast,
     /// The garbage collector; `null` where the target has none.
     pub gc: Option<Gc>,
-    /// What the rules found.
+    /// What the rules found, the worst first.
     pub findings: Vec<Finding>,
+    /// What the rules suspect and cannot tell yet.
+    pub undecided: Vec<Undecided>,
     /// What was not seen.
     pub coverage: Coverage,
     /// What the audit cost.
@@ -131,6 +137,10 @@ pub struct Memory {
     pub pressure: Option<Pressure>,
     /// Adds up to `rss.last`; the last row is `unexplained`.
     pub ladder: Vec<Rung>,
+    /// What will become of RSS: of the largest part of it that may come back.
+    pub verdict: Option<Verdict>,
+    /// How, how soon, and what would show that it is not so.
+    pub outlook: Option<Outlook>,
 }
 
 /// RSS over time.
@@ -264,7 +274,9 @@ pub struct Map {
     /// What the next growth needs.
     pub next_growth: Option<NextGrowth>,
     /// What will become of its memory.
-    pub verdict: Option<String>,
+    pub verdict: Option<Verdict>,
+    /// How, how soon, and what would show that it is not so.
+    pub outlook: Option<Outlook>,
 }
 
 /// What a map holds.
@@ -397,37 +409,6 @@ pub struct Episode {
     pub stall: Option<Nanos>,
     /// What started it.
     pub cause: Option<String>,
-}
-
-/// What a rule found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    /// The rule, as `auditor explain` knows it.
-    pub rule: String,
-    /// How bad.
-    pub severity: Severity,
-    /// About which map; `null`: about the process.
-    pub map: Option<Address>,
-    /// In one sentence.
-    pub summary: String,
-    /// What it rests on.
-    pub evidence: Vec<String>,
-    /// What to do.
-    pub remedy: String,
-    /// What that frees.
-    pub reclaimable: Option<Bytes>,
-}
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// It will hurt soon or does already.
-    Critical,
-    /// It costs memory or time.
-    Warning,
-    /// Worth knowing.
-    Info,
 }
 
 /// How far the numbers can be trusted.

@@ -8,6 +8,8 @@ mod births;
 #[cfg(test)]
 mod census;
 #[cfg(test)]
+mod findings;
+#[cfg(test)]
 mod growths;
 #[cfg(test)]
 mod hostile;

@@ -1,7 +1,7 @@
 //! The columns of a map.
 
 use super::{Cell, Column, Side, always};
-use crate::audit::report::{Evacuation, Map, Report};
+use crate::audit::report::{Evacuation, Map, Report, Verdict};
 use crate::audit::unit::{Bytes, Nanos};
 use crate::render::style::Tone;
 use crate::render::{escape, human, phrases};
@@ -161,6 +161,16 @@ pub const MAPS: &[Column<Map>] = &[
         speaks: |report| !phrases::is_one_look(report),
         cell: |map, _, _| size(map.bytes.peak),
         sort: Some(|map| bytes(map.bytes.peak)),
+    },
+    Column {
+        title: "comes back",
+        help: "what will become of its memory: `auditor explain verdict`; decided from all that was seen",
+        width: 12,
+        side: Side::Left,
+        importance: 8,
+        speaks: |report| any(report, |map| map.verdict.is_some_and(|verdict| verdict != Verdict::InUse)),
+        cell: |map, _, _| verdict(map),
+        sort: None,
     },
     Column {
         title: "address",
@@ -327,6 +337,13 @@ fn old_table(map: &Map) -> Cell {
         Some(held) => Cell::toned(human::bytes(held), Tone::Warn),
         None => size(None),
     }
+}
+
+fn verdict(map: &Map) -> Cell {
+    map.verdict.map(phrases::verdict).map_or_else(
+        || Cell::toned(human::UNKNOWN.to_owned(), Tone::Quiet),
+        |(word, _, tone)| Cell::toned(word.to_owned(), tone),
+    )
 }
 
 fn count(value: Option<u64>) -> Cell {

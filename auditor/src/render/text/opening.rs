@@ -38,9 +38,7 @@ pub(super) fn title(report: &Report, page: &mut Page) {
 pub(super) fn headline(report: &Report, page: &mut Page) {
     page.heading(&headline::holder(report));
     page.paragraph(Tone::Heading, &headline::rss(report));
-    if let Some(verdict) = headline::largest(report).and_then(|(map, _)| map.verdict.as_ref()) {
-        page.paragraph(Tone::Normal, &format!("Will it come back: {}", said(verdict)));
-    }
+    comes_back(report, page);
     if let Some(together) = headline::together(report) {
         page.paragraph(Tone::Normal, &together);
     }
@@ -62,10 +60,19 @@ fn to_come(report: &Report, page: &mut Page) {
     }
 }
 
+/// Whether RSS comes back.
+fn comes_back(report: &Report, page: &mut Page) {
+    let memory = &report.memory;
+    let Some(verdict) = memory.verdict else { return };
+    let text = phrases::outlook(verdict, memory.outlook.as_ref(), said);
+    page.paragraph(Tone::Normal, &format!("Will RSS come down: {text}."));
+}
+
 /// What one look found.
 pub(super) fn look(report: &Report, page: &mut Page) {
     page.heading(&look::holders(report));
     page.paragraph(Tone::Heading, &look::rss(&report.memory));
+    comes_back(report, page);
     for sentence in look::together(report).into_iter().chain(look::garbage(report)) {
         page.paragraph(Tone::Normal, &sentence);
     }

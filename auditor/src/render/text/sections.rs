@@ -10,6 +10,9 @@ use crate::render::columns::episodes;
 use crate::render::style::Tone;
 use crate::render::{human, outlook, phrases};
 
+/// Rules that are named which cannot tell yet.
+const UNDECIDED: usize = 4;
+
 /// One part.
 type Section = fn(&Report, &mut Page);
 
@@ -54,7 +57,7 @@ pub(super) fn of(report: &Report) -> &'static [Section] {
 }
 
 fn findings(report: &Report, page: &mut Page) {
-    if report.findings.is_empty() {
+    if report.findings.is_empty() && report.undecided.is_empty() {
         return;
     }
     page.heading("Findings");
@@ -62,6 +65,10 @@ fn findings(report: &Report, page: &mut Page) {
         one_finding(finding, page);
     }
     page.and_more(report.findings.len(), "finding");
+    for undecided in report.undecided.iter().take(UNDECIDED) {
+        let text = format!("{} [{}]", said(&undecided.reason), named(&undecided.rule));
+        page.labelled("too early", Tone::Quiet, &text);
+    }
 }
 
 fn one_finding(finding: &Finding, page: &mut Page) {

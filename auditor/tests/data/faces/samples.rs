@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use auditor::audit::fact::{GrowthKind, HookState};
 use auditor::audit::report::{
     Auditor, Calls, Confidence, Cost, Coverage, Episode, Evacuation, Events, Finding, Forecast, Gc, Growths,
-    Host, Madvise, Map, MapBytes, Memory, Misses, NextGrowth, Origin, Pauses, Population, PopulationBytes,
-    Pressure, Probe, Report, Rss, Rung, Runtime, SCHEMA, Severity, SizeClass, Syscalls, Tables, Target,
-    Upcoming, Window,
+    Host, Madvise, Map, MapBytes, Memory, Misses, NextGrowth, Origin, Outlook, Pauses, Population,
+    PopulationBytes, Pressure, Probe, Report, Rss, Rung, Runtime, SCHEMA, Severity, SizeClass, Syscalls,
+    Tables, Target, Undecided, Upcoming, Verdict, Window,
 };
 use auditor::audit::unit::{Address, Bytes, Nanos, Pid};
 
@@ -58,6 +58,8 @@ pub(crate) fn empty() -> Report {
             headroom: None,
             pressure: None,
             ladder: vec![],
+            verdict: None,
+            outlook: None,
         },
         syscalls: Some(Syscalls::default()),
         events: Events::default(),
@@ -67,6 +69,7 @@ pub(crate) fn empty() -> Report {
         forecast: Forecast::default(),
         gc: None,
         findings: vec![],
+        undecided: vec![],
         coverage: Coverage {
             lost: 0,
             late: 0,
@@ -103,6 +106,7 @@ pub(crate) fn unknown_map(address: u64) -> Map {
         evacuation: None,
         next_growth: None,
         verdict: None,
+        outlook: None,
     }
 }
 
@@ -183,7 +187,7 @@ fn sessions() -> Map {
             moved: 112_722,
             total: 262_144,
             in_progress: true,
-            stalled_for: Some(Nanos(3_140 * MILLISECOND)),
+            stalled_for: Some(Nanos(6_140 * MILLISECOND)),
         }),
         next_growth: Some(NextGrowth {
             at_live: 3_407_873,
@@ -194,7 +198,13 @@ fn sessions() -> Map {
             eta_most: None,
             eta: Some(Nanos(245 * SECOND)),
         }),
-        verdict: Some(text("not by itself: the old table goes when writes have moved the rest")),
+        verdict: Some(Verdict::Stalled),
+        outlook: Some(Outlook {
+            mechanism: text("only writes move entries to the new table, and nothing has moved for 6.1 s"),
+            expected_within: None,
+            frees: Some(mib(382)),
+            disproof: text("evacuation.moved rises"),
+        }),
         ..unknown_map(0x7f3a_1000_0040)
     }
 }
@@ -301,18 +311,37 @@ fn coverage() -> Coverage {
 }
 
 fn findings() -> Vec<Finding> {
-    vec![Finding {
-        rule: text("evacuation_stalled"),
-        severity: Severity::Warning,
-        map: Some(Address(0x7f3a_1000_0040)),
-        summary: text("sessions holds two tables and nobody moves the old one"),
-        evidence: vec![
-            text("112,722 of 262,144 old buckets moved, none for 3.1 s"),
-            text("38.2 MiB in the old table"),
-        ],
-        remedy: text("write to the map, or rebuild it"),
-        reclaimable: Some(mib(382)),
-    }]
+    let sessions = Some(Address(0x7f3a_1000_0040));
+    vec![
+        Finding {
+            rule: text("next_growth_exceeds_headroom"),
+            severity: Severity::Critical,
+            map: sessions,
+            summary: text("the next growth of sessions needs 152.8 MiB on top, and 106.0 MiB are left"),
+            evidence: vec![
+                text("it grows with 3,407,873 entries and has 1,703,937: in 4m05s at the present rate"),
+                text("the new table takes 152.8 MiB"),
+            ],
+            remedy: text(
+                "build a presized map before that, raise the limit for the growth, or shard the map",
+            ),
+            reclaimable: None,
+        },
+        Finding {
+            rule: text("stalled_evacuation"),
+            severity: Severity::Warning,
+            map: sessions,
+            summary: text(
+                "the growth of sessions stopped at 43 % of its old buckets: 38.2 MiB are held until writes come",
+            ),
+            evidence: vec![
+                text("no entry has moved for 6.1 s"),
+                text("112,722 of 262,144 old buckets are moved"),
+            ],
+            remedy: text("write to it: some 74,711 writes move the rest; or rebuild it"),
+            reclaimable: Some(mib(382)),
+        },
+    ]
 }
 
 fn ladder() -> Vec<Rung> {
@@ -398,6 +427,13 @@ pub(crate) fn rich() -> Report {
             headroom: Some(mib(1_060)),
             pressure: Some(pressure()),
             ladder: ladder(),
+            verdict: Some(Verdict::Stalled),
+            outlook: Some(Outlook {
+                mechanism: text("only writes move entries to the new table, and nothing has moved for 6.1 s"),
+                expected_within: None,
+                frees: Some(mib(382)),
+                disproof: text("evacuation.moved rises"),
+            }),
         },
         syscalls: Some(syscalls()),
         events: Events {
@@ -428,6 +464,10 @@ pub(crate) fn rich() -> Report {
         forecast: forecast(),
         gc: Some(gc()),
         findings: findings(),
+        undecided: vec![Undecided {
+            rule: text("never_shrinks"),
+            reason: text("visitors has been left alone for 3.4 s only, and it takes 5.0 s to tell"),
+        }],
         coverage: coverage(),
         cost: Cost {
             probe_hits: 112_804,
@@ -486,7 +526,13 @@ fn hostile_map(address: u64) -> Map {
             eta_least: Some(Nanos(0)),
             eta_most: Some(Nanos(u64::MAX)),
         }),
-        verdict: Some(endless),
+        verdict: Some(Verdict::Stalled),
+        outlook: Some(Outlook {
+            mechanism: endless.clone(),
+            expected_within: Some(Nanos(u64::MAX)),
+            frees: Some(Bytes(u64::MAX)),
+            disproof: endless,
+        }),
         ..unknown_map(address)
     }
 }
@@ -519,6 +565,13 @@ pub(crate) fn hostile() -> Report {
             headroom: most,
             pressure: None,
             ladder: vec![Rung { name: endless.clone(), bytes: Bytes(u64::MAX) }; 50],
+            verdict: Some(Verdict::HeldByAllocator),
+            outlook: Some(Outlook {
+                mechanism: endless.clone(),
+                expected_within: Some(Nanos(u64::MAX)),
+                frees: most,
+                disproof: endless.clone(),
+            }),
         },
         syscalls: Some(Syscalls {
             mmap: calls,

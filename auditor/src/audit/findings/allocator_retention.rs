@@ -1,0 +1,105 @@
+//! Memory that maps let go and the process still has.
+
+use super::Rule;
+use super::scene::{Found, Outcome, Scene};
+use crate::audit::ladder::UNEXPLAINED;
+use crate::audit::report::{Report, Severity, Tables};
+use crate::audit::trend::Whole;
+use crate::audit::unit::Bytes;
+use crate::audit::words;
+
+pub(super) const RULE: Rule = Rule {
+    name: "allocator_retention",
+    line: "maps let memory go, and the allocator did not give it back",
+    text: "
+Decided by: maps hold less than at their most, tables of theirs were seen to go, less went back
+to the kernel meanwhile (munmap, MADV_DONTNEED, MADV_FREE), and RSS did not fall by it. What the
+program has made since may have taken its place: it is an upper bound. Not where a managed heap
+counts itself: there the ladder tells it apart.
+What to do: glibc: malloc_trim(0), M_TRIM_THRESHOLD, MALLOC_ARENA_MAX. jemalloc:
+background_thread:true and dirty_decay_ms. tcmalloc: ReleaseFreeMemory or a release rate.
+mimalloc: mi_collect. None of them gives back a page on which anything still lives.",
+    judge,
+};
+
+/// What the allocator has of maps, at most.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::audit) struct Kept {
+    /// How much.
+    pub(in crate::audit) bytes: Bytes,
+    /// When maps held most.
+    then: Whole,
+}
+
+fn judge(scene: &Scene<'_>) -> Outcome {
+    Outcome::of(found(scene))
+}
+
+fn found(scene: &Scene<'_>) -> Option<Found> {
+    let limits = &scene.thresholds.allocator_retention;
+    let report = scene.report;
+    let Kept { bytes, then } = kept(scene).filter(|_| report.gc.is_none())?;
+    let rss = report.memory.rss.last?;
+    if bytes < limits.least.0 || bytes < limits.of_rss.of_size(rss) {
+        return None;
+    }
+    Some(Found {
+        severity: Severity::Warning,
+        map: None,
+        summary: format!(
+            "maps hold {} less than they did, and RSS did not follow: the allocator keeps up to {}",
+            words::bytes(then.maps.less(of_maps(report))),
+            words::bytes(bytes)
+        ),
+        evidence: vec![
+            format!(
+                "at +{} maps held {} and RSS was {}, now they hold {} and it is {}",
+                words::span(then.at.since(report.window.start)),
+                words::bytes(then.maps),
+                words::bytes(then.rss.unwrap_or_default()),
+                words::bytes(of_maps(report)),
+                words::bytes(rss)
+            ),
+            format!(
+                "maps let go {} in all, {} went back to the kernel",
+                words::bytes(let_go(report)),
+                words::bytes(given_back(report).unwrap_or_default())
+            ),
+        ],
+        remedy: "glibc: malloc_trim(0); jemalloc: background_thread and decay; tcmalloc: ReleaseFreeMemory; mimalloc: mi_collect. Pages on which anything lives stay".to_owned(),
+        reclaimable: Some(bytes),
+    })
+}
+
+/// What maps let go since they held most, and neither went back nor left RSS; `None`: nobody saw.
+pub(in crate::audit) fn kept(scene: &Scene<'_>) -> Option<Kept> {
+    let report = scene.report;
+    let unexplained = report.memory.ladder.iter().find(|rung| rung.name == UNEXPLAINED)?.bytes;
+    let then =
+        *scene.trends.whole().iter().filter(|point| point.rss.is_some()).max_by_key(|point| point.maps)?;
+    let fell = then.rss?.less(report.memory.rss.last?);
+    let missing = then.maps.less(of_maps(report)).less(fell);
+    let beyond_maps = unexplained.less(of_maps(report));
+    let bytes = missing.min(let_go(report).less(given_back(report)?)).min(beyond_maps);
+    Some(Kept { bytes, then })
+}
+
+fn let_go(report: &Report) -> Bytes {
+    let bytes = |tables: &Tables| tables.freed_bytes.unwrap_or_default();
+    let listed = report.maps.iter().map(|map| bytes(&map.tables));
+    let folded = report.populations.iter().map(|row| bytes(&row.tables));
+    listed.chain(folded).fold(Bytes(0), |sum, next| sum + next)
+}
+
+fn given_back(report: &Report) -> Option<Bytes> {
+    let syscalls = report.syscalls.as_ref()?;
+    let advised = ["DONTNEED", "FREE"]
+        .map(|advice| syscalls.madvise.by_advice.get(advice).map_or(Bytes(0), |calls| calls.bytes));
+    Some(syscalls.munmap.bytes + advised[0] + advised[1])
+}
+
+fn of_maps(report: &Report) -> Bytes {
+    let listed = report.maps.iter().filter_map(|map| map.bytes.allocated);
+    let folded = report.populations.iter().map(|row| row.bytes.allocated);
+    listed.chain(folded).fold(Bytes(0), |sum, next| sum + next)
+}

@@ -1,0 +1,49 @@
+//! What the audit keeps to judge by, and how it does: samples at each tick, thresholds, verdicts, findings.
+
+use super::findings::scene::{Past, Scene};
+use super::report::Report;
+use super::trend::{Point, Slow, Whole};
+use super::unit::{Bytes, Nanos};
+use super::{Audit, fact, findings, verdict};
+
+impl Audit {
+    /// An interval ended: a sample of everything that is followed over time.
+    pub(super) fn tick(&mut self, at: Nanos) {
+        self.lives.tick(at, &mut self.episodes);
+        for life in self.lives.listed() {
+            if let Some(point) = Point::of(life, at) {
+                self.trends.sample(life.address, life.born(), point);
+            }
+        }
+        let (cycles, paused) = self.collector.counted();
+        let maps = self.lives.living().fold(Bytes(0), |sum, life| sum + life.holding.allocated());
+        let (rss, limit) = (self.memory.now(), self.memory.limit());
+        self.trends.tick(Whole { at, rss, limit, maps, cycles, paused });
+    }
+
+    pub(super) fn rules(&mut self, text: &str) {
+        if let Err(error) = self.thresholds.lay_over(text) {
+            self.coverage.note(&format!("thresholds of the recording were not taken: {error}"));
+        }
+    }
+
+    /// Says what will become of the memory, and what is wrong.
+    pub(super) fn judged(&self, mut report: Report, pasts: &[Past]) -> Report {
+        let scene = Scene::new(&report, pasts, &self.trends, &self.thresholds);
+        let maps: Vec<_> = scene.all().map(|seen| verdict::of_map(&scene, seen)).collect();
+        let memory = verdict::of_memory(&scene, &maps);
+        let (findings, undecided) = findings::judge(&scene);
+        for (map, told) in report.maps.iter_mut().zip(maps) {
+            (map.verdict, map.outlook) = told.unzip();
+        }
+        (report.memory.verdict, report.memory.outlook) = memory.unzip();
+        Report { findings, undecided, ..report }
+    }
+
+    /// A thread waited for a table.
+    pub(super) fn waited(&mut self, at: Nanos, allocate: &fact::Allocate) {
+        if let Some(took) = allocate.took {
+            self.trends.returned(Slow { took, at, map: allocate.map, bytes: allocate.bytes });
+        }
+    }
+}
