@@ -112,9 +112,21 @@ pub(super) struct Census {
     /// Add up maps that are smaller than this instead of listing them
     #[arg(long, value_name = "SIZE", value_parser = value::size, default_value = "16KiB")]
     pub(super) min_bytes: Bytes,
+    #[command(flatten)]
+    pub(super) judging: Judging,
     /// Exit with 4 when the data are incomplete: maps not read, layout not verified
     #[arg(long)]
     pub(super) strict: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Judging {
+    /// Thresholds of the findings in TOML; those it does not name stay (auditor explain thresholds)
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+    /// How many entries maps of a type (or a name) are to have; many more are a finding (repeatable)
+    #[arg(long, value_name = "TYPE=N", value_parser = value::expected)]
+    pub(super) expect: Vec<(String, u64)>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -164,6 +176,8 @@ pub(super) struct Audit {
     /// Smallest change of RSS that is reported, 4KiB to 1GiB
     #[arg(long, value_name = "SIZE", value_parser = value::rss_step, default_value = "1MiB")]
     pub(super) rss_step: Bytes,
+    #[command(flatten)]
+    pub(super) judging: Judging,
     /// Attach nothing: show each hook, where it would go and its cost, or why not
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -196,6 +210,8 @@ pub(super) struct Replay {
     pub(super) output: Output,
     #[command(flatten)]
     pub(super) rows: Rows,
+    #[command(flatten)]
+    pub(super) judging: Judging,
     /// Exit with 4 when the data are incomplete: events lost, layout not verified, no end
     #[arg(long)]
     pub(super) strict: bool,

@@ -18,8 +18,8 @@ pub use args::{Evacuation, Format};
 pub use clap_complete::Shell;
 pub use pattern::{Names, Pattern};
 pub use request::{
-    Attach, Audit, Budget, Census, Console, Destination, Doctor, Explain, Output, Overwrite, Replay, Request,
-    Run, RuntimeChoice, Targets, UsageError, Verb, Verbosity,
+    Attach, Audit, Budget, Census, Console, Destination, Doctor, Explain, Judging, Output, Overwrite, Replay,
+    Request, Run, RuntimeChoice, Targets, UsageError, Verb, Verbosity,
 };
 
 /// What the request depends on besides the words that were typed.

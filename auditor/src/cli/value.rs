@@ -70,6 +70,15 @@ pub(super) fn runtime(text: &str) -> Result<RuntimeChoice, String> {
     }
 }
 
+/// How many entries maps of a type, or a name, are to have. A type may have any sign but the last `=`.
+pub(super) fn expected(text: &str) -> Result<(String, u64), String> {
+    let (name, entries) = text.rsplit_once('=').unwrap_or_default();
+    match (name, entries.trim().parse()) {
+        (name, Ok(entries)) if !name.is_empty() => Ok((name.to_owned(), entries)),
+        _ => Err("write a type or a name and how many entries, such as 'map[string]int=1000'".to_owned()),
+    }
+}
+
 fn time(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     if text.parse::<f64>().is_ok() {
@@ -120,6 +129,15 @@ mod tests {
         assert_eq!(budget("100%").map(Budget::parts_per_million), Ok(1_000_000));
         for bad in ["1", "0%", "101%", "NaN%", "inf%", "%", "-1%"] {
             assert!(budget(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_expectation_is_a_type_and_a_number() {
+        assert_eq!(expected("map[string]int=1000"), Ok(("map[string]int".to_owned(), 1000)));
+        assert_eq!(expected("a=b=1"), Ok(("a=b".to_owned(), 1)));
+        for bad in ["", "=1", "map", "map=", "map=-1", "map=many"] {
+            assert!(expected(bad).is_err(), "{bad:?}");
         }
     }
 

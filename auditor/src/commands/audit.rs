@@ -5,6 +5,7 @@ use anyhow::{Context as _, bail};
 
 use super::exit::{CannotAttach, Exit, is_incomplete};
 use super::faces::{self, Colour, Shows};
+use super::rules;
 use crate::audit::fact::{Ended, HookState};
 use crate::audit::report::Report;
 use crate::audit::unit::Pid;
@@ -64,6 +65,7 @@ pub(super) fn options(request: &cli::Audit, begin: Begin) -> anyhow::Result<Opti
         from_start: begin == Begin::Launched,
         multi: if without(MULTI_LINKS) { Multi::Forbidden } else { Multi::Allowed },
         without: request.without_features.clone(),
+        rules: rules::texts(&request.judging)?,
         log: if log::log_enabled!(log::Level::Trace) { Log::Debug } else { Log::Off },
     })
 }

@@ -5,7 +5,7 @@ use anyhow::Context as _;
 
 use super::exit::{self, CannotLook, Exit};
 use super::faces::{self, Colour};
-use super::{render_format, targets};
+use super::{render_format, rules, targets};
 use crate::audit::report::Report;
 use crate::audit::unit::Pid;
 use crate::cli::{self, RuntimeChoice};
@@ -42,21 +42,26 @@ fn one(pid: Pid, request: &cli::Census, colour: Colour) -> anyhow::Result<Exit> 
         RuntimeChoice::Auto => None,
         RuntimeChoice::Named(name) => Some(name.as_str()),
     };
+    let options = options(request)?;
     let opened = timed("looking at the target", || inspect::open(pid, only)).context(CannotLook)?;
     let names = output::names(pid, setup::wall_clock());
     let recording = recording(request, &names)?;
     let mut output = Output::open(&request.output, &names)?;
     let comm = escape::visible(&opened.process.identity().comm, 32);
     let reading = format!("reading the memory of {comm} ({}), which goes on meanwhile", pid.0);
-    let options = options(request);
     let report = watched(&reading, || one_look::look(opened, &options, recording)).context(CannotLook)?;
     write(&report, request, colour, &mut output)?;
     output.finish()?;
     Ok(if request.strict && exit::is_incomplete(&report) { Exit::Incomplete } else { Exit::Clean })
 }
 
-fn options(request: &cli::Census) -> Options {
-    Options { min_bytes: request.min_bytes, rss_step: crate::audit::unit::Bytes(0), ..Options::default() }
+fn options(request: &cli::Census) -> anyhow::Result<Options> {
+    Ok(Options {
+        min_bytes: request.min_bytes,
+        rss_step: crate::audit::unit::Bytes(0),
+        rules: rules::texts(&request.judging)?,
+        ..Options::default()
+    })
 }
 
 fn recording(request: &cli::Census, names: &cli::Names) -> anyhow::Result<Option<recording::Writer>> {

@@ -11,6 +11,7 @@ mod explain;
 mod faces;
 mod plan_text;
 mod replay;
+mod rules;
 mod run;
 mod targets;
 mod topics;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 
 use super::exit::{self, Exit};
 use super::faces::{self, Colour};
-use super::render_format;
+use super::{render_format, rules};
 use crate::audit::Audit;
 use crate::audit::fact::{Fact, What};
 use crate::audit::report::Report;
@@ -28,6 +28,12 @@ pub(super) fn run(request: &cli::Replay, console: Console) -> anyhow::Result<Exi
     Ok(if request.strict && exit::is_incomplete(&report) { Exit::Incomplete } else { Exit::Clean })
 }
 
+/// Thresholds that were asked for now. They lie over those of the recording; a file takes their place.
+struct Rules {
+    texts: Vec<String>,
+    in_place: bool,
+}
+
 /// A recording on its way to a report.
 struct Replay {
     facts: Reader<BufReader<File>>,
@@ -35,6 +41,7 @@ struct Replay {
     last: Nanos,
     /// Whether the last fact says that the audit ended.
     ended: bool,
+    rules: Rules,
     format: render::Format,
     paper: Paper,
     output: Output,
@@ -44,6 +51,8 @@ impl Replay {
     /// Reads the first fact, which names the target, and opens the output, so that an output that
     /// cannot be written is known before the work.
     fn open(request: &cli::Replay, console: Console) -> anyhow::Result<Self> {
+        let rules =
+            Rules { texts: rules::texts(&request.judging)?, in_place: request.judging.rules.is_some() };
         let file = &request.file;
         let mut facts = recording::open(file)?;
         let Some(first) = facts.next().transpose()? else {
@@ -58,6 +67,7 @@ impl Replay {
             audit: Audit::new(),
             last: first.at,
             ended: false,
+            rules,
             format: render_format(request.output.format)?,
             paper: faces::paper(Colour::of(console), &output).with_rows(request.rows),
             output,
@@ -85,8 +95,15 @@ impl Replay {
     }
 
     fn take(&mut self, fact: &Fact) -> anyhow::Result<()> {
-        self.audit.apply(fact);
+        let of_the_recording = matches!(fact.what, What::Rules(_));
+        if !(of_the_recording && self.rules.in_place) {
+            self.audit.apply(fact);
+        }
         self.last = fact.at;
+        if of_the_recording || matches!(fact.what, What::Began(_)) {
+            let rules = self.rules.texts.iter().map(|text| What::Rules(text.clone()));
+            rules.for_each(|what| self.audit.apply(&Fact { at: self.last, thread: None, what }));
+        }
         self.ended = matches!(fact.what, What::Ended(_));
         if self.format == render::Format::Ndjson && matches!(fact.what, What::Tick) {
             self.draw(&self.audit.report())?;

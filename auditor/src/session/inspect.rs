@@ -34,6 +34,8 @@ pub struct Options {
     pub multi: Multi,
     /// Kernel events to do without, by tracepoint.
     pub without: Vec<String>,
+    /// Thresholds of the rules beside the defaults, as TOML, each text over the one before.
+    pub rules: Vec<String>,
     /// Whether the programs' own diagnostics are wanted.
     pub log: Log,
 }
@@ -50,6 +52,7 @@ impl Default for Options {
             from_start: false,
             multi: Multi::Allowed,
             without: Vec::new(),
+            rules: Vec::new(),
             log: Log::Off,
         }
     }

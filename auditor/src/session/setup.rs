@@ -11,7 +11,7 @@ use super::inspect::{Inspected, Options, SetupError};
 use super::live::{Live, Parts, now};
 use super::timed::timed;
 use super::translate::Translator;
-use crate::audit::fact::{self, Began, HookState};
+use crate::audit::fact::{self, Began, HookState, What};
 use crate::audit::unit::{Address, Bytes, Nanos, Pid};
 use crate::probes::events::EVENTS;
 use crate::probes::host::Host;
@@ -58,6 +58,7 @@ pub fn start(
     let mut live =
         Live::new(Parts { process, memory, translator, kernel, governor, hooks, recording, min_bytes });
     live.introduce(began, runtime);
+    options.rules.iter().for_each(|text| live.tell(What::Rules(text.clone())));
     timed("the first census", || first_census(&mut live, pid))?;
     Ok(live)
 }

@@ -11,8 +11,10 @@ use super::pattern::Pattern;
 use super::{Stdout, Surroundings};
 use crate::audit::unit::{Bytes, Pid};
 
+mod judging;
 mod output;
 
+pub use judging::Judging;
 pub use output::{Destination, Output, Overwrite};
 use output::{check_files, check_live, check_record};
 
@@ -114,6 +116,8 @@ pub struct Audit {
     pub min_bytes: Bytes,
     /// Smallest change of RSS that is reported; fits the kernel side's u32.
     pub rss_step: Bytes,
+    /// By what the findings are judged.
+    pub judging: Judging,
     /// Show the plan and attach nothing.
     pub dry_run: bool,
     /// Exit with 4 on incomplete data.
@@ -163,6 +167,8 @@ pub struct Census {
     pub runtime: RuntimeChoice,
     /// Maps that stay below are folded into populations.
     pub min_bytes: Bytes,
+    /// By what the findings are judged.
+    pub judging: Judging,
     /// Exit with 4 on incomplete data.
     pub strict: bool,
 }
@@ -176,6 +182,8 @@ pub struct Replay {
     pub output: Output,
     /// Maps that the text lists.
     pub rows: usize,
+    /// By what the findings are judged; a file of its own takes the place of what the recording has.
+    pub judging: Judging,
     /// Exit with 4 on incomplete data.
     pub strict: bool,
 }
@@ -289,6 +297,7 @@ impl Census {
             record: args.record,
             runtime: args.runtime,
             min_bytes: args.min_bytes,
+            judging: args.judging.into(),
             strict: args.strict,
         };
         if let Targets::Pids(pids) = &census.targets {
@@ -329,6 +338,7 @@ impl Audit {
             budget: args.budget,
             min_bytes: args.min_bytes,
             rss_step: args.rss_step,
+            judging: args.judging.into(),
             dry_run: args.dry_run,
             strict: args.strict,
             without_features: args.no_feature,
@@ -347,7 +357,8 @@ impl Audit {
 impl Replay {
     fn new(args: args::Replay) -> Result<Self, UsageError> {
         let output = Output::ended(args.format, args.output, "replay")?;
-        Ok(Self { file: args.file, output, rows: args.rows.top as usize, strict: args.strict })
+        let (rows, judging) = (args.rows.top as usize, args.judging.into());
+        Ok(Self { file: args.file, output, rows, judging, strict: args.strict })
     }
 }
 
