@@ -13,6 +13,7 @@ mod doctor;
 mod exact;
 mod exit;
 mod fallback;
+mod findings;
 mod generic;
 mod go;
 mod go_program;

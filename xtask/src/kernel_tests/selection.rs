@@ -69,6 +69,7 @@ const ROWS: &[Row] = &[
     row("exit::", LAST_LOOK..AFTER_ALL, ANYWHERE, ENDS_WITH_THE_TARGET),
     row("exit::a_target_that_replaces", COOKIES..AFTER_ALL, ANYWHERE, TOO_OLD),
     row("fallback::", LAST_LOOK..AFTER_ALL, ANYWHERE, ENDS_WITH_THE_TARGET),
+    row("findings::", LAST_LOOK..AFTER_ALL, HERE, "whole runs of a million entries, by their final figures"),
     row("generic::", COOKIES..AFTER_ALL, ANYWHERE, TOO_OLD),
     row(
         "generic::a_header_comes_with_the_hit",
