@@ -3,7 +3,7 @@
 //! Reading order: [`process`] (is it there, may we look), [`maps`] and [`module`] (which files it
 //! executes, where), [`elf`] (what is in a file), [`memory`] (what is in its memory), [`usage`] and
 //! [`cgroup`] (how much it holds and may hold), [`symbolise`] (what its addresses are called),
-//! [`own`] (what the auditor itself costs), [`launch`] (a program held before its first instruction).
+//! [`page_map`] (what of it is in RAM), [`own`] (what the auditor itself costs), [`launch`] (a program held before its first instruction).
 //!
 //! `parse_*` understand text or bytes and touch nothing; `open_*` take the directory where proc is
 //! mounted and call them, so tests build a /proc of their own.
@@ -16,6 +16,7 @@ pub mod maps;
 pub mod memory;
 pub mod module;
 pub mod own;
+pub mod page_map;
 pub mod pidfd;
 pub mod pressure;
 pub mod proc;

@@ -25,8 +25,8 @@ pub struct Pages {
     pub asked: Bytes,
     /// In RAM. The zero page, which takes none, does not count.
     pub present: Bytes,
-    /// Of these, in huge pages.
-    pub huge: Bytes,
+    /// Of these, in huge pages; `None`: the kernel does not tell (before Linux 6.7).
+    pub huge: Option<Bytes>,
     /// Of `present`, file pages or shared memory.
     pub shared: Bytes,
     /// Swapped out.

@@ -98,7 +98,8 @@ fn reading() -> BoxedStrategy<What> {
     let hits = (0_u32..9, number()).prop_map(|(hook, hits)| What::Hits { hook, hits });
     let gone = address().prop_map(|map| What::Gone { map });
     let note = "[a-zé]{0,40}".prop_map(What::Note);
-    let pages = |bytes| Pages { asked: bytes, present: bytes, huge: bytes, shared: bytes, swapped: bytes };
+    let pages =
+        |bytes| Pages { asked: bytes, present: bytes, huge: Some(bytes), shared: bytes, swapped: bytes };
     let resident = (address(), bytes(), bytes()).prop_map(move |(map, current, old)| {
         What::Resident(Resident { map, current: pages(current), old: pages(old), rest: pages(current) })
     });
