@@ -8,6 +8,7 @@ pub mod census;
 pub mod demo;
 pub mod go;
 pub mod hook;
+pub mod ranges;
 
 use std::fmt::Debug;
 
@@ -17,6 +18,7 @@ use crate::target::memory::{Memory, ReadError};
 use crate::target::module::{Module, Symbol};
 use census::Census;
 use hook::{Hit, Hook};
+use ranges::Ranges;
 
 /// A kind of hash map that the auditor knows.
 pub trait Runtime: Debug + Sync {
@@ -76,6 +78,17 @@ pub trait Instance: Debug + Send {
     /// # Errors
     /// [`LayoutError`] when the bytes cannot be a map, or do not suffice: nothing of it may be reported.
     fn look(&self, map: Address, header: &[u8], memory: Option<&dyn Memory>) -> Result<Shape, LayoutError>;
+
+    /// Where a map's memory is, from the bytes at its address and what they lead to. Bounded as [`ranges::MOST`]
+    /// says. `None`: not known, or it is being changed just now.
+    fn ranges(&self, _map: Address, _header: &[u8], _memory: &dyn Memory) -> Option<Ranges> {
+        None
+    }
+
+    /// Where the managed heap is, as far as the last census has seen it; `None`: there is none.
+    fn heap(&self) -> Option<Vec<(Address, Bytes)>> {
+        None
+    }
 
     /// Whether [`Instance::look`] can do with the bytes alone.
     fn header_suffices(&self) -> bool;

@@ -4,6 +4,7 @@
 use crate::audit::fact::{Counted, Next, Progress, Shape};
 use crate::audit::unit::{Address, Bytes};
 use crate::runtimes::LayoutError;
+use crate::runtimes::ranges::Ranges;
 use crate::target::memory::Memory;
 
 /// Bytes of a map's header.
@@ -278,6 +279,21 @@ pub(super) fn look(map: Address, bytes: &[u8]) -> Result<Shape, LayoutError> {
     }
 }
 
+/// Where a map's memory is. Of overflow areas the header does not tell where they are. A map that is being let
+/// go has none that could be relied on.
+pub(super) fn ranges(map: Address, bytes: &[u8]) -> Option<Ranges> {
+    let header = (bytes.len() >= HEADER).then(|| Header::parse(bytes))?;
+    if header.fault().is_some() || header.dropped() {
+        return None;
+    }
+    let array = |table: &Table| {
+        let range = table.exists().then(|| (Address(table.address), Bytes(array_bytes(table.log2))));
+        range.into_iter().collect()
+    };
+    let rest = vec![(map, Bytes(HEADER as u64))];
+    Some(Ranges { current: array(&header.table), old: array(&header.old), rest })
+}
+
 fn shape(header: &Header) -> Shape {
     let Header { table, old, .. } = header;
     let address = |table: &Table| table.exists().then_some(Address(table.address));
@@ -387,6 +403,20 @@ pub(crate) mod tests {
             next: Some(Next { at_live: 208, tables: Bytes((64 + 4) * 144), slots: 512 }),
         };
         assert_eq!(shape, expected);
+    }
+
+    #[test]
+    fn a_map_in_evacuation_is_in_two_arrays_and_its_header() {
+        let array = |at, buckets: u64| vec![(Address(at), Bytes(buckets * 144))];
+        let expected = Ranges {
+            current: array(0x7000_0000, 32 + 2),
+            old: array(0x6000_0000, 16 + 1),
+            rest: vec![(MAP, Bytes(128))],
+        };
+        assert_eq!(ranges(MAP, &header()), Some(expected));
+        let mut dropped = header();
+        put(&mut dropped, 6, (EVACUATING | DROPPED).to_le_bytes());
+        assert_eq!((ranges(MAP, &dropped), ranges(MAP, &header()[1..])), (None, None));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod registry;
 
 use super::census::Census;
 use super::hook::{Hit, Hook};
+use super::ranges::Ranges;
 use super::{Instance, LayoutError, Recognised, Runtime};
 use crate::audit::fact::{self, Evacuate, Shape, What};
 use crate::audit::unit::{Address, Bytes};
@@ -70,6 +71,10 @@ impl Instance for DemoInstance {
 
     fn look(&self, map: Address, header: &[u8], _: Option<&dyn Memory>) -> Result<Shape, LayoutError> {
         layout::look(map, header)
+    }
+
+    fn ranges(&self, map: Address, header: &[u8], _: &dyn Memory) -> Option<Ranges> {
+        layout::ranges(map, header)
     }
 
     fn header_suffices(&self) -> bool {

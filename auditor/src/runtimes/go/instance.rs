@@ -12,11 +12,12 @@ use super::owners::Sought;
 use super::owners::variables::Variables;
 use super::places::Places;
 use super::types::MapTypes;
-use super::{Kind, census, debug, held, owners};
+use super::{Kind, census, debug, held, owners, ranges};
 use crate::audit::fact::{self, Fact, Shape, What};
 use crate::audit::unit::{Address, Bytes};
 use crate::runtimes::census::Census;
 use crate::runtimes::hook::{Hit, Hook};
+use crate::runtimes::ranges::Ranges;
 use crate::runtimes::{Instance, LayoutError, Moment, Recognised, Runtime, Unusable};
 use crate::target::go::layouts::{LAYOUTS, Layout};
 use crate::target::go::program::Program;
@@ -267,6 +268,16 @@ impl Instance for Go {
         let mut walks = known.walks.borrow_mut();
         let shape = census::look(&known.heap, &mut types, &mut walks, (map, header), memory);
         shape.ok_or_else(|| check("what it leads to is no map's"))
+    }
+
+    fn ranges(&self, map: Address, header: &[u8], memory: &dyn Memory) -> Option<Ranges> {
+        let known = self.known.as_ref()?;
+        let types = known.types.borrow();
+        ranges::ranges(&known.heap, types.costs(), (map, header), memory)
+    }
+
+    fn heap(&self) -> Option<Vec<(Address, Bytes)>> {
+        self.known.as_ref().map(|known| known.heap.arenas())
     }
 
     fn header_suffices(&self) -> bool {

@@ -15,6 +15,7 @@ pub mod instance;
 pub(crate) mod made;
 pub mod owners;
 pub mod places;
+pub mod ranges;
 pub mod reader;
 pub mod scan;
 pub mod sizes;

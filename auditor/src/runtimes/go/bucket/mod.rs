@@ -126,6 +126,13 @@ pub fn passes(bytes: &[u8], len: u64) -> bool {
     Header::parse(0, bytes, len).is_some()
 }
 
+/// Where a header leads to: its array, its old one, its lists of overflow buckets; 0: there is none. `None`: the
+/// bytes cannot be a header.
+#[must_use]
+pub fn places(bytes: &[u8], len: u64) -> Option<[u64; 3]> {
+    Header::parse(0, bytes, len).map(|header| [header.buckets, header.old, header.extra])
+}
+
 /// Whether bytes may be the header of a large map, about which little doubt is left.
 #[must_use]
 pub fn is_large(bytes: &[u8], len: u64) -> bool {

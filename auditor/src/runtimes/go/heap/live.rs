@@ -12,7 +12,7 @@ use crate::target::memory::{Memory, read_u64};
 
 /// Bytes of an arena and what is added to an address before it is divided by them (`heapArenaBytes`,
 /// `arenaBaseOffset`, src/runtime/malloc.go, on linux/amd64).
-const ARENA: u64 = 64 << 20;
+pub(super) const ARENA: u64 = 64 << 20;
 const BASE: u64 = 1 << 47;
 /// Arenas there can be: 2^48 bytes.
 const ARENAS: u64 = 1 << 22;

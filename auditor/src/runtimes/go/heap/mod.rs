@@ -22,6 +22,7 @@ use crate::runtimes::go::sizes::{HEADER, PAGE};
 use crate::target::memory::{Memory, read_u64};
 
 use index::Index;
+use live::ARENA;
 use spans::{Bits, field};
 
 pub use find::find;
@@ -178,6 +179,14 @@ impl Heap {
     #[must_use]
     pub fn bytes(&self) -> Bytes {
         Bytes(self.spans.iter().map(|span| u64::from(span.pages) * PAGE).sum())
+    }
+
+    /// The arenas that these pages are in. They are mapped whole.
+    #[must_use]
+    pub fn arenas(&self) -> Vec<(Address, Bytes)> {
+        let mut starts: Vec<u64> = self.spans.iter().map(|span| span.start.0 / ARENA * ARENA).collect();
+        starts.dedup();
+        starts.into_iter().map(|start| (Address(start), Bytes(ARENA))).collect()
     }
 
     /// What the objects come to, by their size, those that take most first.

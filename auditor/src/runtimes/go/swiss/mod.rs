@@ -88,6 +88,19 @@ pub fn passes(bytes: &[u8]) -> bool {
     Header::parse(0, bytes).is_some()
 }
 
+/// Where a header leads to, its one group or its directory, and how many tables the directory lists. `None`: the
+/// bytes cannot be a header.
+#[must_use]
+pub fn place(bytes: &[u8]) -> Option<(u64, u64)> {
+    Header::parse(0, bytes).map(|header| (header.directory, header.tables))
+}
+
+/// Where the groups of a table are; `None`: the bytes cannot be a table.
+#[must_use]
+pub fn groups(table: &[u8]) -> Option<u64> {
+    tables::groups(table, DEPTH_MOST)
+}
+
 /// Whether bytes may be the header of a map with tables, about which little doubt is left.
 #[must_use]
 pub fn is_large(bytes: &[u8]) -> bool {

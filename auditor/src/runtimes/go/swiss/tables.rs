@@ -302,6 +302,11 @@ impl Tally {
     }
 }
 
+/// Where the groups of a table are; `None`: the bytes cannot be a table of a map of that depth.
+pub(super) fn groups(bytes: &[u8], map_depth: u8) -> Option<u64> {
+    Table::parse(bytes, map_depth).map(|table| table.groups)
+}
+
 /// A table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Table {
