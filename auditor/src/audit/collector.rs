@@ -79,6 +79,11 @@ impl Collector {
         Some(Kept { in_use: heap.in_use, free: heap.free, stacks: heap.stacks })
     }
 
+    /// Whether pages are given back lazily, as the heap says.
+    pub(super) fn gives_back_lazily(&self) -> bool {
+        self.last.as_ref().is_some_and(|(_, heap)| heap.gives_back_lazily == Some(true))
+    }
+
     /// As the report has it; `None`: nobody told of a heap or a cycle.
     pub(super) fn report(&self) -> Option<Gc> {
         let heap = self.last.as_ref().map(|(_, heap)| &**heap);

@@ -1,15 +1,29 @@
 //! RSS explained row by row. What no row explains is the last row, so the rows always add up.
 //!
-//! A managed heap is told by its runtime's own counters, and not all that they count need be in RAM. So
-//! each row is at most what is left of RSS; what the counters say beyond it is `Ladder::beyond`.
+//! Each row says by what it is known. What the page map says of tables and mappings is in RAM. What a managed
+//! runtime counts of its heap need not be, and no two sources are read at the same instant. So each row is at
+//! most what is left of RSS; what a heap's counters say beyond it is `Ladder::beyond`.
 
 use super::collector::Kept;
+use super::doubt::Doubt;
+use super::fact::Beside;
+use super::held::{Held, Parts};
 use super::memory::Memory;
-use super::report::{Map, Population, Rung};
+use super::report::Rung;
 use super::unit::Bytes;
 
 /// The last row.
 pub const UNEXPLAINED: &str = "unexplained";
+/// The row that there is where it was asked how much of the maps is in RAM.
+pub const TABLES: &str = "current tables";
+
+/// By what a row is known.
+const STATUS: &str = "process status";
+const PAGES: &str = "page map";
+const COUNTERS: &str = "heap's counters";
+const SIZES: &str = "sizes of maps";
+const ROLLUP: &str = "smaps_rollup";
+const REST: &str = "what is left";
 
 /// RSS, row by row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,40 +34,45 @@ pub(super) struct Ladder {
     pub(super) beyond: Bytes,
 }
 
-/// What maps hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Held {
-    /// Those that something leads to, or may.
-    by_live: Bytes,
-    /// Those that wait for the collector.
-    by_dead: Bytes,
+/// What explains RSS, beside its members.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sources {
+    /// The managed heap, where there is one.
+    pub(super) heap: Option<Kept>,
+    /// The maps.
+    pub(super) maps: Held,
+    /// What lies beside the maps, where that was asked for.
+    pub(super) beside: Option<Beside>,
+    /// Pages left to the kernel to take, where that was asked for.
+    pub(super) lazily_freed: Option<Bytes>,
 }
 
-impl Held {
-    /// By all maps of a report.
-    pub(super) fn by(maps: &[Map], populations: &[Population]) -> Self {
-        let listed = maps.iter().map(|map| (map.reachable, map.bytes.allocated.unwrap_or_default()));
-        let folded = populations.iter().map(|row| (row.reachable, row.bytes.allocated));
-        listed.chain(folded).fold(Self::default(), |sum, (reachable, bytes)| match reachable {
-            Some(false) => Self { by_dead: sum.by_dead + bytes, ..sum },
-            _ => Self { by_live: sum.by_live + bytes, ..sum },
-        })
-    }
-}
-
-/// The rows for the last RSS known. Where there is no managed heap, nothing tells how much of the maps
-/// is in RAM, and they have no row.
-pub(super) fn ladder(memory: &Memory, heap: Option<Kept>, maps: Held) -> Ladder {
+/// The rows for the last RSS known.
+pub(super) fn ladder(memory: &Memory, from: Sources) -> Ladder {
     let Some(rest) = memory.rss().last else { return Ladder::default() };
     let mut climb = Climb { rest, ladder: Ladder::default() };
-    climb.row("file pages", memory.file());
-    climb.row("shared memory", memory.shmem());
-    climb.ladder.beyond = Bytes(0);
-    if let Some(heap) = heap {
-        climb.heap(heap, maps);
+    climb.row("file pages", memory.file(), STATUS);
+    climb.row("shared memory", memory.shmem(), STATUS);
+    climb.tables(from.maps.looked_at);
+    let beside = from.beside.unwrap_or_default();
+    match from.heap {
+        Some(heap) => climb.managed(heap, from.maps, beside),
+        None => climb.unmanaged(from.maps, beside),
     }
-    climb.ladder.rungs.push(rung(UNEXPLAINED, climb.rest));
+    climb.row("data of program and libraries", beside.data, PAGES);
+    climb.row("lazily freed", from.lazily_freed, ROLLUP);
+    climb.ladder.rungs.push(rung(UNEXPLAINED, climb.rest, REST));
     climb.ladder
+}
+
+impl Ladder {
+    /// What the heap's counters say that is not in RAM. Heap and RSS are not read at the same instant, so a
+    /// little of it means nothing.
+    pub(super) fn beyond_ram(&self) -> Option<Doubt> {
+        let mebibytes = self.beyond.0 >> 20;
+        let words = format!("the heap's own counters come to {mebibytes} MiB more than there are in RAM");
+        (mebibytes > 0).then(|| Doubt::remark(words))
+    }
 }
 
 /// On the way down.
@@ -63,32 +82,57 @@ struct Climb {
 }
 
 impl Climb {
-    /// A row cannot explain more than there is: members are not read at the same instant.
-    fn row(&mut self, name: &str, bytes: Option<Bytes>) {
-        let Some(bytes) = bytes else { return };
+    /// A row cannot explain more than there is: answers what it would beyond that.
+    fn row(&mut self, name: &str, bytes: Option<Bytes>, evidence: &str) -> Bytes {
+        let Some(bytes) = bytes else { return Bytes(0) };
         let in_ram = bytes.min(self.rest);
-        self.ladder.beyond += bytes.less(in_ram);
         self.rest = self.rest.less(in_ram);
-        self.ladder.rungs.push(rung(name, in_ram));
+        self.ladder.rungs.push(rung(name, in_ram, evidence));
+        bytes.less(in_ram)
     }
 
-    /// What is in use is there for maps first. They were counted at another moment than the heap, so
-    /// together they are no more than it.
-    fn heap(&mut self, heap: Kept, maps: Held) {
+    /// A row that a heap counts.
+    fn counted(&mut self, name: &str, bytes: Option<Bytes>) {
+        let beyond = self.row(name, bytes, COUNTERS);
+        self.ladder.beyond += beyond;
+    }
+
+    fn tables(&mut self, parts: Option<Parts>) {
+        let Some(Parts { current, old, rest }) = parts else { return };
+        self.row(TABLES, Some(current), PAGES);
+        self.row("old tables", Some(old), PAGES);
+        self.row("overflow and directories", Some(rest), PAGES);
+    }
+
+    /// Maps that the page map was not asked for were counted at another moment than the heap, so together they are
+    /// no more than it.
+    fn managed(&mut self, heap: Kept, maps: Held, beside: Beside) {
         if let Some(in_use) = heap.in_use {
-            let by_live = maps.by_live.min(in_use);
-            let by_dead = maps.by_dead.min(in_use.less(by_live));
-            self.row("maps", Some(by_live));
-            self.row("maps that nothing refers to", Some(by_dead).filter(|dead| *dead > Bytes(0)));
-            self.row("heap in use, not maps", Some(in_use.less(by_live).less(by_dead)));
+            let some = |bytes: Bytes| Some(bytes.min(in_use)).filter(|bytes| *bytes > Bytes(0));
+            self.row("maps that nothing refers to", some(maps.waiting), SIZES);
+            self.row("maps not asked for", some(maps.unlooked), SIZES);
+            self.row("small maps", Some(maps.small.min(in_use)), SIZES);
+            self.counted("other heap in use", Some(in_use.less(maps.of_heap)));
         }
-        self.row("heap free, kept", heap.free);
-        self.row("stacks", heap.stacks);
+        self.counted("heap free and kept", heap.free);
+        self.counted("stacks", heap.stacks);
+        self.row("main thread's stack", beside.stack, PAGES);
+        self.row("runtime's own memory", beside.runtime, PAGES);
+    }
+
+    /// Where nobody tells of a heap, small maps are in the memory of the C library's allocator.
+    fn unmanaged(&mut self, maps: Held, beside: Beside) {
+        if let Some(heap) = beside.heap {
+            let small = (maps.small + maps.unlooked).min(heap);
+            self.row("small maps", Some(small), SIZES);
+            self.row("allocator's memory ([heap])", Some(heap.less(small)), PAGES);
+        }
+        self.row("main thread's stack", beside.stack, PAGES);
     }
 }
 
-fn rung(name: &str, bytes: Bytes) -> Rung {
-    Rung { name: name.to_owned(), bytes }
+fn rung(name: &str, bytes: Bytes, evidence: &str) -> Rung {
+    Rung { name: name.to_owned(), bytes, evidence: evidence.to_owned() }
 }
 
 #[cfg(test)]
@@ -105,56 +149,102 @@ mod tests {
         memory
     }
 
-    fn heap(in_use: u64) -> Kept {
-        Kept { in_use: Some(Bytes(in_use)), free: Some(Bytes(30)), stacks: Some(Bytes(10)) }
+    fn heap(in_use: u64) -> Option<Kept> {
+        Some(Kept { in_use: Some(Bytes(in_use)), free: Some(Bytes(30)), stacks: Some(Bytes(10)) })
     }
 
     fn shown(ladder: &Ladder) -> Vec<(&str, u64)> {
         ladder.rungs.iter().map(|rung| (rung.name.as_str(), rung.bytes.0)).collect()
     }
 
-    const MAPS: Held = Held { by_live: Bytes(100), by_dead: Bytes(50) };
+    fn maps() -> Held {
+        let looked_at = Some(Parts { current: Bytes(60), old: Bytes(15), rest: Bytes(5) });
+        let (waiting, unlooked, small) = (Bytes(50), Bytes(0), Bytes(20));
+        Held { looked_at, waiting, unlooked, small, of_heap: Bytes(170) }
+    }
+
+    const BESIDE: Beside =
+        Beside { heap: None, stack: Some(Bytes(4)), data: Some(Bytes(6)), runtime: Some(Bytes(8)) };
 
     #[test]
     fn no_reading_gives_no_row() {
-        assert_eq!(ladder(&Memory::default(), Some(heap(5)), MAPS), Ladder::default());
+        let sources = Sources { heap: heap(5), maps: maps(), ..Sources::default() };
+        assert_eq!(ladder(&Memory::default(), sources), Ladder::default());
     }
 
     #[test]
     fn the_rows_add_up_to_the_last_rss() {
-        let rows = ladder(&memory(7), None, MAPS);
+        let rows = ladder(&memory(7), Sources::default());
         assert_eq!(shown(&rows), [("file pages", 20), ("shared memory", 3), (UNEXPLAINED, 7)]);
     }
 
     #[test]
-    fn a_heap_that_tells_of_itself_is_told_apart_from_its_maps() {
-        let rows = ladder(&memory(300), Some(heap(200)), MAPS);
+    fn a_heap_that_tells_of_itself_is_told_apart_from_its_maps_and_what_lies_beside_it() {
+        let lazily_freed = Some(Bytes(2));
+        let sources = Sources { heap: heap(220), maps: maps(), beside: Some(BESIDE), lazily_freed };
+        let rows = ladder(&memory(300), sources);
         let expected = [
             ("file pages", 20),
             ("shared memory", 3),
-            ("maps", 100),
+            (TABLES, 60),
+            ("old tables", 15),
+            ("overflow and directories", 5),
             ("maps that nothing refers to", 50),
-            ("heap in use, not maps", 50),
-            ("heap free, kept", 30),
+            ("small maps", 20),
+            ("other heap in use", 50),
+            ("heap free and kept", 30),
             ("stacks", 10),
-            (UNEXPLAINED, 60),
+            ("main thread's stack", 4),
+            ("runtime's own memory", 8),
+            ("data of program and libraries", 6),
+            ("lazily freed", 2),
+            (UNEXPLAINED, 40),
         ];
         assert_eq!((shown(&rows).as_slice(), rows.beyond), (expected.as_slice(), Bytes(0)));
     }
 
     #[test]
+    fn a_row_says_by_what_it_is_known() {
+        let sources = Sources { heap: heap(220), maps: maps(), beside: Some(BESIDE), ..Sources::default() };
+        let rows = ladder(&memory(300), sources).rungs;
+        let of = |name: &str| rows.iter().find(|rung| rung.name == name).map(|rung| rung.evidence.as_str());
+        let names = ["file pages", TABLES, "small maps", "heap free and kept", UNEXPLAINED];
+        let known = [STATUS, PAGES, SIZES, COUNTERS, REST];
+        assert_eq!(names.map(of), known.map(Some));
+    }
+
+    #[test]
+    fn without_a_managed_heap_small_maps_are_in_the_allocators_memory() {
+        let beside = Beside { heap: Some(Bytes(90)), runtime: None, ..BESIDE };
+        let held = Held { waiting: Bytes(0), ..maps() };
+        let rows = ladder(&memory(200), Sources { maps: held, beside: Some(beside), ..Sources::default() });
+        let own = &shown(&rows)[5..];
+        let expected = [
+            ("small maps", 20),
+            ("allocator's memory ([heap])", 70),
+            ("main thread's stack", 4),
+            ("data of program and libraries", 6),
+            (UNEXPLAINED, 20),
+        ];
+        assert_eq!(own, expected);
+        let unknown = ladder(&memory(200), Sources { maps: held, ..Sources::default() });
+        assert_eq!(shown(&unknown)[5..], [(UNEXPLAINED, 120)], "they may be anywhere");
+    }
+
+    #[test]
     fn what_the_heap_counts_beyond_rss_is_not_in_ram_and_no_row_is_negative() {
-        let rows = ladder(&memory(120), Some(heap(200)), MAPS);
+        let rows = ladder(&memory(120), Sources { heap: heap(370), maps: maps(), ..Sources::default() });
         let sum: u64 = rows.rungs.iter().map(|rung| rung.bytes.0).sum();
-        assert_eq!((sum, rows.beyond), (143, Bytes(120)));
+        // 150 are the maps' and 200 other objects, 40 free and stacks, of which minus 30 are left.
+        assert_eq!((sum, rows.beyond), (143, Bytes(240)));
         assert_eq!(rows.rungs.last().unwrap().bytes, Bytes(0));
     }
 
     #[test]
     fn maps_that_were_counted_when_the_heap_was_larger_are_no_more_than_it() {
-        let rows = ladder(&memory(1000), Some(heap(120)), MAPS);
-        assert!(shown(&rows).contains(&("maps", 100)));
-        assert!(shown(&rows).contains(&("maps that nothing refers to", 20)));
-        assert!(shown(&rows).contains(&("heap in use, not maps", 0)));
+        let held = Held { looked_at: None, unlooked: Bytes(500), ..maps() };
+        let rows = ladder(&memory(1000), Sources { heap: heap(120), maps: held, ..Sources::default() });
+        assert!(shown(&rows).contains(&("maps not asked for", 120)));
+        assert!(shown(&rows).contains(&("other heap in use", 0)));
     }
 }

@@ -130,6 +130,11 @@ impl Ledger {
         Debit::Unknown
     }
 
+    /// The tables that are held and whose address is remembered, each with its bytes.
+    pub(super) fn placed(&self) -> impl Iterator<Item = (Address, Bytes)> {
+        self.placed.iter().map(|(at, table)| (*at, table.bytes))
+    }
+
     /// A growth started: what is held becomes old.
     pub(super) fn grow(&mut self) {
         self.generation = self.generation.saturating_add(1);

@@ -5,7 +5,7 @@ use super::counters::Counters;
 use super::counts::Growths;
 use super::episodes::{Asked, Episodes, Moves, Serial, Start};
 use super::evacuation::{End, Evacuation};
-use super::fact::{Allocate, Free, Grow, GrowthKind, Look, Occasion, Part, Shape, StackId};
+use super::fact::{Allocate, Free, Grow, GrowthKind, Look, Occasion, Part, Resident, Shape, StackId};
 use super::forecast::{Foresight, Scores};
 use super::holding::{Holding, Verdict};
 use super::ledger::{Age, Credit, Debit};
@@ -14,7 +14,7 @@ use super::recognised::RuntimeId;
 use super::splits::Spell;
 use super::told::{Frees, Told};
 use super::unit::{Address, Bytes, Nanos};
-use super::who::{Birth, Description, Identity, cut};
+use super::who::{Birth, Description, cut};
 
 /// Longest name that is kept, in bytes.
 const MOST_NAME: usize = 256;
@@ -22,7 +22,7 @@ const MOST_NAME: usize = 256;
 /// soon after it may have given its address to another by then, whose name it would be.
 const READING: Nanos = Nanos(100_000_000);
 
-/// One map. It takes 984 bytes, and its tables about 300 for up to eleven.
+/// One map. It takes 1016 bytes, and its tables about 300 for up to eleven.
 #[derive(Clone, Debug)]
 pub(super) struct Life {
     /// Its header's address.
@@ -47,6 +47,8 @@ pub(super) struct Life {
     pub(super) shape: Option<(Nanos, Shape)>,
     /// What it holds.
     pub(super) holding: Holding,
+    /// What of it is in RAM; `None`: nobody asked.
+    pub(super) resident: Option<Box<Resident>>,
     /// Growths seen.
     pub(super) growths: Growths,
     /// Moving entries, now or last.
@@ -74,7 +76,7 @@ pub(super) struct Life {
     /// Whether it was read while its process exited.
     read_at_exit: bool,
     /// Whether the last look seemed to be at another map.
-    doubted: bool,
+    pub(super) doubted: bool,
 }
 
 /// A growth under way.
@@ -113,6 +115,7 @@ impl Life {
             most_live: 0,
             shape: None,
             holding: Holding::new(birth == Birth::Seen),
+            resident: None,
             growths: Growths::default(),
             evacuation: None,
             moves_to_come: 0,
@@ -161,25 +164,6 @@ impl Life {
     /// Whether it said at the last reading that it is being dropped.
     pub(super) fn said_dropped(&self) -> bool {
         self.shape.as_ref().is_some_and(|(_, shape)| shape.dropped)
-    }
-
-    /// Whether a look speaks of this map or of another that took its address. What a poll read may
-    /// be from a moment in which one died and another was born, both of which will be told yet: it
-    /// takes two in a row to prove that something was missed.
-    pub(super) fn identify(&mut self, at: Nanos, look: &Look, told: Told) -> Identity {
-        let other = self.seems_replaced(at, &look.shape);
-        let before = std::mem::replace(&mut self.doubted, other);
-        match (other, before || told.trusts(look.occasion)) {
-            (false, _) => Identity::This,
-            (true, false) => Identity::Doubtful,
-            (true, true) => Identity::Another,
-        }
-    }
-
-    fn seems_replaced(&self, at: Nanos, seen: &Shape) -> bool {
-        let newer = self.shape.as_ref().is_none_or(|(then, _)| *then <= at);
-        let was_over = self.said_dropped() || self.gone.is_some_and(|gone| gone <= at);
-        newer && (self.counters.went_back(seen.counted) || (was_over && !seen.dropped))
     }
 
     /// A table was asked for. `place`: its address, if it is to be remembered.
@@ -399,6 +383,6 @@ mod tests {
     #[test]
     fn a_life_takes_no_more_than_the_limit_of_lives_counts_with() {
         let size = size_of::<Life>();
-        assert!(size <= 984, "a life takes {size} bytes");
+        assert!(size <= 1016, "a life takes {size} bytes");
     }
 }

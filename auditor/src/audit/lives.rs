@@ -18,8 +18,9 @@ use super::counters::Sum;
 use super::deaths::Deaths;
 use super::doubt::Doubt;
 use super::episodes::{Episodes, Moves};
-use super::fact::{Allocate, Described, Evacuate, Free, Grow, Look, Occasion, Part};
+use super::fact::{Allocate, Described, Evacuate, Free, Grow, Look, Occasion, Part, Resident};
 use super::forecast::Scores;
+use super::identity::Identity;
 use super::ledger::Balance;
 use super::life::{Around, Life};
 use super::oddities::Oddities;
@@ -27,7 +28,7 @@ use super::populations::{Crowded, Populations};
 use super::recognised::RuntimeId;
 use super::told::Told;
 use super::unit::{Address, Bytes, Nanos};
-use super::who::{Birth, Description, Identity};
+use super::who::{Birth, Description};
 
 /// Maps that are followed at once. At 1.2 kB each they take 300 MB.
 const MOST_LIVING: usize = 1 << 18;
@@ -160,6 +161,18 @@ impl Lives {
         self.described = others + description.size();
         life.described = Some(Box::new(description));
         life.listed = true;
+    }
+
+    /// The page map was asked for a map.
+    pub(super) fn asked(&mut self, fact: &Resident) {
+        if let Some(life) = self.here.get_mut(&fact.map).filter(|life| life.gone.is_none()) {
+            life.resident = Some(Box::new(*fact));
+        }
+    }
+
+    /// The one that lives at an address.
+    pub(super) fn living_at(&self, map: Address) -> Option<&Life> {
+        self.here.get(&map).map(Box::as_ref).filter(|life| life.gone.is_none())
     }
 
     /// The target no longer lists a map. What happened to it later speaks for another one.

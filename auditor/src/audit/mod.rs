@@ -23,8 +23,10 @@ pub mod findings;
 mod forecast;
 mod head;
 mod headroom;
+mod held;
 mod holding;
 mod hooks;
+mod identity;
 mod judged;
 pub mod ladder;
 mod ledger;
@@ -61,13 +63,14 @@ use coverage::{Coverage, Evidence, Step};
 use doubt::Doubt;
 use episodes::Episodes;
 use events::Events;
-use fact::{Call, Cost, Ended, Fact, Look, Rss, Syscall, What};
+use fact::{Beside, Call, Cost, Ended, Fact, Look, Rss, Syscall, What};
 use findings::Thresholds;
 use findings::scene::Past;
 use head::Head;
 use headroom::Headroom;
+use held::Held;
 use hooks::{Event, Hooks};
-use ladder::{Held, Ladder};
+use ladder::{Ladder, Sources};
 use life::Life;
 use lives::Lives;
 use memory::Memory;
@@ -97,6 +100,9 @@ pub struct Audit {
     episodes: Episodes,
     memory: Memory,
     headroom: Headroom,
+    /// What lies beside the maps, and what was left to the kernel to take; `None`: nobody asked.
+    beside: Option<Beside>,
+    lazily_freed: Option<Bytes>,
     collector: Collector,
     syscalls: Syscalls,
     stacks: Stacks,
@@ -155,7 +161,9 @@ impl Audit {
             What::Managed(_) | What::Clear(_) => {}
             What::Pressure(pressure) => self.headroom.read(*pressure),
             What::Rules(text) => self.rules(text),
-            What::Resident(_) | What::LazilyFreed(_) => {}
+            What::Resident(resident) => self.lives.asked(resident),
+            What::LazilyFreed(bytes) => self.lazily_freed = Some(*bytes),
+            What::Beside(beside) => self.beside = Some(*beside),
         }
     }
 
@@ -166,7 +174,13 @@ impl Audit {
         let (maps, pasts, populations) = self.listing(now);
         let (episodes, omitted) = self.episodes.report(now, |map| self.lives.moves(map, now));
         let counted = self.lives.counted();
-        let ladder = ladder::ladder(&self.memory, self.collector.kept(), Held::by(&maps, &populations));
+        let sources = Sources {
+            heap: self.collector.kept(),
+            maps: Held::by(self.lives.living(), &maps, &populations),
+            beside: self.beside,
+            lazily_freed: self.lazily_freed,
+        };
+        let ladder = ladder::ladder(&self.memory, sources);
         let growths = headroom::upcoming(&maps, self.headroom.left(self.memory.limit_and_rss()));
         let evidence = self.evidence(omitted, counted.total.is_some(), &ladder);
         let report = Report {
@@ -194,6 +208,24 @@ impl Audit {
     /// The maps that live, by address, each with the bytes it holds.
     pub fn live_maps(&self) -> impl Iterator<Item = (Address, Bytes)> {
         self.lives.living().map(|life| (life.address, life.holding.allocated()))
+    }
+
+    /// What of a living map is in RAM, as far as it was told.
+    #[must_use]
+    pub fn resident(&self, map: Address) -> Option<fact::Resident> {
+        self.lives.living_at(map).and_then(|life| life.resident.as_deref()).copied()
+    }
+
+    /// The tables of a living map that were seen asked for and not let go, as far as their addresses are
+    /// remembered.
+    pub fn tables(&self, map: Address) -> impl Iterator<Item = (Address, Bytes)> {
+        self.lives.living_at(map).into_iter().flat_map(|life| life.holding.ledger.placed())
+    }
+
+    /// Whether the target leaves pages to the kernel to take (`MADV_FREE`), as its heap or a call of its says.
+    #[must_use]
+    pub fn frees_lazily(&self) -> bool {
+        self.collector.gives_back_lazily() || self.syscalls.freed_lazily()
     }
 
     /// Why the audit ended, if it has.
@@ -260,6 +292,7 @@ impl Audit {
         self.memory.replaced();
         self.collector.replaced();
         (self.crowds, self.born) = (None, None);
+        (self.beside, self.lazily_freed) = (None, None);
         self.syscalls.replaced();
         self.trends.replaced();
     }
@@ -294,7 +327,388 @@ impl Audit {
         doubts.extend(self.lives.oddities().doubts(counters_are_shown));
         doubts.extend(self.looked_once());
         doubts.extend(self.born.map(counted_births));
-        doubts.extend(beyond_ram(ladder));
+        doubts.extend(ladder.beyond_ram());
+        if !self.recognised.is_empty() && self.recognised.verified().is_none() {
+            doubts.push(Doubt::lowering("the layout of a runtime has not been checked".to_owned()));
+        }
+        if !self.lives.are_balanced() {
+            doubts.push(Doubt::lowering("the ledger does not balance".to_owned()));
+        }
+        if self.head.end() == Some(Ended::TargetExited) {
+            doubts.extend(self.lives.unread_at_the_exit(self.told, counters_are_shown));
+        }
+        if omitted_episodes > 0 {
+            doubts.push(Doubt::remark(format!("{omitted_episodes} smaller episodes are left out")));
+        }
+        Evidence {
+            doubts,
+            probes: self.hooks.report(),
+            layout_verified: self.recognised.verified(),
+            maps_were_seen: self.maps_were_seen(),
+        }
+    }
+
+    /// A census that found no map has seen that there is none.
+    fn maps_were_seen(&self) -> bool {
+        let counted = self.crowds.is_some() || self.head.end() == Some(Ended::OneLook);
+        counted || self.lives.were_looked_at() || self.hooks.told_of_maps()
+    }
+
+    /// That there was one look, and no more.
+    fn looked_once(&self) -> Option<Doubt> {
+        let words = "one look: no probe was placed, and what happened before and after it was not seen";
+        (self.head.end() == Some(Ended::OneLook)).then(|| Doubt::remark(words.to_owned()))
+    }
+
+    fn cost(&self) -> report::Cost {
+        let cost = self.cost.as_ref();
+        report::Cost {
+            probe_hits: self.hooks.hits(),
+            target_time_estimate: self.hooks.target_time(),
+            agent_cpu: cost.map(|cost| cost.agent_cpu),
+            agent_rss: cost.map(|cost| cost.agent_rss),
+            bpf_memory: cost.map(|cost| cost.bpf_memory),
+        }
+    }
+}
+
+/// What censuses alone can say of births.
+fn counted_births(maps: u64) -> Doubt {
+    Doubt::remark(format!(
+        "{maps} maps were born since the first census and lived to a later one; those that lived and died between two censuses were not seen"
+    ))
+}
+
+//! The pure core: facts in, report out. No IO, no clock, no hash order, no async, no unsafe.
+//!
+//! [`Audit::apply`] folds one fact in, [`Audit::report`] says what is known so far. The same facts
+//! in the same order give the same report, wherever they come from and however often a report is
+//! drawn in between. Facts come in through [`order::Order`], which merges their sources by time.
+//!
+//! Read `fact/` (what goes in), `report/` (what comes out), then `lives.rs` (maps), `episodes.rs`
+//! (growths), `coverage.rs` (doubts). Whatever facts hold, nothing here panics, sums saturate, and
+//! every collection has a stated limit.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types, unsafe_code)]
+
+mod collector;
+mod counters;
+mod counts;
+mod coverage;
+mod deaths;
+mod doubt;
+pub mod episodes;
+mod evacuation;
+mod events;
+pub mod fact;
+pub mod findings;
+mod forecast;
+mod head;
+mod headroom;
+mod held;
+mod holding;
+mod hooks;
+mod identity;
+mod judged;
+pub mod ladder;
+mod ledger;
+mod life;
+pub mod lives;
+mod memory;
+mod mmaps;
+mod oddities;
+pub mod order;
+mod pace;
+mod pauses;
+mod populations;
+mod recognised;
+pub mod report;
+mod row;
+mod sites;
+mod splits;
+mod stacks;
+mod steps;
+mod syscalls;
+#[cfg(test)]
+mod tests;
+mod told;
+mod trend;
+pub mod unit;
+mod verdict;
+mod who;
+pub mod words;
+
+use std::cmp::Reverse;
+
+use collector::Collector;
+use coverage::{Coverage, Evidence, Step};
+use doubt::Doubt;
+use episodes::Episodes;
+use events::Events;
+use fact::{Beside, Call, Cost, Ended, Fact, Look, Rss, Syscall, What};
+use findings::Thresholds;
+use findings::scene::Past;
+use head::Head;
+use headroom::Headroom;
+use held::Held;
+use hooks::{Event, Hooks};
+use ladder::{Ladder, Sources};
+use life::Life;
+use lives::Lives;
+use memory::Memory;
+use populations::Populations;
+use recognised::Recognised;
+use report::Report;
+use row::Context;
+use stacks::Stacks;
+use syscalls::Syscalls;
+use told::Told;
+use trend::Trends;
+use unit::{Address, Bytes, Nanos};
+
+/// Everything that the facts so far have told.
+#[derive(Clone, Debug, Default)]
+pub struct Audit {
+    head: Head,
+    recognised: Recognised,
+    hooks: Hooks,
+    told: Told,
+    events: Events,
+    lives: Lives,
+    /// The small maps that the last census added up; `None`: none did.
+    crowds: Option<Populations>,
+    /// Maps that only later censuses found; `None`: there was none, or not known.
+    born: Option<u64>,
+    episodes: Episodes,
+    memory: Memory,
+    headroom: Headroom,
+    /// What lies beside the maps, and what was left to the kernel to take; `None`: nobody asked.
+    beside: Option<Beside>,
+    lazily_freed: Option<Bytes>,
+    collector: Collector,
+    syscalls: Syscalls,
+    stacks: Stacks,
+    coverage: Coverage,
+    cost: Option<Cost>,
+    trends: Trends,
+    thresholds: Thresholds,
+}
+
+impl Audit {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Folds one fact in. Facts should come in the order of their times; one that does not is
+    /// applied and counted as late.
+    pub fn apply(&mut self, fact: &Fact) {
+        let at = fact.at;
+        if at < self.head.latest() && coverage::is_event(&fact.what) {
+            self.coverage.came_late(self.step(fact));
+        }
+        self.head.passed(at);
+        match &fact.what {
+            What::Began(began) => {
+                self.head.began(began);
+                self.lives.list_from(self.head.min_bytes());
+            }
+            What::Runtime(runtime) => self.recognised.add(runtime),
+            What::Hook(hook) => self.hook(at, hook),
+            What::Allocate(_) | What::Grow(_) | What::Evacuate(_) | What::Free(_) => self.event(fact),
+            What::Look(look) => self.look(at, look),
+            What::Gone { map } => self.lives.gone(at, *map),
+            What::Stack(stack) => self.stacks.add(stack),
+            What::Syscall(syscall) => self.syscall(at, syscall),
+            What::Rss(rss) => self.rss(at, rss),
+            What::Exec => self.replaced(at),
+            What::OomMark => self.coverage.note("the kernel chose the target as an out-of-memory victim"),
+            What::Memory(memory) => self.read_memory(at, memory),
+            What::Lost(lost) => self.coverage.lost(lost),
+            What::Hits { hook, hits } => self.hooks.hit(*hook, *hits),
+            What::Cost(cost) => self.cost = Some(cost.clone()),
+            What::Note(words) => self.coverage.note(words),
+            What::Tick => self.tick(at),
+            What::Ended(why) => self.head.ended(*why),
+            What::Fork { .. } | What::Exit => {}
+            What::Described(described) => self.lives.describe(described),
+            What::Crowds(crowds) => {
+                self.crowds = Some(Populations::of_crowds(crowds, &mut self.recognised));
+            }
+            What::Heap(heap) => self.collector.read(at, heap),
+            What::Cycle(cycle) => self.collector.ended(*cycle),
+            What::Born(maps) => self.born = Some(*maps),
+            // Told, and kept in recordings; the report does not show them yet.
+            What::Managed(_) | What::Clear(_) => {}
+            What::Pressure(pressure) => self.headroom.read(*pressure),
+            What::Rules(text) => self.rules(text),
+            What::Resident(resident) => self.lives.asked(resident),
+            What::LazilyFreed(bytes) => self.lazily_freed = Some(*bytes),
+            What::Beside(beside) => self.beside = Some(*beside),
+        }
+    }
+
+    /// What is known now. Drawing it changes nothing.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let now = self.head.latest();
+        let (maps, pasts, populations) = self.listing(now);
+        let (episodes, omitted) = self.episodes.report(now, |map| self.lives.moves(map, now));
+        let counted = self.lives.counted();
+        let sources = Sources {
+            heap: self.collector.kept(),
+            maps: Held::by(self.lives.living(), &maps, &populations),
+            beside: self.beside,
+            lazily_freed: self.lazily_freed,
+        };
+        let ladder = ladder::ladder(&self.memory, sources);
+        let growths = headroom::upcoming(&maps, self.headroom.left(self.memory.limit_and_rss()));
+        let evidence = self.evidence(omitted, counted.total.is_some(), &ladder);
+        let report = Report {
+            schema: report::SCHEMA.to_owned(),
+            auditor: self.head.auditor(),
+            host: self.head.host(),
+            target: self.head.target(&self.recognised),
+            window: self.head.window(),
+            memory: self.memory.report(ladder.rungs, &self.headroom),
+            syscalls: self.hooks.told(Event::Syscall).then(|| self.syscalls.report()),
+            events: self.events.report(&self.hooks, counted),
+            maps,
+            populations,
+            episodes,
+            forecast: self.lives.scores().report(growths),
+            gc: self.collector.report(),
+            findings: Vec::new(),
+            undecided: Vec::new(),
+            coverage: self.coverage.report(evidence),
+            cost: self.cost(),
+        };
+        self.judged(report, &pasts)
+    }
+
+    /// The maps that live, by address, each with the bytes it holds.
+    pub fn live_maps(&self) -> impl Iterator<Item = (Address, Bytes)> {
+        self.lives.living().map(|life| (life.address, life.holding.allocated()))
+    }
+
+    /// What of a living map is in RAM, as far as it was told.
+    #[must_use]
+    pub fn resident(&self, map: Address) -> Option<fact::Resident> {
+        self.lives.living_at(map).and_then(|life| life.resident.as_deref()).copied()
+    }
+
+    /// The tables of a living map that were seen asked for and not let go, as far as their addresses are
+    /// remembered.
+    pub fn tables(&self, map: Address) -> impl Iterator<Item = (Address, Bytes)> {
+        self.lives.living_at(map).into_iter().flat_map(|life| life.holding.ledger.placed())
+    }
+
+    /// Whether the target leaves pages to the kernel to take (`MADV_FREE`), as its heap or a call of its says.
+    #[must_use]
+    pub fn frees_lazily(&self) -> bool {
+        self.collector.gives_back_lazily() || self.syscalls.freed_lazily()
+    }
+
+    /// Why the audit ended, if it has.
+    #[must_use]
+    pub const fn ended(&self) -> Option<Ended> {
+        self.head.end()
+    }
+
+    fn hook(&mut self, at: Nanos, hook: &fact::Hook) {
+        self.hooks.changed(at, hook);
+        self.told = self.hooks.tell();
+    }
+
+    /// What a hook of a runtime tells.
+    fn event(&mut self, fact: &Fact) {
+        let (event, times) = match &fact.what {
+            What::Allocate(allocate) => {
+                self.waited(fact.at, allocate);
+                self.lives.allocate(fact.at, allocate, &mut self.episodes);
+                (Event::Allocate, 1)
+            }
+            What::Grow(grow) => {
+                self.lives.grow(fact.at, grow, &mut self.episodes);
+                (Event::Grow, 1)
+            }
+            What::Evacuate(evacuate) => {
+                self.lives.evacuate(fact.at, evacuate);
+                (Event::Evacuate, evacuate.moved)
+            }
+            What::Free(free) => {
+                self.lives.free(fact.at, free, &mut self.episodes);
+                (Event::Free, 1)
+            }
+            _ => return,
+        };
+        self.events.happened(event, times);
+    }
+
+    fn look(&mut self, at: Nanos, look: &Look) {
+        let runtime = self.recognised.id(&look.runtime);
+        self.lives.look(at, look, runtime, self.told, &mut self.episodes);
+    }
+
+    fn syscall(&mut self, at: Nanos, syscall: &Syscall) {
+        self.syscalls.ended(at, syscall);
+        if syscall.call == Call::Mmap && syscall.failed.is_none() {
+            self.episodes.mapped(at, syscall.address, syscall.bytes);
+        }
+    }
+
+    fn rss(&mut self, at: Nanos, rss: &Rss) {
+        let rose = self.memory.moved(at, rss);
+        self.episodes.rss(steps::Step { at, rss: self.memory.now(), rose });
+    }
+
+    fn read_memory(&mut self, at: Nanos, memory: &fact::Memory) {
+        self.memory.read(at, memory, self.head.saw_the_start());
+        self.episodes.rss(steps::Step { at, rss: self.memory.now(), rose: false });
+    }
+
+    /// The target replaced its program.
+    fn replaced(&mut self, at: Nanos) {
+        self.lives.replaced(at, &mut self.episodes);
+        self.memory.replaced();
+        self.collector.replaced();
+        (self.crowds, self.born) = (None, None);
+        (self.beside, self.lazily_freed) = (None, None);
+        self.syscalls.replaced();
+        self.trends.replaced();
+    }
+
+    /// Whether a late fact may have changed a total.
+    fn step(&self, fact: &Fact) -> Step {
+        let out = match &fact.what {
+            What::Allocate(allocate) => self.lives.is_out_of_step(fact.at, allocate.map),
+            What::Grow(grow) => self.lives.is_out_of_step(fact.at, grow.map),
+            What::Free(free) => self.lives.is_out_of_step(fact.at, free.map),
+            What::Syscall(syscall) => self.syscalls.is_out_of_step(fact.at, syscall),
+            What::Exec => true,
+            _ => false,
+        };
+        if out { Step::Out } else { Step::In }
+    }
+
+    fn listing(&self, now: Nanos) -> (Vec<report::Map>, Vec<Past>, Vec<report::Population>) {
+        let told = self.told.kinds;
+        let context = Context { now, recognised: &self.recognised, stacks: &self.stacks, told };
+        let (mut listed, folded) = self.lives.listing(self.crowds.is_some());
+        listed.sort_by_cached_key(|life| rank(life));
+        let pasts = listed.iter().map(|life| Past::of(life)).collect();
+        let rows = listed.into_iter().map(|life| row::row(life, context)).collect();
+        let none = Populations::default();
+        let crowds = self.crowds.as_ref().unwrap_or(&none);
+        (rows, pasts, populations::report([&folded, crowds], &self.recognised, told))
+    }
+
+    fn evidence(&self, omitted_episodes: u64, counters_are_shown: bool, ladder: &Ladder) -> Evidence {
+        let mut doubts: Vec<Doubt> = self.hooks.doubts(self.head.start()).collect();
+        doubts.extend(self.lives.oddities().doubts(counters_are_shown));
+        doubts.extend(self.looked_once());
+        doubts.extend(self.born.map(counted_births));
+        doubts.extend(ladder.beyond_ram());
         if !self.recognised.is_empty() && self.recognised.verified().is_none() {
             doubts.push(Doubt::lowering("the layout of a runtime has not been checked".to_owned()));
         }
@@ -354,14 +768,17 @@ fn beyond_ram(ladder: &Ladder) -> Option<Doubt> {
     (mebibytes > 0).then(|| Doubt::remark(words))
 }
 
-/// Largest first, but what waits for the collector comes behind what does not, and the dropped last;
+/// Fate, bytes in RAM, bytes, address, birth.
+type Rank = (u8, Reverse<(Option<Bytes>, Bytes)>, Address, Option<Nanos>);
+
+/// Most in RAM first, and where nobody asked for it the largest behind those; but what waits for the collector comes behind what does not, and the dropped last;
 /// what is left of maps of equal size is told apart by address and age.
-fn rank(life: &Life) -> (u8, Reverse<Bytes>, Address, Option<Nanos>) {
+fn rank(life: &Life) -> Rank {
     let waits = life.described.as_ref().is_some_and(|who| who.reachable == Some(false));
-    let (fate, allocated) = match (life.gone, waits) {
-        (Some(_), _) => (2, Bytes(0)),
-        (None, true) => (1, life.holding.allocated()),
-        (None, false) => (0, life.holding.allocated()),
+    let fate = match (life.gone, waits) {
+        (Some(_), _) => return (2, Reverse((None, Bytes(0))), life.address, life.born()),
+        (None, true) => 1,
+        (None, false) => 0,
     };
-    (fate, Reverse(allocated), life.address, life.born())
+    (fate, Reverse((held::in_ram(life), life.holding.allocated())), life.address, life.born())
 }

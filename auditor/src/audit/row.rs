@@ -1,6 +1,7 @@
 //! One map as the report lists it.
 
 use super::fact::Shape;
+use super::held::in_ram;
 use super::life::Life;
 use super::recognised::Recognised;
 use super::report::{Map, MapBytes};
@@ -62,11 +63,12 @@ fn candidates(life: &Life) -> Vec<String> {
 
 fn bytes(life: &Life, shape: Option<&Shape>) -> MapBytes {
     let known = life.holding.is_known();
+    let (resident, needed) = (in_ram(life), shape.and_then(|shape| shape.needed));
     MapBytes {
         allocated: known.then(|| life.holding.allocated()),
-        resident: None,
-        needed: shape.and_then(|shape| shape.needed),
-        stranded: None,
+        resident,
+        needed,
+        stranded: resident.zip(needed).map(|(resident, needed)| resident.less(needed)),
         old_table: life.holding.old(),
         peak: known.then(|| life.holding.peak()),
     }

@@ -11,6 +11,9 @@ const MOST_ADVICES: usize = 64;
 /// Where the advices beyond [`MOST_ADVICES`] are counted.
 const OTHERS: &str = "others";
 
+/// `MADV_FREE`.
+const FREE: u32 = 8;
+
 /// Linux v6.17, `include/uapi/asm-generic/mman-common.h`.
 const ADVICES: &[(u32, &str)] = &[
     (0, "NORMAL"),
@@ -18,7 +21,7 @@ const ADVICES: &[(u32, &str)] = &[
     (2, "SEQUENTIAL"),
     (3, "WILLNEED"),
     (4, "DONTNEED"),
-    (8, "FREE"),
+    (FREE, "FREE"),
     (9, "REMOVE"),
     (10, "DONTFORK"),
     (11, "DOFORK"),
@@ -70,6 +73,11 @@ impl Syscalls {
             }
             Call::Madvise => self.advise(syscall.advice, bytes),
         }
+    }
+
+    /// Whether pages were left to the kernel to take.
+    pub(super) fn freed_lazily(&self) -> bool {
+        self.by_advice.get(&FREE).is_some_and(|calls| calls.bytes > Bytes(0))
     }
 
     /// Whether a call dated `at` comes too late for what it moves: the break is already where a

@@ -32,17 +32,6 @@ impl Birth {
     }
 }
 
-/// Which map a look speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Identity {
-    /// The one that lives there.
-    This,
-    /// Perhaps another.
-    Doubtful,
-    /// Another that took its address.
-    Another,
-}
-
 /// What a census told of a map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Description {

@@ -122,8 +122,10 @@ and values point to. peak is the most that was seen.",
         also: &[],
         line: "the part of allocated that is in RAM now",
         text: "
-From the page map, so a table that was never written to counts as little as it takes. null:
-the page map was not read.",
+From the page map, so a table that was never written to counts as little as it takes. The
+largest maps are asked for first, in a fiftieth of the time; null: it was not this one's turn
+yet. Overflow buckets beside the arrays are looked for if a hook saw them allocated, what lies
+behind pointers is not.",
     },
     Topic {
         name: "needed",
@@ -218,11 +220,12 @@ start and end are nanoseconds of CLOCK_BOOTTIME, wall_start is the clock on the 
         line: "report: RSS over time and what it is made of",
         text: "
 rss has the first, the last and the highest value that was seen. ladder explains rss.last row
-by row and adds up to it; its last row, unexplained, is what no row above accounts for. The
-rows of a managed heap are what its runtime counts, each at most what is left of RSS. limit is
-the smallest memory limit of the target's cgroups; null: none. headroom is how much more fits:
-what that limit leaves, page cache that is given up easily not counted, and no more than the
-host has. pressure is what the cgroup was charged and how long its tasks waited for memory.",
+by row and adds up to it; its last row, unexplained, is what no row above accounts for. Each
+row says by what evidence: the page map knows what is in RAM; a runtime's counters and the
+sizes of maps do not, so such a row is at most what is left of RSS. limit is the smallest
+memory limit of the target's cgroups; null: none. headroom is how much more fits: what that
+limit leaves, page cache that is given up easily not counted, and no more than the host has.
+pressure is what the cgroup was charged and how long its tasks waited for memory.",
     },
     Topic {
         name: "syscalls",

@@ -5,10 +5,10 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::audit::fact::{
-    Allocate, Began, Call, Charge, Clear, Cost, Counted, Crowd, Cycle, Described, Ended, Evacuate, Fact,
-    Free, Grow, GrowthKind, Heap, Hook, HookState, Look, Lost, Managed, ManagedEvent, Memory, Next, Occasion,
-    Pages, Part, Pressure, Progress, Resident, Rss, RssMember, Runtime, Shape, SizeClass, Stack, StackId,
-    Stalls, Syscall, What,
+    Allocate, Began, Beside, Call, Charge, Clear, Cost, Counted, Crowd, Cycle, Described, Ended, Evacuate,
+    Fact, Free, Grow, GrowthKind, Heap, Hook, HookState, Look, Lost, Managed, ManagedEvent, Memory, Next,
+    Occasion, Pages, Part, Pressure, Progress, Resident, Rss, RssMember, Runtime, Shape, SizeClass, Stack,
+    StackId, Stalls, Syscall, What,
 };
 use crate::audit::unit::{Address, Bytes, Nanos, Pid, Tid};
 
@@ -135,6 +135,12 @@ pub(super) fn one_of_each() -> Vec<Fact> {
         What::LazilyFreed(Bytes(4096)),
         What::Pressure(pressure(Some(9))),
         What::Rules(text()),
+        What::Beside(Beside {
+            heap: Some(Bytes(9)),
+            stack: None,
+            data: Some(Bytes(8)),
+            runtime: Some(Bytes(7)),
+        }),
     ];
     let fact = |(n, what)| Fact { at: Nanos(1_000_000_000_000 + 1_000 * n), thread: Some(Tid(9)), what };
     (0_u64..).zip(whats).map(fact).collect()
@@ -385,6 +391,7 @@ fn any_what() -> impl Strategy<Value = What> {
         bytes().prop_map(What::LazilyFreed),
         option::of(any::<u64>()).prop_map(|n| What::Pressure(pressure(n))),
         ".{0,200}".prop_map(What::Rules),
+        option::of(bytes()).prop_map(|n| What::Beside(Beside { heap: n, runtime: n, ..Beside::default() })),
     ]
 }
 

@@ -6,7 +6,7 @@ use crate::audit::unit::{Address, Bytes};
 pub const MOST: usize = 1 << 17;
 
 /// Where a map's memory is at one moment. What it holds elsewhere (overflow buckets that only its chains lead to,
-/// keys and elements behind pointers) is left out.
+/// keys and elements behind pointers) is not among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ranges {
     /// Its current tables.

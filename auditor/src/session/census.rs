@@ -21,11 +21,11 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    fn is_due(self, now: Nanos) -> bool {
+    pub(super) fn is_due(self, now: Nanos) -> bool {
         now >= self.due
     }
 
-    fn took(&mut self, began: Nanos, ended: Nanos) {
+    pub(super) fn took(&mut self, began: Nanos, ended: Nanos) {
         let wait = Nanos(ended.since(began).0.saturating_mul(SHARE)).max(PAUSE);
         self.due = ended.plus(wait);
     }

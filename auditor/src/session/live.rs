@@ -7,6 +7,7 @@ use nix::time::{ClockId, clock_gettime};
 use super::census::Schedule;
 use super::governor::Governor;
 use super::readings::{self, Readings};
+use super::residents::Residents;
 use super::sampler::Sampler;
 use super::stacks::Stacks;
 use super::translate::Translator;
@@ -61,6 +62,8 @@ pub struct Live {
     /// Maps below it may be folded.
     pub(super) min_bytes: Bytes,
     pub(super) schedule: Schedule,
+    /// `None`: there is no page map that could be asked.
+    pub(super) residents: Option<Residents>,
 }
 
 #[derive(Debug, Default)]
@@ -107,6 +110,7 @@ impl Live {
         let pid = parts.process.pid();
         Self {
             stacks: Stacks::new(pid),
+            residents: Residents::open(pid).map_err(|error| log::warn!("{}", whole(&error))).ok(),
             usage: Usage::open(pid).map_err(|error| log::warn!("{pid:?}: {error}")).ok(),
             scarcity: Scarcity::of(pid),
             own: Own::open().map_err(|error| log::warn!("own cost: {error}")).ok(),

@@ -4,8 +4,10 @@
 //! `shell` is what the verbs need of the event loop. `inspect` makes a plan out of a pid, `setup` a
 //! [`Live`] target out of the plan; `live` is one round of it, `census` a look over the whole process.
 //! `one_look` is such a look by itself, without the kernel side. `polling` reads maps with `sampler`,
-//! `stacks` names frames; `translate`, `readings` and `governor` are pure.
+//! `residents` asks what of
+//! them is in RAM, `beside` what else is; `stacks` names frames; `translate`, `readings` and `governor` are pure.
 
+mod beside;
 mod census;
 pub mod governor;
 pub mod inspect;
@@ -13,6 +15,7 @@ pub mod live;
 pub mod one_look;
 mod polling;
 pub mod readings;
+pub mod residents;
 pub mod sampler;
 pub mod setup;
 pub mod shell;

@@ -6,6 +6,7 @@ use std::fs::File;
 
 use super::inspect::{Opened, Options, SetupError};
 use super::live::{now, whole};
+use super::residents::{MOST, Residents, World};
 use super::sampler::{Sampler, View};
 use super::setup;
 use super::timed::timed;
@@ -62,6 +63,7 @@ pub fn look(
     look.tell(What::Runtime(runtime));
     let counted = timed("the census", || look.count());
     counted.map_err(|error| setup::failed(&look.opened.process, name, error))?;
+    timed("asking for pages", || look.ask_for_pages());
     look.take_stock();
     look.tell(What::Ended(Ended::OneLook));
     look.close();
@@ -94,6 +96,24 @@ impl Look {
         }
         self.tell(What::Lost(Lost { source: "maps_unreadable".to_owned(), count: unread.len() as u64 }));
         Ok(())
+    }
+
+    /// What of it all is in RAM.
+    fn ask_for_pages(&mut self) {
+        let facts = Residents::open(self.opened.process.pid()).and_then(|mut residents| {
+            let world = World {
+                instance: &*self.opened.instance,
+                memory: &self.memory,
+                process: &self.opened.process,
+                audit: &self.audit,
+                maps: &|| self.audit.live_maps().collect(),
+            };
+            residents.go_on(world, self.min_bytes, MOST)
+        });
+        match facts {
+            Ok(facts) => facts.into_iter().for_each(|fact| self.take(fact)),
+            Err(error) => log::warn!("{}: what is in RAM is not known", whole(&error)),
+        }
     }
 
     /// What the process holds, and what the look has cost.

@@ -17,6 +17,7 @@ impl Live {
         self.poll_maps();
         self.recount();
         self.pulse();
+        self.ask_for_pages();
     }
 
     /// The same, of every map there is, as nothing will tell of them later.

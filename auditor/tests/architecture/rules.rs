@@ -89,7 +89,7 @@ const FUNCTION_LINES: usize = 60;
 /// Files and functions (`file: fn name`) that may be longer, with the most lines and the reason.
 const LONGER: &[(&str, usize, &str)] = &[
     ("auditor-ebpf/src/lib.rs", 500, "the wire: all that crosses from the kernel, read as a whole"),
-    ("auditor/src/audit/fact/mod.rs", 500, "the vocabulary: one list of plain types, read as a whole"),
+    ("auditor/src/audit/fact/mod.rs", 530, "the vocabulary: one list of plain types, read as a whole"),
     (
         "auditor/src/audit/report/mod.rs",
         560,

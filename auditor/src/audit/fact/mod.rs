@@ -14,7 +14,7 @@ mod pages;
 
 pub use census::{Crowd, Described};
 pub use heap::{Clear, Cycle, Heap, Managed, ManagedEvent, SizeClass};
-pub use pages::{Charge, Pages, Pressure, Resident, Stalls};
+pub use pages::{Beside, Charge, Pages, Pressure, Resident, Stalls};
 
 /// One thing learnt about the target, with its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -111,6 +111,8 @@ pub enum What {
     Pressure(Pressure),
     /// The thresholds of the rules that this audit was started with, as TOML, where they are not the defaults.
     Rules(String),
+    /// The page map was asked what of the memory beside the maps is in RAM.
+    Beside(Beside),
 }
 
 /// How the audit began.

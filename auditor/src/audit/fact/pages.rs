@@ -33,6 +33,22 @@ pub struct Pages {
     pub swapped: Bytes,
 }
 
+/// What of the target's memory beside its maps is in RAM, by what it is mapped as: bytes of private pages. No byte
+/// of a map that the page map was asked for is among it, but small maps are. What is not told apart is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    /// The memory that a C library's allocator takes first (`[heap]`), whether it has handed it out or not.
+    pub heap: Option<Bytes>,
+    /// The stack of the main thread (`[stack]`).
+    pub stack: Option<Bytes>,
+    /// Written pages of mapped files: variables of the program and its libraries; and the zeroed memory behind
+    /// the program's own.
+    pub data: Option<Bytes>,
+    /// What a runtime that manages a heap has mapped beside it. Only of programs without a C library: there,
+    /// nobody else maps anything.
+    pub runtime: Option<Bytes>,
+}
+
 /// Limits and waiting at one moment. What the host does not tell is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pressure {

@@ -163,6 +163,8 @@ pub struct Rung {
     pub name: String,
     /// How much.
     pub bytes: Bytes,
+    /// How that is known.
+    pub evidence: String,
 }
 
 /// Memory syscalls that were seen to end.

@@ -1,14 +1,15 @@
 //! What RSS is made of, what the collector does, and what was asked of the kernel.
 
 use super::page::{Page, ROWS};
+use crate::audit::ladder::TABLES;
 use crate::audit::report::{Calls, Gc, Memory, Report, Rung};
 use crate::audit::unit::Bytes;
 use crate::render::columns::classes::CLASSES;
 use crate::render::style::Tone;
 use crate::render::{escape, headline, human, phrases};
 
-/// Cells of a rung before its bar: name, size, share.
-const RUNG: usize = 51;
+/// Cells of a rung before its bar: name, size, share, evidence.
+const RUNG: usize = 68;
 /// Size classes that are listed.
 const SIZE_CLASSES: usize = 5;
 /// Most cells of a bar.
@@ -27,7 +28,7 @@ pub(super) fn ladder(report: &Report, page: &mut Page) {
         let tone = if rung.name == "unexplained" { Tone::Warn } else { Tone::Normal };
         page.aligned(tone, &rung_line(rung, total, page.room()));
     }
-    let rss = Rung { name: "= RSS".to_owned(), bytes: total };
+    let rss = Rung { name: "= RSS".to_owned(), bytes: total, evidence: String::new() };
     match memory.rss.last {
         Some(_) => page.aligned(Tone::Heading, rung_line(&rss, total, 0).trim_end_matches(['#', ' '])),
         None => page.indented(Tone::Normal, "RSS -"),
@@ -48,10 +49,10 @@ pub(super) fn ladder(report: &Report, page: &mut Page) {
 
 /// Whether the ladder has a row for what maps hold.
 fn maps_are_in(memory: &Memory) -> bool {
-    memory.ladder.iter().any(|rung| rung.name.starts_with("maps"))
+    memory.ladder.iter().any(|rung| rung.name == TABLES || rung.name.starts_with("maps"))
 }
 
-/// `maps              63.0 MiB   71 %  ############`.
+/// `current tables     63.0 MiB   71 %  page map        ############`.
 fn rung_line(rung: &Rung, total: Bytes, room: usize) -> String {
     let longest = BAR.min(room.saturating_sub(RUNG)) as u64;
     let share = human::share(rung.bytes.0, total.0);
@@ -59,7 +60,8 @@ fn rung_line(rung: &Rung, total: Bytes, room: usize) -> String {
     let bar = (0..filled).map(|_| '#').collect::<String>();
     let name = escape::visible(&rung.name, 30);
     let room = " ".repeat(30_usize.saturating_sub(escape::width(&name)));
-    format!("{name}{room} {:>10} {share:>7}  {bar}", human::bytes(rung.bytes))
+    let evidence = escape::visible(&rung.evidence, 15);
+    format!("{name}{room} {:>10} {share:>7}  {evidence:15}  {bar}", human::bytes(rung.bytes))
 }
 
 /// The managed heap and its collector.

@@ -345,9 +345,16 @@ fn findings() -> Vec<Finding> {
 }
 
 fn ladder() -> Vec<Rung> {
-    [("maps", 730), ("other heap", 98), ("stacks", 4), ("files", 41), ("unexplained", 11)]
-        .map(|(name, tenths)| Rung { name: text(name), bytes: mib(tenths) })
-        .to_vec()
+    [
+        ("file pages", 41, "process status"),
+        ("current tables", 450, "page map"),
+        ("old tables", 280, "page map"),
+        ("other heap in use", 98, "heap's counters"),
+        ("stacks", 4, "heap's counters"),
+        ("unexplained", 11, "what is left"),
+    ]
+    .map(|(name, tenths, evidence)| Rung { name: text(name), bytes: mib(tenths), evidence: text(evidence) })
+    .to_vec()
 }
 
 fn syscalls() -> Syscalls {
@@ -564,7 +571,10 @@ pub(crate) fn hostile() -> Report {
             swap: most,
             headroom: most,
             pressure: None,
-            ladder: vec![Rung { name: endless.clone(), bytes: Bytes(u64::MAX) }; 50],
+            ladder: vec![
+                Rung { name: endless.clone(), bytes: Bytes(u64::MAX), evidence: endless.clone() };
+                50
+            ],
             verdict: Some(Verdict::HeldByAllocator),
             outlook: Some(Outlook {
                 mechanism: endless.clone(),

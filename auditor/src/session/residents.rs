@@ -1,0 +1,291 @@
+//! Asks the page map what of the maps' memory is in RAM, between the events and in a share of the time: the
+//! largest maps first, a step at a time, and where the time is over it goes on at the next poll. What has not
+//! changed makes no fact.
+//!
+//! At the end of a round over all maps it asks what of the memory beside them is in RAM (`beside.rs`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::beside::{self, Place};
+use super::census::Schedule;
+use super::live::{Live, now, whole};
+use crate::audit::Audit;
+use crate::audit::fact::{Beside, Fact, Pages, Resident, What};
+use crate::audit::unit::{Address, Bytes, Nanos, Pid};
+use crate::runtimes::Instance;
+use crate::runtimes::ranges::Ranges;
+use crate::target::maps::open_maps;
+use crate::target::memory::Memory;
+use crate::target::page_map::{PageMap, PageMapError, Survey, lazily_freed};
+use crate::target::proc;
+use crate::target::process::Process;
+
+/// Of the time so much is spent on it: one part in so many.
+const SHARE: u64 = 50;
+/// Most time at once: so long the target's events wait.
+pub const MOST: Nanos = Nanos(100_000_000);
+/// What lies beside the maps is asked for so often at most.
+const PAUSE: Nanos = Nanos(5_000_000_000);
+/// Tables of one map that are asked for because a call told of them.
+const MOST_TABLES: usize = 1 << 16;
+/// Ranges of maps that are remembered within a round, so that they do not count as beside the maps.
+const MOST_CLAIMED: usize = 1 << 20;
+
+/// What is looked at.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// Where the maps are.
+    pub instance: &'a dyn Instance,
+    /// The target's memory.
+    pub memory: &'a dyn Memory,
+    /// The target.
+    pub process: &'a Process,
+    /// What is known of it.
+    pub audit: &'a Audit,
+    /// Its maps, each with the bytes it holds.
+    pub maps: &'a dyn Fn() -> Vec<(Address, Bytes)>,
+}
+
+impl std::fmt::Debug for World<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.instance.fmt(f)
+    }
+}
+
+/// The asking, and how far it is.
+#[derive(Debug)]
+pub struct Residents {
+    pages: PageMap,
+    /// Maps of this round that have not been asked for, the next one last.
+    left: Vec<Address>,
+    under_way: Option<Job>,
+    /// Ranges of the maps of this round.
+    claimed: Vec<(Address, Bytes)>,
+    /// Whether these are all.
+    claims_are_whole: bool,
+    told: Option<Beside>,
+    /// When what lies beside the maps is asked for next.
+    due: Nanos,
+    lazily: Schedule,
+    lazily_told: Option<Bytes>,
+    /// When the last poll began.
+    before: Option<Nanos>,
+}
+
+/// What is being asked for.
+#[derive(Debug)]
+enum Job {
+    /// A map, and where it was when the asking began.
+    Map(Address, Ranges, Survey),
+    /// What lies beside them.
+    Beside(Vec<Place>, Survey),
+}
+
+impl Residents {
+    /// Of that process.
+    ///
+    /// # Errors
+    /// [`PageMapError`].
+    pub fn open(pid: Pid) -> Result<Self, PageMapError> {
+        Ok(Self {
+            pages: PageMap::open(pid)?,
+            left: Vec::new(),
+            under_way: None,
+            claimed: Vec::new(),
+            claims_are_whole: true,
+            told: None,
+            due: Nanos(0),
+            lazily: Schedule::default(),
+            lazily_told: None,
+            before: None,
+        })
+    }
+
+    /// Goes on for a share of the time since the last poll. An answer is dated when it is complete.
+    ///
+    /// # Errors
+    /// [`PageMapError`]: then the round is given up.
+    pub fn poll(&mut self, world: World<'_>, from: Bytes) -> Result<Vec<Fact>, PageMapError> {
+        let now = now();
+        let time =
+            self.before.replace(now).map_or(MOST, |before| Nanos(now.since(before).0 / SHARE).min(MOST));
+        self.go_on(world, from, time)
+    }
+
+    /// Goes on for about so long, and no further than to the end of a round, over maps of at least `from` bytes.
+    ///
+    /// # Errors
+    /// [`PageMapError`]: then the round is given up.
+    pub fn go_on(&mut self, world: World<'_>, from: Bytes, time: Nanos) -> Result<Vec<Fact>, PageMapError> {
+        let end = now().plus(time);
+        if self.left.is_empty() && self.under_way.is_none() {
+            self.begin(world, from);
+        }
+        let mut facts = Vec::new();
+        // What was begun at an earlier poll may have moved since.
+        let mut is_old = self.under_way.is_some();
+        while now() < end {
+            let Some(mut job) = self.under_way.take().or_else(|| self.next(world)) else { break };
+            match self.step(&mut job) {
+                Ok(false) => self.under_way = Some(job),
+                Ok(true) => {
+                    facts.extend(self.answer(job, is_old, world).map(fact));
+                    is_old = false;
+                }
+                Err(error) => {
+                    self.left.clear();
+                    return Err(error);
+                }
+            }
+        }
+        facts.extend(self.lazily_freed(world).map(fact));
+        // The memory of a process that ends goes page by page: what was seen of it then is none of its life.
+        if world.process.has_exited() { Err(PageMapError::Gone) } else { Ok(facts) }
+    }
+
+    /// What is left to the kernel to take, if that may be anything.
+    fn lazily_freed(&mut self, world: World<'_>) -> Option<What> {
+        let began = now();
+        if !world.audit.frees_lazily() || !self.lazily.is_due(began) {
+            return None;
+        }
+        let freed = lazily_freed(world.process.pid());
+        self.lazily.took(began, now());
+        let is_news = std::mem::replace(&mut self.lazily_told, freed) != freed;
+        freed.filter(|_| is_news).map(What::LazilyFreed)
+    }
+
+    /// A new round: the largest come first.
+    fn begin(&mut self, world: World<'_>, from: Bytes) {
+        let mut maps = (world.maps)();
+        maps.retain(|(_, bytes)| *bytes >= from);
+        maps.sort_unstable_by_key(|(address, bytes)| (*bytes, *address));
+        self.left = maps.into_iter().map(|(address, _)| address).collect();
+        self.claimed.clear();
+        self.claims_are_whole = true;
+    }
+
+    /// What is to be asked for next; `None`: the round is over.
+    fn next(&mut self, world: World<'_>) -> Option<Job> {
+        while let Some(map) = self.left.pop() {
+            let Some(ranges) = ranges(map, world) else { continue };
+            let all = ranges.all();
+            self.claim(&all);
+            if let Ok(survey) = self.pages.survey(&all) {
+                return Some(Job::Map(map, ranges, survey));
+            }
+        }
+        let now = now();
+        if now < self.due {
+            return None;
+        }
+        self.due = now.plus(PAUSE);
+        let process = world.process;
+        let maps = open_maps(Path::new(proc::ROOT), process.pid()).ok().filter(|maps| !maps.truncated)?;
+        let claimed = self.claims_are_whole.then_some(&*self.claimed);
+        let places =
+            beside::places(&maps, &process.identity().exe, world.instance.heap().as_deref(), claimed);
+        let ranges: Vec<_> = places.iter().map(|place| place.range).collect();
+        Some(Job::Beside(places, self.pages.survey(&ranges).ok()?))
+    }
+
+    fn claim(&mut self, ranges: &[(Address, Bytes)]) {
+        let has_room = self.claimed.len() + ranges.len() <= MOST_CLAIMED;
+        self.claims_are_whole &= has_room;
+        if has_room {
+            self.claimed.extend_from_slice(ranges);
+        }
+    }
+
+    fn step(&self, job: &mut Job) -> Result<bool, PageMapError> {
+        match job {
+            Job::Map(_, _, survey) | Job::Beside(_, survey) => survey.step(&self.pages),
+        }
+    }
+
+    /// The news of what was asked for, if it is any.
+    fn answer(&mut self, job: Job, is_old: bool, world: World<'_>) -> Option<What> {
+        match job {
+            Job::Map(map, asked, survey) => {
+                if is_old && ranges(map, world).as_ref() != Some(&asked) {
+                    return None;
+                }
+                let found = resident(map, &asked, &survey.finish());
+                (world.audit.resident(map) != Some(found)).then_some(What::Resident(found))
+            }
+            Job::Beside(places, survey) => {
+                let found = beside::found(&places, &survey.finish());
+                let is_news = self.told.replace(found) != Some(found);
+                is_news.then_some(What::Beside(found))
+            }
+        }
+    }
+}
+
+/// The maps that are known, and those that were seen in what still waits to be applied.
+fn listed<'a>(audit: &Audit, waiting: impl Iterator<Item = &'a Fact>) -> Vec<(Address, Bytes)> {
+    let mut maps: BTreeMap<Address, Bytes> = audit.live_maps().collect();
+    maps.extend(waiting.filter_map(|fact| match &fact.what {
+        What::Look(look) if !look.shape.dropped => Some((look.map, look.shape.allocated)),
+        _ => None,
+    }));
+    maps.into_iter().collect()
+}
+
+/// A fact of this moment.
+fn fact(what: What) -> Fact {
+    Fact { at: now(), thread: None, what }
+}
+
+/// Where a map is now.
+fn ranges(map: Address, world: World<'_>) -> Option<Ranges> {
+    let mut header = vec![0; world.instance.header_len()];
+    world.memory.read(map, &mut header).ok()?;
+    let mut ranges = world.instance.ranges(map, &header, world.memory)?;
+    // Overflow areas are known by the calls that asked for them. While the map changes, its tables may have been
+    // told of and not read, or the other way round: those of the arrays are in both.
+    let arrays: BTreeSet<Address> = ranges.current.iter().chain(&ranges.old).map(|(at, _)| *at).collect();
+    ranges.rest.extend(world.audit.tables(map).filter(|(at, _)| !arrays.contains(at)).take(MOST_TABLES));
+    Some(ranges)
+}
+
+/// What was found of a map, range by range in the order of [`Ranges::all`].
+fn resident(map: Address, asked: &Ranges, found: &[Pages]) -> Resident {
+    let mut found = found.iter();
+    let mut sum = |ranges: &[(Address, Bytes)]| found.by_ref().take(ranges.len()).fold(None, add);
+    let [current, old, rest] =
+        [&asked.current, &asked.old, &asked.rest].map(|ranges| sum(ranges).unwrap_or_default());
+    Resident { map, current, old, rest }
+}
+
+fn add(sum: Option<Pages>, pages: &Pages) -> Option<Pages> {
+    let Some(sum) = sum else { return Some(*pages) };
+    Some(Pages {
+        asked: sum.asked + pages.asked,
+        present: sum.present + pages.present,
+        huge: sum.huge.zip(pages.huge).map(|(sum, more)| sum + more),
+        shared: sum.shared + pages.shared,
+        swapped: sum.swapped + pages.swapped,
+    })
+}
+
+impl Live {
+    /// Asks what of the maps is in RAM, as far as there is time.
+    pub(super) fn ask_for_pages(&mut self) {
+        let Some(residents) = &mut self.residents else { return };
+        let (audit, order) = (&self.audit, &self.order);
+        let maps = || listed(audit, order.waiting());
+        let world = World {
+            instance: self.translator.instance(),
+            memory: &self.memory,
+            process: &self.process,
+            audit,
+            maps: &maps,
+        };
+        match residents.poll(world, self.min_bytes) {
+            Ok(facts) => facts.into_iter().for_each(|fact| self.order.push(fact)),
+            Err(error) => log::debug!("{}", whole(&error)),
+        }
+    }
+}
