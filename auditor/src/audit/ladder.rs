@@ -2,7 +2,8 @@
 //!
 //! Each row says by what it is known. What the page map says of tables and mappings is in RAM. What a managed
 //! runtime counts of its heap need not be, and no two sources are read at the same instant. So each row is at
-//! most what is left of RSS; what a heap's counters say beyond it is `Ladder::beyond`.
+//! most what those above it have left of RSS, and what is known to be in RAM comes first; what a heap's counters
+//! say beyond it is `Ladder::beyond`.
 
 use super::collector::Kept;
 use super::doubt::Doubt;
@@ -55,11 +56,12 @@ pub(super) fn ladder(memory: &Memory, from: Sources) -> Ladder {
     climb.row("shared memory", memory.shmem(), STATUS);
     climb.tables(from.maps.looked_at);
     let beside = from.beside.unwrap_or_default();
-    match from.heap {
-        Some(heap) => climb.managed(heap, from.maps, beside),
-        None => climb.unmanaged(from.maps, beside),
+    climb.beside(beside);
+    match (from.heap, beside.heap) {
+        (Some(heap), _) => climb.managed(heap, from.maps),
+        (None, Some(heap)) => climb.unmanaged(heap, from.maps),
+        (None, None) => {}
     }
-    climb.row("data of program and libraries", beside.data, PAGES);
     climb.row("lazily freed", from.lazily_freed, ROLLUP);
     climb.ladder.rungs.push(rung(UNEXPLAINED, climb.rest, REST));
     climb.ladder
@@ -104,9 +106,15 @@ impl Climb {
         self.row("overflow and directories", Some(rest), PAGES);
     }
 
+    fn beside(&mut self, beside: Beside) {
+        self.row("main thread's stack", beside.stack, PAGES);
+        self.row("data of program and libraries", beside.data, PAGES);
+        self.row("runtime's own memory", beside.runtime, PAGES);
+    }
+
     /// Maps that the page map was not asked for were counted at another moment than the heap, so together they are
     /// no more than it.
-    fn managed(&mut self, heap: Kept, maps: Held, beside: Beside) {
+    fn managed(&mut self, heap: Kept, maps: Held) {
         if let Some(in_use) = heap.in_use {
             let some = |bytes: Bytes| Some(bytes.min(in_use)).filter(|bytes| *bytes > Bytes(0));
             self.row("maps that nothing refers to", some(maps.waiting), SIZES);
@@ -116,18 +124,13 @@ impl Climb {
         }
         self.counted("heap free and kept", heap.free);
         self.counted("stacks", heap.stacks);
-        self.row("main thread's stack", beside.stack, PAGES);
-        self.row("runtime's own memory", beside.runtime, PAGES);
     }
 
     /// Where nobody tells of a heap, small maps are in the memory of the C library's allocator.
-    fn unmanaged(&mut self, maps: Held, beside: Beside) {
-        if let Some(heap) = beside.heap {
-            let small = (maps.small + maps.unlooked).min(heap);
-            self.row("small maps", Some(small), SIZES);
-            self.row("allocator's memory ([heap])", Some(heap.less(small)), PAGES);
-        }
-        self.row("main thread's stack", beside.stack, PAGES);
+    fn unmanaged(&mut self, heap: Bytes, maps: Held) {
+        let small = (maps.small + maps.unlooked).min(heap);
+        self.row("small maps", Some(small), SIZES);
+        self.row("allocator's memory ([heap])", Some(heap.less(small)), PAGES);
     }
 }
 
@@ -189,14 +192,14 @@ mod tests {
             (TABLES, 60),
             ("old tables", 15),
             ("overflow and directories", 5),
+            ("main thread's stack", 4),
+            ("data of program and libraries", 6),
+            ("runtime's own memory", 8),
             ("maps that nothing refers to", 50),
             ("small maps", 20),
             ("other heap in use", 50),
             ("heap free and kept", 30),
             ("stacks", 10),
-            ("main thread's stack", 4),
-            ("runtime's own memory", 8),
-            ("data of program and libraries", 6),
             ("lazily freed", 2),
             (UNEXPLAINED, 40),
         ];
@@ -220,10 +223,10 @@ mod tests {
         let rows = ladder(&memory(200), Sources { maps: held, beside: Some(beside), ..Sources::default() });
         let own = &shown(&rows)[5..];
         let expected = [
-            ("small maps", 20),
-            ("allocator's memory ([heap])", 70),
             ("main thread's stack", 4),
             ("data of program and libraries", 6),
+            ("small maps", 20),
+            ("allocator's memory ([heap])", 70),
             (UNEXPLAINED, 20),
         ];
         assert_eq!(own, expected);

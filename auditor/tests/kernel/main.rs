@@ -22,6 +22,7 @@ mod harmless;
 mod harness;
 mod midrun;
 mod replay;
+mod resident;
 mod rss;
 mod screen;
 mod stopped;

@@ -49,7 +49,7 @@ pub(super) fn ladder(report: &Report, page: &mut Page) {
 
 /// Whether the ladder has a row for what maps hold.
 fn maps_are_in(memory: &Memory) -> bool {
-    memory.ladder.iter().any(|rung| rung.name == TABLES || rung.name.starts_with("maps"))
+    memory.ladder.iter().any(|rung| rung.name == TABLES || rung.name.contains("maps"))
 }
 
 /// `current tables     63.0 MiB   71 %  page map        ############`.
