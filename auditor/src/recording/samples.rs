@@ -148,7 +148,7 @@ pub(super) fn one_of_each() -> Vec<Fact> {
 
 fn pages(n: u64) -> Pages {
     let [asked, present, huge, shared, swapped] = [5, 4, 3, 2, 1].map(|more| Bytes(n.saturating_add(more)));
-    Pages { asked, present, huge: (n % 2 == 0).then_some(huge), shared, swapped }
+    Pages { asked, present, huge: n.is_multiple_of(2).then_some(huge), shared, swapped }
 }
 
 fn pressure(n: Option<u64>) -> Pressure {

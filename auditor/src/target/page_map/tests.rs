@@ -38,15 +38,17 @@ impl Mapped {
 
     fn write(&self, pages: impl IntoIterator<Item = usize>) {
         for page in pages {
+            let place = self.all.wrapping_add(PAGE + page * PAGE);
             // SAFETY: within the mapping, which lives as long as `self`.
-            unsafe { self.all.add(PAGE + page * PAGE).write_volatile(1) };
+            unsafe { place.write_volatile(1) };
         }
     }
 
     fn read(&self) {
         for page in 0..self.len / PAGE {
+            let place = self.all.wrapping_add(PAGE + page * PAGE);
             // SAFETY: as for writing.
-            let byte = unsafe { self.all.add(PAGE + page * PAGE).read_volatile() };
+            let byte = unsafe { place.read_volatile() };
             assert_eq!(byte, 0);
         }
     }
