@@ -60,17 +60,17 @@ impl Evacuation {
     /// Old buckets were moved.
     pub(super) fn moved(&mut self, at: Nanos, buckets: u64) {
         self.told = self.told.saturating_add(buckets);
-        self.touch(at);
+        self.touch(at, at);
     }
 
-    /// A look told how far it is. It knows better than facts: these may stand for moves of a map that
-    /// was at this address before.
-    pub(super) fn read(&mut self, at: Nanos, progress: Progress) {
+    /// A look told how far it is; the one before, which found nothing new, was at `polled`: what moved, moved
+    /// since. It knows better than facts: these may stand for moves of a map that was at this address before.
+    pub(super) fn read(&mut self, (at, polled): (Nanos, Nanos), progress: Progress) {
         self.total = progress.total;
         self.visible = true;
         self.in_progress = true;
         if progress.moved > self.count() {
-            self.touch(at);
+            self.touch(at, polled.min(at));
         }
         let foreign = self.before.saturating_add(self.told).saturating_sub(progress.moved);
         self.told = self.told.saturating_sub(foreign);
@@ -78,12 +78,13 @@ impl Evacuation {
     }
 
     /// The old table has been let go. Returns how many of its moves are still to be told, if they are
-    /// told at all.
-    pub(super) fn end(&mut self, at: Nanos, how: End) -> u64 {
+    /// told at all. Of moves that are only seen, nobody knows when after `polled` the last ones were.
+    pub(super) fn end(&mut self, at: Nanos, how: End, polled: Nanos) -> u64 {
         if !self.in_progress {
             return 0;
         }
-        self.longest_stall = self.longest_stall.max(at.since(self.last_move));
+        let silent = if self.told > 0 { at } else { polled.min(at) };
+        self.longest_stall = self.longest_stall.max(silent.since(self.last_move));
         self.in_progress = false;
         let known = self.before.saturating_add(self.told);
         if how == End::Complete && self.total > 0 {
@@ -123,9 +124,10 @@ impl Evacuation {
         if self.total > 0 { moved.min(self.total) } else { moved }
     }
 
-    fn touch(&mut self, at: Nanos) {
+    /// Something moved by `at`, and nothing before `silent`.
+    fn touch(&mut self, at: Nanos, silent: Nanos) {
         self.visible = true;
-        self.longest_stall = self.longest_stall.max(at.since(self.last_move));
+        self.longest_stall = self.longest_stall.max(silent.since(self.last_move));
         self.last_move = self.last_move.max(at);
     }
 }
@@ -141,7 +143,7 @@ mod tests {
         evacuation.moved(Nanos(50), 2);
         assert_eq!(evacuation.stall(Nanos(60)), Some(Nanos(40)));
         assert_eq!(evacuation.stall(Nanos(200)), Some(Nanos(150)));
-        evacuation.end(Nanos(70), End::Complete);
+        evacuation.end(Nanos(70), End::Complete, Nanos(0));
         assert_eq!(evacuation.stall(Nanos(900)), Some(Nanos(40)));
         assert_eq!(evacuation.report(Nanos(900)).stalled_for, None);
     }
@@ -156,16 +158,30 @@ mod tests {
     #[test]
     fn progress_from_look_to_look_counts_as_moves() {
         let mut evacuation = Evacuation::begin(Nanos(0), 8);
-        evacuation.read(Nanos(10), Progress { moved: 2, total: 8 });
-        evacuation.read(Nanos(30), Progress { moved: 2, total: 8 });
+        evacuation.read((Nanos(10), Nanos(0)), Progress { moved: 2, total: 8 });
+        evacuation.read((Nanos(30), Nanos(0)), Progress { moved: 2, total: 8 });
         assert_eq!(evacuation.count(), 2);
         assert_eq!(evacuation.report(Nanos(40)).stalled_for, Some(Nanos(30)));
     }
 
     #[test]
+    fn what_is_only_seen_from_look_to_look_stood_still_until_the_look_before() {
+        let mut evacuation = Evacuation::begin(Nanos(0), 8);
+        evacuation.read((Nanos(100), Nanos(3)), Progress { moved: 2, total: 8 });
+        assert_eq!(evacuation.stall(Nanos(100)), Some(Nanos(3)));
+        evacuation.read((Nanos(900), Nanos(800)), Progress { moved: 4, total: 8 });
+        assert_eq!(evacuation.stall(Nanos(900)), Some(Nanos(700)));
+        let mut ended = evacuation;
+        ended.end(Nanos(5000), End::Complete, Nanos(1000));
+        assert_eq!(ended.stall(Nanos(9000)), Some(Nanos(700)));
+        evacuation.end(Nanos(5000), End::Complete, Nanos(4000));
+        assert_eq!(evacuation.stall(Nanos(9000)), Some(Nanos(3100)));
+    }
+
+    #[test]
     fn moves_that_are_told_and_seen_are_the_same_moves() {
         let mut evacuation = Evacuation::begin(Nanos(0), 1000);
-        evacuation.read(Nanos(10), Progress { moved: 500, total: 1000 });
+        evacuation.read((Nanos(10), Nanos(0)), Progress { moved: 500, total: 1000 });
         evacuation.moved(Nanos(11), 501);
         assert_eq!(evacuation.count(), 501);
         evacuation.moved(Nanos(12), 9);
@@ -177,8 +193,8 @@ mod tests {
         let mut evacuation = Evacuation::found(Nanos(0), Progress { moved: 30, total: 100 });
         evacuation.moved(Nanos(1), 20);
         assert_eq!(evacuation.count(), 50);
-        assert_eq!(evacuation.end(Nanos(2), End::Complete), 50);
-        assert_eq!((evacuation.count(), evacuation.end(Nanos(3), End::Complete)), (100, 0));
+        assert_eq!(evacuation.end(Nanos(2), End::Complete, Nanos(0)), 50);
+        assert_eq!((evacuation.count(), evacuation.end(Nanos(3), End::Complete, Nanos(0))), (100, 0));
     }
 
     #[test]
@@ -186,7 +202,7 @@ mod tests {
         for (how, moved) in [(End::Complete, 8), (End::BrokenOff, 3)] {
             let mut evacuation = Evacuation::begin(Nanos(0), 8);
             evacuation.moved(Nanos(1), 3);
-            evacuation.end(Nanos(2), how);
+            evacuation.end(Nanos(2), how, Nanos(0));
             assert_eq!(evacuation.count(), moved);
         }
     }

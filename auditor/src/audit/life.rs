@@ -98,6 +98,8 @@ pub(super) struct Around<'a> {
     pub(super) oddities: &'a mut Oddities,
     /// How well growths were foretold.
     pub(super) scores: &'a mut Scores,
+    /// When maps were read last before now: what has not been told of one since was not so then.
+    pub(super) polled: Nanos,
 }
 
 impl Life {
@@ -200,7 +202,7 @@ impl Life {
         self.heard = self.heard.max(at);
         self.had_table |= fact.kind != GrowthKind::First;
         self.most_live = self.most_live.max(fact.live.unwrap_or(0));
-        self.end_growth(at, End::Complete, around.episodes);
+        self.end_growth(at, End::Complete, around);
         let start = Start { map: self.address, kind: fact.kind, at, live: fact.live, from: fact.from };
         self.holding.grow(at);
         self.begin(start, fact.stack, around);
@@ -229,7 +231,7 @@ impl Life {
         self.had_table = true;
         if let Some(shape) = &fact.shape {
             self.holding.read_before_free(shape);
-            self.reshape(at, shape);
+            self.reshape(at, shape, around.polled);
         }
         let debit = self.holding.debit(at, fact);
         match debit {
@@ -242,7 +244,7 @@ impl Life {
             || growth.old.is_none_or(|old| old == fact.table);
         if was_old && !self.holding.ledger.holds_old() {
             let how = if self.said_dropped() { End::BrokenOff } else { End::Complete };
-            self.end_growth(at, how, around.episodes);
+            self.end_growth(at, how, around);
         }
     }
 
@@ -268,13 +270,13 @@ impl Life {
         self.had_table |= fact.shape.table.is_some();
         self.read_at_exit = fact.occasion == Occasion::AtExit;
         if fact.shape.old_table.is_none() && fact.shape.evacuation.is_none() {
-            self.look_without_old_table(at, &fact.shape, told.frees, around.episodes);
+            self.look_without_old_table(at, &fact.shape, told.frees, around);
         }
         self.foresee(at, &fact.shape, around.scores);
         if self.holding.look(at, &fact.shape, told.ledgers()) == Verdict::Disagrees {
             around.oddities.disagreements += 1;
         }
-        self.reshape(at, &fact.shape);
+        self.reshape(at, &fact.shape, around.polled);
     }
 
     /// It is over: whatever it still holds goes with it.
@@ -283,7 +285,7 @@ impl Life {
         if self.named.as_ref().is_some_and(|(then, _)| at.since(*then) < READING) {
             self.named = None;
         }
-        self.end_growth(at, End::BrokenOff, around.episodes);
+        self.end_growth(at, End::BrokenOff, around);
         self.holding.ledger.write_off();
         // A map that never had a table never counted anything.
         if self.had_table && !self.read_at_end {
@@ -331,39 +333,39 @@ impl Life {
         around.episodes.asked(growth.serial, Asked { at, table: fact.table, bytes: fact.bytes });
         let replaces_nothing = self.is_whole() && !self.holding.ledger.holds_old();
         if replaces_nothing && fact.part == Part::Buckets {
-            self.end_growth(at, End::Complete, around.episodes);
+            self.end_growth(at, End::Complete, around);
         }
     }
 
-    fn look_without_old_table(&mut self, at: Nanos, seen: &Shape, frees: Frees, episodes: &mut Episodes) {
+    fn look_without_old_table(&mut self, at: Nanos, seen: &Shape, frees: Frees, around: &mut Around<'_>) {
         let has_moved_on = self.growth.is_none_or(|growth| seen.table != growth.old);
         if frees == Frees::Unseen && has_moved_on {
             self.holding.ledger.write_off_old();
         }
         if has_moved_on && !self.holding.ledger.holds_old() {
-            self.end_growth(at, End::Complete, episodes);
+            self.end_growth(at, End::Complete, around);
         }
     }
 
-    fn end_growth(&mut self, at: Nanos, how: End, episodes: &mut Episodes) {
+    fn end_growth(&mut self, at: Nanos, how: End, around: &mut Around<'_>) {
         if let Some(evacuation) = &mut self.evacuation {
-            let to_come = evacuation.end(at, how);
+            let to_come = evacuation.end(at, how, around.polled);
             self.moves_to_come = self.moves_to_come.saturating_add(to_come);
         }
         if let Some(growth) = self.growth.take() {
             let moves = self.moves(at);
-            episodes.end(growth.serial, at, moves);
+            around.episodes.end(growth.serial, at, moves);
         }
     }
 
-    fn reshape(&mut self, at: Nanos, seen: &Shape) {
+    fn reshape(&mut self, at: Nanos, seen: &Shape, polled: Nanos) {
         if self.shape.as_ref().is_some_and(|(then, _)| at < *then) {
             return;
         }
         if let Some(progress) = seen.evacuation {
             let under_way = self.evacuation.take().filter(Evacuation::in_progress);
             let mut evacuation = under_way.unwrap_or_else(|| Evacuation::found(at, progress));
-            evacuation.read(at, progress);
+            evacuation.read((at, polled), progress);
             self.evacuation = Some(evacuation);
         }
         if let Some(counted) = seen.counted {

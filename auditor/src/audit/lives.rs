@@ -57,6 +57,8 @@ pub(super) struct Lives {
     balance_of_dead: Balance,
     oddities: Oddities,
     scores: Scores,
+    /// The last tick: maps are read just before it.
+    polled: Nanos,
     remembered_tables: usize,
     /// Bytes of what censuses told of the maps that are kept.
     described: usize,
@@ -184,6 +186,7 @@ impl Lives {
 
     /// Time has passed: buries those that have been leaving for long enough.
     pub(super) fn tick(&mut self, now: Nanos, episodes: &mut Episodes) {
+        self.polled = now;
         while let Some(&(since, map)) = self.leaving.first()
             && since.plus(GRACE) <= now
         {
@@ -292,7 +295,15 @@ impl Lives {
         }
         let life = self.here.entry(map).or_insert_with(|| Box::new(Life::new(map, birth)));
         let before = life.holding.ledger.remembered();
-        act(life, &mut Around { episodes, oddities: &mut self.oddities, scores: &mut self.scores });
+        act(
+            life,
+            &mut Around {
+                episodes,
+                oddities: &mut self.oddities,
+                scores: &mut self.scores,
+                polled: self.polled,
+            },
+        );
         self.remembered_tables = self.remembered_tables - before + life.holding.ledger.remembered();
     }
 
@@ -322,7 +333,15 @@ impl Lives {
         }
         self.remembered_tables -= life.holding.ledger.remembered();
         self.deaths.add(life.gone.unwrap_or(at), map);
-        life.end(at, &mut Around { episodes, oddities: &mut self.oddities, scores: &mut self.scores });
+        life.end(
+            at,
+            &mut Around {
+                episodes,
+                oddities: &mut self.oddities,
+                scores: &mut self.scores,
+                polled: self.polled,
+            },
+        );
         self.counted_by_dead.add(&life.counters);
         self.balance_of_dead.add(life.holding.ledger.balance());
         if !self.is_listed(&life) {
