@@ -1,9 +1,12 @@
 //! The managed heap and its collector: what the last reading said, and what became of it since the
 //! first. Cycles that are told one by one and the runtime's own count of them are one account.
 
-use super::fact::{self, Cycle, Heap};
+use super::fact::{self, Cycle, Heap, Managed};
+use super::happenings::Happenings;
+use super::hooks::Hooks;
 use super::pauses::Pauses;
 use super::report::{self, Gc, SizeClass};
+use super::stacks::Stacks;
 use super::unit::{Bytes, Nanos};
 
 /// Size classes that are kept; Go has 68, each with and without pointers.
@@ -21,6 +24,7 @@ pub(super) struct Collector {
     first: Option<Counted>,
     last: Option<(Nanos, Box<Heap>)>,
     pauses: Pauses,
+    happenings: Happenings,
 }
 
 /// The counters that only rise.
@@ -61,6 +65,11 @@ impl Collector {
         self.pauses.ended(cycle);
     }
 
+    /// A hook saw the heap or its collector do something.
+    pub(super) fn happened(&mut self, fact: &Managed) {
+        self.happenings.happened(fact);
+    }
+
     /// The target replaced its program: that heap is gone.
     pub(super) fn replaced(&mut self) {
         (self.first, self.last) = (None, None);
@@ -85,7 +94,7 @@ impl Collector {
     }
 
     /// As the report has it; `None`: nobody told of a heap or a cycle.
-    pub(super) fn report(&self) -> Option<Gc> {
+    pub(super) fn report(&self, hooks: &Hooks, stacks: &Stacks) -> Option<Gc> {
         let heap = self.last.as_ref().map(|(_, heap)| &**heap);
         if heap.is_none() && self.pauses.count == 0 {
             return None;
@@ -108,6 +117,9 @@ impl Collector {
             limit: size(|heap| heap.limit),
             gives_back_lazily: heap.and_then(|heap| heap.gives_back_lazily),
             size_classes: heap.map_or_else(Vec::new, classes),
+            world_stops: self.happenings.world_stops(hooks),
+            extended: self.happenings.extended(hooks),
+            large_objects: self.happenings.large_objects(hooks, stacks),
         })
     }
 
@@ -164,6 +176,10 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
+    fn report(collector: &Collector) -> Option<Gc> {
+        collector.report(&Hooks::default(), &Stacks::default())
+    }
+
     fn heap(cycles: u64, pause: u64) -> Heap {
         Heap {
             runtime: "go_swiss".to_owned(),
@@ -177,9 +193,9 @@ mod tests {
     #[test]
     fn one_reading_tells_what_is_and_not_what_happened() {
         let mut collector = Collector::default();
-        assert_eq!(collector.report(), None);
+        assert_eq!(report(&collector), None);
         collector.read(Nanos(5), &heap(40, 7000));
-        let gc = collector.report().unwrap();
+        let gc = report(&collector).unwrap();
         assert_eq!((gc.cycles, gc.pauses.total, gc.pauses.count), (None, None, None));
         assert_eq!((gc.cycles_in_all, gc.pauses.in_all), (Some(40), Some(Nanos(7000))));
         assert_eq!(gc.heap_live, None, "what the runtime does not count is not 0");
@@ -190,10 +206,10 @@ mod tests {
         let mut collector = Collector::default();
         collector.read(Nanos(0), &heap(40, 7000));
         collector.read(Nanos(5 * SECOND), &heap(42, 8000));
-        let gc = collector.report().unwrap();
+        let gc = report(&collector).unwrap();
         assert_eq!((gc.cycles, gc.cycles_per_minute, gc.pauses.per_minute), (Some(2), None, None));
         collector.read(Nanos(20 * SECOND), &heap(50, 17_000));
-        let gc = collector.report().unwrap();
+        let gc = report(&collector).unwrap();
         assert_eq!((gc.cycles, gc.cycles_per_minute), (Some(10), Some(30)));
         assert_eq!((gc.pauses.total, gc.pauses.per_minute), (Some(Nanos(10_000)), Some(Nanos(30_000))));
         assert_eq!(gc.in_use, Some(Bytes(5000)));
@@ -205,7 +221,7 @@ mod tests {
         let mut collector = Collector::default();
         collector.read(Nanos(0), &unknown());
         collector.read(Nanos(20 * SECOND), &unknown());
-        let gc = collector.report().unwrap();
+        let gc = report(&collector).unwrap();
         assert_eq!((gc.cycles, gc.cycles_in_all, gc.cycles_per_minute), (None, None, None));
         assert_eq!((gc.pauses.total, gc.pauses.in_all, gc.pauses.per_minute), (None, None, None));
     }
@@ -218,7 +234,7 @@ mod tests {
             collector.ended(Cycle { number, pause: Nanos(500) });
         }
         collector.read(Nanos(9), &heap(43, 8500));
-        let gc = collector.report().unwrap();
+        let gc = report(&collector).unwrap();
         assert_eq!((gc.cycles, gc.pauses.count), (Some(3), Some(3)));
         assert_eq!((gc.pauses.total, gc.pauses.max), (Some(Nanos(1500)), Some(Nanos(500))));
     }
@@ -229,7 +245,7 @@ mod tests {
         collector.read(Nanos(5), &heap(40, 0));
         collector.read(Nanos(6), &Heap { runtime: "cpython".to_owned(), ..heap(1, 0) });
         collector.read(Nanos(4), &heap(39, 0));
-        let gc = collector.report().unwrap();
+        let gc = report(&collector).unwrap();
         assert_eq!((gc.runtime.as_str(), gc.cycles_in_all), ("go_swiss", Some(40)));
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Tables {
     pub(super) freed_bytes: Bytes,
 }
 
-/// Growths by kind.
+/// Growths by kind, and how often the map was emptied at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Growths {
     first: u64,
@@ -28,6 +28,7 @@ pub(super) struct Growths {
     shrink: u64,
     split: u64,
     other: u64,
+    cleared: u64,
 }
 
 impl Tables {
@@ -64,6 +65,16 @@ impl Growths {
         *count = count.saturating_add(1);
     }
 
+    /// It was emptied at once.
+    pub(super) fn clear(&mut self) {
+        self.cleared = self.cleared.saturating_add(1);
+    }
+
+    /// How often it was; `None`: no hook tells.
+    pub(super) fn cleared(self, told: Kinds) -> Option<u64> {
+        told.cleared.then_some(self.cleared)
+    }
+
     /// Those of other maps on top.
     pub(super) fn add(&mut self, other: Self) {
         self.first = self.first.saturating_add(other.first);
@@ -72,6 +83,7 @@ impl Growths {
         self.shrink = self.shrink.saturating_add(other.shrink);
         self.split = self.split.saturating_add(other.split);
         self.other = self.other.saturating_add(other.other);
+        self.cleared = self.cleared.saturating_add(other.cleared);
     }
 
     /// As the report has them.

@@ -65,6 +65,7 @@ pub(super) const fn is_event(what: &What) -> bool {
         What::Allocate(_)
             | What::Grow(_)
             | What::Free(_)
+            | What::Clear(_)
             | What::Syscall(_)
             | What::Rss(_)
             | What::Fork { .. }

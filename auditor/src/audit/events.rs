@@ -12,6 +12,7 @@ pub(super) struct Events {
     grow: u64,
     evacuate: u64,
     free: u64,
+    clear: u64,
 }
 
 impl Events {
@@ -22,7 +23,8 @@ impl Events {
             Event::Grow => &mut self.grow,
             Event::Evacuate => &mut self.evacuate,
             Event::Free => &mut self.free,
-            Event::Syscall => return,
+            Event::Clear => &mut self.clear,
+            Event::Syscall | Event::WorldStop | Event::HeapExtend | Event::LargeObject => return,
         };
         *count = count.saturating_add(times);
     }
@@ -38,6 +40,7 @@ impl Events {
             free: told(Event::Free, self.free),
             insert: total.map(|total| total.insert),
             delete: total.map(|total| total.delete),
+            clear: told(Event::Clear, self.clear),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The hooks: where they sit, what they fed, how often they were hit and what that cost.
 //!
 //! By convention a hook's name ends in the event that it tells of: `..._allocate`, `..._grow` or `..._split`,
-//! `..._evacuate`, `..._free`, and `sys_exit` for memory syscalls. A hook with another name feeds
-//! no total.
+//! `..._evacuate`, `..._free`, `..._clear`, of a managed heap `..._world_stop`, `..._heap_extend` and
+//! `..._large_object`, and `sys_exit` for memory syscalls. A hook with another name feeds no total.
 
 use std::collections::BTreeMap;
 
@@ -28,6 +28,25 @@ pub(super) enum Event {
     Free,
     /// Memory syscalls ended.
     Syscall,
+    /// Maps emptied at once.
+    Clear,
+    /// Stops of the world.
+    WorldStop,
+    /// More memory for a managed heap.
+    HeapExtend,
+    /// Large objects of a managed heap.
+    LargeObject,
+}
+
+impl Event {
+    /// Whether nothing is wrong in a report in which no hook tells of it: it says that it is not known, or
+    /// has it from elsewhere.
+    const fn can_be_missed(self) -> bool {
+        match self {
+            Self::Evacuate | Self::Clear | Self::WorldStop | Self::HeapExtend | Self::LargeObject => true,
+            Self::Allocate | Self::Grow | Self::Free | Self::Syscall => false,
+        }
+    }
 }
 
 /// The end of the name of a hook that tells of growths by splitting, and of no others.
@@ -40,6 +59,10 @@ const ENDINGS: &[(&str, Event)] = &[
     ("evacuate", Event::Evacuate),
     ("free", Event::Free),
     ("sys_exit", Event::Syscall),
+    ("clear", Event::Clear),
+    ("world_stop", Event::WorldStop),
+    ("heap_extend", Event::HeapExtend),
+    ("large_object", Event::LargeObject),
 ];
 
 /// Hooks so far.
@@ -101,6 +124,7 @@ impl Hooks {
         let kinds = Kinds {
             allocated: self.told(Event::Allocate),
             freed: self.told(Event::Free),
+            cleared: self.told(Event::Clear),
             grown: grows.any(|row| !row.hook.name.ends_with(SPLIT)),
             split: self.told(Event::Grow),
         };
@@ -113,18 +137,18 @@ impl Hooks {
     }
 
     /// Which totals are lower bounds because a hook is not in place, and since when; and what one that is in
-    /// place leaves out, which is no part of its total. Moves that no
-    /// hook tells are taken from the maps' own counters, or are not given at all: that they are not
-    /// probed hurts no total, unless they were at first.
+    /// place leaves out, which is no part of its total. What no hook tells of moves, clears and the managed
+    /// heap is taken from counters, or is not given at all: that hurts no total, unless it was told at
+    /// first.
     pub(super) fn doubts(&self, start: Nanos) -> impl Iterator<Item = Doubt> {
         self.rows.values().filter_map(move |row| {
-            row.feeds?;
+            let event = row.feeds?;
             let name = &row.hook.name;
             let given = row.hook.reason.as_deref();
             let reason = given.unwrap_or("no reason given");
             match row.hook.state {
                 HookState::Attached => given.map(|out| Doubt::remark(format!("{name}: {out}"))),
-                HookState::Refused if row.feeds == Some(Event::Evacuate) => None,
+                HookState::Refused if event.can_be_missed() => None,
                 HookState::Refused => Some(Doubt::lowering(format!("{name} was not placed: {reason}"))),
                 HookState::Disabled => {
                     let after = seconds(row.since.since(start));
@@ -226,7 +250,7 @@ mod tests {
         let left_out = || Some("growths of small maps are not told".to_owned());
         let filtered = |id, name| fact::Hook { reason: left_out(), ..hook(id, name, HookState::Attached) };
         hooks.changed(Nanos(0), &filtered(1, "go_map_grow"));
-        hooks.changed(Nanos(0), &filtered(2, "go_large_object"));
+        hooks.changed(Nanos(0), &filtered(2, "go_gc_end"));
         let doubts: Vec<Doubt> = hooks.doubts(Nanos(0)).collect();
         assert_eq!(doubts, [Doubt::remark("go_map_grow: growths of small maps are not told".to_owned())]);
     }
@@ -236,6 +260,7 @@ mod tests {
         let mut hooks = Hooks::default();
         hooks.changed(Nanos(0), &hook(1, "demo_map_evacuate", HookState::Refused));
         hooks.changed(Nanos(0), &hook(2, "mark_victim", HookState::Refused));
+        hooks.changed(Nanos(0), &hook(4, "go_map_clear", HookState::Refused));
         assert_eq!(words(&hooks), Vec::<String>::new());
         hooks.changed(Nanos(0), &hook(3, "demo_map_free", HookState::Refused));
         assert_eq!(words(&hooks), ["demo_map_free was not placed: too costly"]);

@@ -21,6 +21,7 @@ mod events;
 pub mod fact;
 pub mod findings;
 mod forecast;
+mod happenings;
 mod head;
 mod headroom;
 mod held;
@@ -134,7 +135,9 @@ impl Audit {
             }
             What::Runtime(runtime) => self.recognised.add(runtime),
             What::Hook(hook) => self.hook(at, hook),
-            What::Allocate(_) | What::Grow(_) | What::Evacuate(_) | What::Free(_) => self.event(fact),
+            What::Allocate(_) | What::Grow(_) | What::Evacuate(_) | What::Free(_) | What::Clear(_) => {
+                self.event(fact);
+            }
             What::Look(look) => self.look(at, look),
             What::Gone { map } => self.lives.gone(at, *map),
             What::Stack(stack) => self.stacks.add(stack),
@@ -157,8 +160,7 @@ impl Audit {
             What::Heap(heap) => self.collector.read(at, heap),
             What::Cycle(cycle) => self.collector.ended(*cycle),
             What::Born(maps) => self.born = Some(*maps),
-            // Told, and kept in recordings; the report does not show them yet.
-            What::Managed(_) | What::Clear(_) => {}
+            What::Managed(managed) => self.collector.happened(managed),
             What::Pressure(pressure) => self.headroom.read(*pressure),
             What::Rules(text) => self.rules(text),
             What::Resident(resident) => self.lives.asked(resident),
@@ -196,7 +198,7 @@ impl Audit {
             populations,
             episodes,
             forecast: self.lives.scores().report(growths),
-            gc: self.collector.report(),
+            gc: self.collector.report(&self.hooks, &self.stacks),
             findings: Vec::new(),
             undecided: Vec::new(),
             coverage: self.coverage.report(evidence),
@@ -259,6 +261,10 @@ impl Audit {
                 self.lives.free(fact.at, free, &mut self.episodes);
                 (Event::Free, 1)
             }
+            What::Clear(clear) => {
+                self.lives.clear(fact.at, clear, &mut self.episodes);
+                (Event::Clear, 1)
+            }
             _ => return,
         };
         self.events.happened(event, times);
@@ -303,6 +309,7 @@ impl Audit {
             What::Allocate(allocate) => self.lives.is_out_of_step(fact.at, allocate.map),
             What::Grow(grow) => self.lives.is_out_of_step(fact.at, grow.map),
             What::Free(free) => self.lives.is_out_of_step(fact.at, free.map),
+            What::Clear(clear) => self.lives.is_out_of_step(fact.at, clear.map),
             What::Syscall(syscall) => self.syscalls.is_out_of_step(fact.at, syscall),
             What::Exec => true,
             _ => false,

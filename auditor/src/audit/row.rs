@@ -49,6 +49,7 @@ pub(super) fn row(life: &Life, context: Context<'_>) -> Map {
         bytes: if dead { bytes_of_dead(life) } else { bytes(life, shape) },
         tables: life.holding.ledger.seen().report(context.told),
         growths: life.growths.report(context.told),
+        cleared: life.growths.cleared(context.told),
         evacuation: life.evacuation.map(|evacuation| evacuation.report(context.now)),
         next_growth: life.next_growth(context.now),
         verdict: None,

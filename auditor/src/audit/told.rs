@@ -23,6 +23,8 @@ pub(super) struct Kinds {
     pub(super) grown: bool,
     /// Splits.
     pub(super) split: bool,
+    /// Maps emptied at once.
+    pub(super) cleared: bool,
 }
 
 /// Whether tables that are let go are seen. Where they are not, as under a garbage collector, a look

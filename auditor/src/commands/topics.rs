@@ -238,11 +238,12 @@ RSS stays up.",
     },
     Topic {
         name: "events",
-        also: &["allocate", "free", "insert", "delete"],
+        also: &["allocate", "free", "insert", "delete", "clear", "cleared"],
         line: "report: how many of each event were seen, over all maps",
         text: "
 allocate tables asked for, grow growths started, evacuate old buckets moved, free tables let go,
-insert and delete keys put in and taken out. null: not counted in this audit, which is not 0.",
+insert and delete keys put in and taken out, clear maps emptied at once (cleared: how often one
+was), which keeps their tables. null: not counted in this audit, which is not 0.",
     },
     Topic {
         name: "maps",
@@ -297,6 +298,9 @@ stall is the longest time without a move.",
             "percent",
             "gives_back_lazily",
             "size_classes",
+            "world_stops",
+            "extended",
+            "large_objects",
         ],
         line: "report: the managed heap and its garbage collector",
         text: "
@@ -305,7 +309,11 @@ target only after a cycle, and for the kernel only when it is released.
 in_use is spans with objects in them, allocated the objects: the difference is room between
 them that only objects of the same size class can take. free is kept for later, released given
 back. percent is Go's GOGC, limit its GOMEMLIMIT. All pauses of one cycle count as one.
-gives_back_lazily: RSS stays up until the kernel wants the pages (madvise FREE).",
+gives_back_lazily: RSS stays up until the kernel wants the pages (madvise FREE).
+world_stops counts whoever stops the world: a cycle of Go does so twice, what is more is asked
+for by the program (runtime.ReadMemStats, profiles). extended is memory mapped for the heap on
+top of what it had; large_objects are those with pages of their own, with the call stack of the
+largest. null: no hook tells.",
     },
     Topic {
         name: "findings",

@@ -48,12 +48,20 @@ pub fn lines(map: &Map, report: &Report, depth: Depth) -> Vec<Line> {
     lines.push(Line::new("bytes", sizes(&map.bytes, report)));
     lines.extend(tables(&map.tables).map(|tables| Line::new("tables", tables)));
     lines.extend(phrases::growths(&map.growths).map(|growths| Line::new("growths", growths)));
+    lines.extend(cleared(map));
     lines.extend(map.evacuation.map(|evacuation| evacuated(evacuation, map, report)));
     lines.extend(map.next_growth.map(|next| Line::new("next growth", outlook::next_growth(next))));
     lines.extend(comes_back(map));
     lines.extend(site(map, depth.frames));
     lines.extend(history(map, report, depth.episodes));
     lines
+}
+
+/// That it was emptied at once, and what came of it.
+fn cleared(map: &Map) -> Option<Line> {
+    let times = map.cleared.filter(|times| *times > 0)?;
+    let words = format!("{}: its entries went, its tables stayed", human::plural(times, "time"));
+    Some(Line::new("cleared", words))
 }
 
 /// Runtime and address.

@@ -178,7 +178,10 @@ pub fn events(events: &Events, show: fn(u64) -> String) -> Vec<String> {
         ("insert", events.insert),
         ("delete", events.delete),
     ];
-    rows.map(|(name, number)| format!("{name} {}", human::known(number, show))).to_vec()
+    let mut said = rows.map(|(name, number)| format!("{name} {}", human::known(number, show))).to_vec();
+    // Few runtimes have it, so where nobody counts it nobody misses it.
+    said.extend(events.clear.map(|times| format!("clear {}", show(times))));
+    said
 }
 
 /// The memory syscalls by name.

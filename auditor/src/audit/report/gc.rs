@@ -39,6 +39,12 @@ pub struct Gc {
     pub gives_back_lazily: Option<bool>,
     /// Objects by size class, largest total first.
     pub size_classes: Vec<SizeClass>,
+    /// How often the world was stopped in the window, whoever asked for it; `null`: no hook tells.
+    pub world_stops: Option<u64>,
+    /// How far the heap was extended in the window; `null`: no hook tells.
+    pub extended: Option<HeapExtended>,
+    /// Large objects asked for in the window; `null`: no hook tells.
+    pub large_objects: Option<LargeObjects>,
 }
 
 /// Pauses of the world. Those of one cycle count as one.
@@ -71,4 +77,26 @@ pub struct SizeClass {
     pub used: Bytes,
     /// Bytes of the spans that hold them.
     pub spans: Bytes,
+}
+
+/// More memory mapped for the heap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeapExtended {
+    /// How often.
+    pub times: u64,
+    /// How much in all.
+    pub bytes: Bytes,
+}
+
+/// Objects with pages of their own that were asked for, where they are large enough to be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LargeObjects {
+    /// How many.
+    pub times: u64,
+    /// How much in all.
+    pub bytes: Bytes,
+    /// The largest; `null`: there was none.
+    pub largest: Option<Bytes>,
+    /// Call stack of the largest, innermost first.
+    pub site: Vec<String>,
 }

@@ -19,7 +19,7 @@ mod pressure;
 
 pub use finding::{Finding, Severity, Undecided};
 pub use forecast::{Forecast, Misses, NextGrowth, Upcoming};
-pub use gc::{Gc, Pauses, SizeClass};
+pub use gc::{Gc, HeapExtended, LargeObjects, Pauses, SizeClass};
 pub use outlook::{Outlook, Verdict};
 pub use pressure::Pressure;
 
@@ -217,6 +217,8 @@ pub struct Events {
     pub insert: Option<u64>,
     /// Keys taken out.
     pub delete: Option<u64>,
+    /// Maps emptied at once.
+    pub clear: Option<u64>,
 }
 
 /// Whether a map was born after the audit began.
@@ -271,6 +273,8 @@ pub struct Map {
     pub tables: Tables,
     /// Its growths, as seen.
     pub growths: Growths,
+    /// How often it was emptied at once; `null`: no hook tells.
+    pub cleared: Option<u64>,
     /// The evacuation under way, or the last one; `null`: none was seen.
     pub evacuation: Option<Evacuation>,
     /// What the next growth needs.

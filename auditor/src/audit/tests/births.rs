@@ -4,7 +4,7 @@ use super::made::{
     MAP, SECOND, allocate, began, evacuate, fact, folding, free, gone, grow, last_free, look, only_map,
     overflow, shape, told, under_way, with_hooks,
 };
-use crate::audit::fact::{Counted, GrowthKind, Occasion, Shape, What};
+use crate::audit::fact::{Clear, Counted, GrowthKind, Occasion, Shape, What};
 use crate::audit::report::{Confidence, Origin};
 use crate::audit::unit::{Address, Bytes, Nanos};
 
@@ -230,4 +230,17 @@ fn small_maps_are_folded_and_lose_nothing() {
         (Some(2), Some(1), Some(2))
     );
     assert_eq!(small.bytes.allocated, Bytes(60));
+}
+
+#[test]
+fn a_map_that_is_emptied_at_once_keeps_its_tables_and_counts_it() {
+    let there = || look(Occasion::AtAttach, shape(0x10, 1128, 900));
+    let clear = || What::Clear(Clear { map: Address(MAP), live: Some(900), stack: None });
+    let report =
+        told(with_hooks(&["go_map_grow", "go_map_clear"]), [(5, there()), (6, clear()), (9, clear())]);
+    let map = only_map(&report);
+    assert_eq!((map.cleared, report.events.clear), (Some(2), Some(2)));
+    assert_eq!((map.died, map.bytes.allocated), (None, Some(Bytes(1128))));
+    let unheard = told(with_hooks(&["go_map_grow"]), [(5, there())]);
+    assert_eq!((only_map(&unheard).cleared, unheard.events.clear), (None, None));
 }

@@ -12,6 +12,9 @@ use crate::render::{escape, headline, human, phrases};
 const RUNG: usize = 68;
 /// Size classes that are listed.
 const SIZE_CLASSES: usize = 5;
+/// Frames of the largest object's call stack, and cells of one.
+const FRAMES: usize = 4;
+const FRAME: usize = 120;
 /// Most cells of a bar.
 const BAR: usize = 40;
 
@@ -72,6 +75,7 @@ pub(super) fn collector(report: &Report, page: &mut Page) {
     page.labelled("next cycle", Tone::Normal, &goal(gc));
     page.labelled("cycles", Tone::Normal, &cycles(gc));
     page.labelled("pauses", Tone::Normal, &pauses(gc));
+    hooked(gc, page);
     if gc.gives_back_lazily == Some(true) {
         let lazily = "pages are given back lazily (MADV_FREE): RSS stays up until the kernel wants them";
         page.labelled("", Tone::Warn, lazily);
@@ -132,6 +136,30 @@ fn pauses(gc: &Gc) -> String {
         (Some(max), p99) => format!(", longest {}, p99 {}", human::span(max), span(p99)),
     };
     format!("{}{rate}{longest}; {all}", span(pauses.total))
+}
+
+/// What hooks told: who stops the world besides the collector, how far the heap was extended, where large
+/// objects come from.
+fn hooked(gc: &Gc, page: &mut Page) {
+    if let Some(stops) = gc.world_stops {
+        page.labelled("world stops", Tone::Normal, &human::plural(stops, "time"));
+    }
+    if let Some(extended) = gc.extended {
+        let words = format!("{}, {}", human::plural(extended.times, "time"), human::bytes(extended.bytes));
+        page.labelled("extended", Tone::Normal, &words);
+    }
+    let Some(large) = &gc.large_objects else { return };
+    let largest =
+        large.largest.map_or_else(String::new, |bytes| format!(", the largest {}", human::bytes(bytes)));
+    let words = format!(
+        "{} asked for, {} in all{largest}",
+        human::plural(large.times, "large one"),
+        human::bytes(large.bytes)
+    );
+    page.labelled("objects", Tone::Normal, &words);
+    for frame in large.site.iter().take(FRAMES) {
+        page.labelled("", Tone::Quiet, &format!("from {}", escape::visible(frame, FRAME)));
+    }
 }
 
 /// How the target asked the kernel for memory.

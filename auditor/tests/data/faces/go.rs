@@ -4,8 +4,8 @@
 
 use auditor::audit::Audit;
 use auditor::audit::fact::{
-    Began, Cost, Crowd, Cycle, Described, Ended, Fact, Grow, GrowthKind, Heap, Hook, HookState, Look, Memory,
-    Occasion, Progress, Runtime, Shape, SizeClass, Stack, StackId, What,
+    Began, Clear, Cost, Crowd, Cycle, Described, Ended, Fact, Grow, GrowthKind, Heap, Hook, HookState, Look,
+    Managed, ManagedEvent, Memory, Occasion, Progress, Runtime, Shape, SizeClass, Stack, StackId, What,
 };
 use auditor::audit::report::Report;
 use auditor::audit::unit::{Address, Bytes, Nanos, Pid};
@@ -257,10 +257,38 @@ pub(crate) fn small_look() -> Report {
     end(&mut facts, 5, Ended::OneLook)
 }
 
+/// Hooks of the attach below.
+const HOOKED: [(u32, &str); 7] = [
+    (1, "go_map_grow"),
+    (2, "go_gc_end"),
+    (3, "sys_exit"),
+    (4, "go_map_clear"),
+    (5, "go_world_stop"),
+    (6, "go_heap_extend"),
+    (7, "go_large_object"),
+];
+
+/// What they tell of the heap, and of the map at that address.
+fn told_of_heap(facts: &mut Facts, cleared: u64) {
+    let managed = |event, bytes: Option<u64>, stack| {
+        What::Managed(Managed { event, bytes: bytes.map(Bytes), stack: Some(StackId(stack)) })
+    };
+    for stop in 0..14 {
+        facts.tell(1_100 + stop, managed(ManagedEvent::WorldStops, None, 2));
+    }
+    facts.tell(1_200, managed(ManagedEvent::HeapExtends, Some(4 * MIB), 2));
+    let frames = vec![text("runtime.mallocgc"), text("bytes.growSlice (buffer.go:251)")];
+    facts.tell(1_300, What::Stack(Stack { id: StackId(2), frames }));
+    for mebibytes in [2, 5, 3] {
+        facts.tell(1_300, managed(ManagedEvent::LargeObject, Some(mebibytes * MIB), 2));
+    }
+    facts.tell(1_400, What::Clear(Clear { map: Address(cleared), live: Some(440_718), stack: None }));
+}
+
 /// An attach to a program with bucket maps, one of which has stopped in the middle of a growth.
 pub(crate) fn attached() -> Report {
     let mut facts = Facts::new("compile", "/usr/lib/go-1.23/pkg/tool/compile", go("go_bucket", "go1.23.9"));
-    for (id, name) in [(1, "go_map_grow"), (2, "go_gc_end"), (3, "sys_exit")] {
+    for (id, name) in HOOKED {
         let hook = Hook {
             id,
             name: text(name),
@@ -301,6 +329,7 @@ pub(crate) fn attached() -> Report {
         let pause = Nanos(90_000 + 1_000 * (number - 1_025));
         facts.tell(number, What::Cycle(Cycle { number, pause }));
     }
+    told_of_heap(&mut facts, 0xc000_0008_0000);
     let look = |map, occasion, shape| Look {
         map: Address(map),
         occasion,

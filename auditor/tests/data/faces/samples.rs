@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use auditor::audit::fact::{GrowthKind, HookState};
 use auditor::audit::report::{
     Auditor, Calls, Confidence, Cost, Coverage, Episode, Evacuation, Events, Finding, Forecast, Gc, Growths,
-    Host, Madvise, Map, MapBytes, Memory, Misses, NextGrowth, Origin, Outlook, Pauses, Population,
-    PopulationBytes, Pressure, Probe, Report, Rss, Rung, Runtime, SCHEMA, Severity, SizeClass, Syscalls,
-    Tables, Target, Undecided, Upcoming, Verdict, Window,
+    HeapExtended, Host, LargeObjects, Madvise, Map, MapBytes, Memory, Misses, NextGrowth, Origin, Outlook,
+    Pauses, Population, PopulationBytes, Pressure, Probe, Report, Rss, Rung, Runtime, SCHEMA, Severity,
+    SizeClass, Syscalls, Tables, Target, Undecided, Upcoming, Verdict, Window,
 };
 use auditor::audit::unit::{Address, Bytes, Nanos, Pid};
 
@@ -105,6 +105,7 @@ pub(crate) fn unknown_map(address: u64) -> Map {
         growths: Growths::default(),
         evacuation: None,
         next_growth: None,
+        cleared: None,
         verdict: None,
         outlook: None,
     }
@@ -404,6 +405,14 @@ fn gc() -> Gc {
             used: Bytes(700 * 18_432),
             spans: mib(140),
         }],
+        world_stops: Some(26),
+        extended: Some(HeapExtended { times: 3, bytes: mib(76) }),
+        large_objects: Some(LargeObjects {
+            times: 4,
+            bytes: mib(96),
+            largest: Some(mib(48)),
+            site: vec![text("main.(*Server).snapshot (server.go:88)"), text("main.main")],
+        }),
     }
 }
 
@@ -450,6 +459,7 @@ pub(crate) fn rich() -> Report {
             free: Some(30),
             insert: Some(1_802_241),
             delete: None,
+            clear: None,
         },
         maps: vec![sessions(), typed(), dropped(), unknown_map(0x7f3a_3000_0040)],
         populations: vec![Population {
