@@ -380,13 +380,16 @@ wire! {
         pub captures: u32,
         /// Which capture is the key of [`mode::COUNT`] and [`flag::WATCH`].
         pub key: u32,
-        /// Which capture is compared with `at_least`; `u32::MAX`: none, all hits count.
+        /// Which capture is compared with `at_least` and `at_most`; `u32::MAX`: none, all hits count. A hit
+        /// whose filter value cannot be read is lost and counted ([`counter::CAPTURE_FAILED`]).
         pub filter: u32,
         /// Bytes that [`flag::HEADER`] and [`flag::WATCH`] copy from the key's address; at most
         /// [`LOOK_BYTES`].
         pub header_len: u32,
         /// Hits whose filter value is smaller are dropped in the kernel (and still counted as hits).
         pub at_least: u64,
+        /// Likewise those whose filter value is larger.
+        pub at_most: u64,
         /// Where to look.
         pub capture: [Capture; CAPTURES],
     }

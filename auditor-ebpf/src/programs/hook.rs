@@ -2,7 +2,7 @@
 //! index of the spec that says what to capture and what to do with it. `hook_return` is its other
 //! half for specs that want the return value.
 
-use auditor_ebpf::{CAPTURES, Pending, PendingKey, TallyKey, Watch, WatchKey, counter, flag, mode};
+use auditor_ebpf::{CAPTURES, Pending, PendingKey, Spec, TallyKey, Watch, WatchKey, counter, flag, mode};
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::BPF_F_USER_STACK;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
@@ -34,11 +34,14 @@ fn try_hook(context: &ProbeContext, regs: &Registers) -> Option<()> {
         return None;
     }
     emit::add(HITS.get_ptr_mut(index));
-    if spec.filter != u32::MAX && capture::at(spec, spec.filter, regs)? < spec.at_least {
-        return None;
+    if spec.filter != u32::MAX {
+        let value = needed(spec, spec.filter, regs)?;
+        if value < spec.at_least || value > spec.at_most {
+            return None;
+        }
     }
     if spec.mode == mode::COUNT {
-        return keep::tally(TallyKey { spec: index, pid, key: capture::at(spec, spec.key, regs)? });
+        return keep::tally(TallyKey { spec: index, pid, key: needed(spec, spec.key, regs)? });
     }
     let mut call =
         Pending { at: emit::now(), stack: -1, caller: caller(regs), failed: 0, values: [0; CAPTURES] };
@@ -58,6 +61,16 @@ fn try_hook(context: &ProbeContext, regs: &Registers) -> Option<()> {
     }
     send(spec, index, pid, &call, None);
     Some(())
+}
+
+/// A capture without which nothing can be done with the hit: where it cannot be read, the hit is lost.
+#[inline(always)]
+fn needed(spec: &Spec, index: u32, regs: &Registers) -> Option<u64> {
+    let value = capture::at(spec, index, regs);
+    if value.is_none() {
+        emit::count(counter::CAPTURE_FAILED);
+    }
+    value
 }
 
 #[uretprobe]

@@ -177,6 +177,7 @@ fn spec(placement: &Placement) -> Spec {
         filter: filter.map_or(u32::MAX, |filter| filter.capture as u32),
         header_len: placement.header_len,
         at_least: filter.map_or(0, |filter| filter.at_least),
+        at_most: filter.map_or(u64::MAX, |filter| filter.at_most),
         capture,
     }
 }

@@ -25,7 +25,7 @@ pub struct Hook {
     pub watch: Watch,
     /// Whether the map's header comes with each hit.
     pub header: Header,
-    /// Drop hits in the kernel whose capture is smaller.
+    /// Drop hits in the kernel by a capture's value.
     pub filter: Option<Filter>,
     /// What to capture, at most [`auditor_ebpf::CAPTURES`].
     pub captures: Vec<Capture>,
@@ -93,8 +93,24 @@ pub struct Filter {
     pub capture: usize,
     /// The smallest value that passes.
     pub at_least: u64,
+    /// The largest value that passes.
+    pub at_most: u64,
     /// What is not told because of it, in words for the report; `None`: nothing that anybody would miss.
     pub leaves_out: Option<&'static str>,
+}
+
+impl Filter {
+    /// Lets values from `at_least` on pass.
+    #[must_use]
+    pub const fn from(capture: usize, at_least: u64, leaves_out: Option<&'static str>) -> Self {
+        Self { capture, at_least, at_most: u64::MAX, leaves_out }
+    }
+
+    /// Lets one value pass.
+    #[must_use]
+    pub const fn only(capture: usize, value: u64) -> Self {
+        Self { capture, at_least: value, at_most: value, leaves_out: None }
+    }
 }
 
 /// Where a captured value is.

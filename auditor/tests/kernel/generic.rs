@@ -175,13 +175,32 @@ async fn a_load_that_fails_is_marked_and_the_others_stand() {
 
 #[tokio::test]
 #[ignore = "needs root: cargo xtask test"]
-async fn a_filter_drops_what_is_smaller_and_hits_count_all_the_same() {
-    let mut bench = Bench::new(links::multi()[0]);
-    let filter = Some(Filter { capture: 1, at_least: 56, leaves_out: None });
-    bench.place(0, HIT, Hook { filter, ..hook(vec![Capture::register(RDI), Capture::register(R9)]) });
-    let outcome = bench.run();
-    assert_eq!(outcome.values(0), [7, 8, 9]);
-    assert_eq!(outcome.kernel.hits(0), 10);
+async fn a_filter_drops_what_is_smaller_or_larger_and_hits_count_all_the_same() {
+    for (filter, passed) in [(Filter::from(1, 56, None), 7..10), (Filter::only(1, 48), 6..7)] {
+        let mut bench = Bench::new(links::multi()[0]);
+        let captures = vec![Capture::register(RDI), Capture::register(R9)];
+        bench.place(0, HIT, Hook { filter: Some(filter), ..hook(captures) });
+        let outcome = bench.run();
+        assert_eq!(outcome.values(0), passed.collect::<Vec<_>>());
+        assert_eq!(outcome.kernel.hits(0), 10);
+        assert_eq!(outcome.kernel.losses(), [0; counter::COUNT as usize]);
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs root: cargo xtask test"]
+async fn a_hit_whose_filter_or_key_cannot_be_read_is_lost_and_counted() {
+    let unreadable = || vec![Capture::register(RDI), Capture::load(RDI, &[0], 8)];
+    let filtered = Hook { filter: Some(Filter::from(1, 0, None)), ..hook(unreadable()) };
+    let counting = Hook { does: Does::Count, key: 1, ..hook(unreadable()) };
+    for asked in [filtered, counting] {
+        let mut bench = Bench::new(links::multi()[0]);
+        bench.place(0, HIT, asked);
+        let mut outcome = bench.run();
+        assert!(outcome.hits.is_empty() && outcome.kernel.counted().is_empty());
+        assert_eq!(outcome.kernel.hits(0), 10);
+        assert_eq!(outcome.kernel.losses()[counter::CAPTURE_FAILED as usize], 10);
+    }
 }
 
 #[tokio::test]

@@ -102,7 +102,7 @@ pub fn all(kind: Kind, is_whole: impl Fn(&str) -> bool) -> Vec<Hook> {
         Kind::Swiss => vec![split(is_whole), swiss_clear()],
     };
     hooks.push(Hook {
-        filter: Some(Filter { capture: 0, at_least: SMALLEST_OBJECT, leaves_out: Some(SMALL_OBJECTS) }),
+        filter: Some(Filter::from(0, SMALLEST_OBJECT, Some(SMALL_OBJECTS))),
         ..hook(LARGE, ALLOC_LARGE, vec![Capture::register(RBX)])
     });
     hooks.push(hook(EXTEND, HEAP_GROW, vec![Capture::register(RBX)]));
@@ -140,20 +140,20 @@ fn swiss(register: u32) -> Vec<Capture> {
 
 fn classic_growth() -> Hook {
     let leaves_out = Some(SMALL_GROWTHS);
-    let filter = Some(Filter { capture: SIZE, at_least: SMALLEST_CLASSIC, leaves_out });
+    let filter = Some(Filter::from(SIZE, SMALLEST_CLASSIC, leaves_out));
     let captures = [classic(RBX), vec![Capture::register(RAX)]].concat();
     Hook { filter, ..hook(GROW, HASH_GROW, captures) }
 }
 
 fn classic_clear() -> Hook {
     let leaves_out = Some(SMALL_CLEARS);
-    let filter = Some(Filter { capture: SIZE, at_least: SMALLEST_CLASSIC, leaves_out });
+    let filter = Some(Filter::from(SIZE, SMALLEST_CLASSIC, leaves_out));
     Hook { filter, ..hook(CLEAR, MAP_CLEAR, classic(RBX)) }
 }
 
 fn swiss_clear() -> Hook {
     let leaves_out = Some(SMALL_SWISS_CLEARS);
-    let filter = Some(Filter { capture: LIVE, at_least: FULL_TABLE, leaves_out });
+    let filter = Some(Filter::from(LIVE, FULL_TABLE, leaves_out));
     Hook { filter, ..hook(CLEAR, SWISS_CLEAR, swiss(RAX)) }
 }
 
@@ -163,7 +163,7 @@ fn split(is_whole: impl Fn(&str) -> bool) -> Hook {
     let by_rehash = || {
         let mut captures = typed();
         // A table that is not full does not split.
-        let filter = Some(Filter { capture: captures.len(), at_least: FULL_TABLE, leaves_out: None });
+        let filter = Some(Filter::from(captures.len(), FULL_TABLE, None));
         captures.push(Capture::load(RAX, &[2], 2));
         Hook { filter, ..hook(SPLIT, REHASH, captures) }
     };
