@@ -204,7 +204,8 @@ pub fn open(pid: Pid, only: Option<&str>) -> Result<Opened, SetupError> {
     Ok(Opened { process, instance, modules, home })
 }
 
-/// The first runtime that is in one of the files, and in which.
+/// The first runtime that is in one of the files, and in which. What is wrong with one that cannot be read counts
+/// only where none can.
 fn recognise(
     process: &Process,
     modules: &[Module],
@@ -219,16 +220,19 @@ fn recognise(
     let wanted = RUNTIMES.iter().filter(|runtime| only.is_none_or(|name| runtime.name() == name));
     let memory = LiveMemory::of(process);
     let identity = process.identity();
+    let mut unusable = None;
     for runtime in wanted {
-        let mut files = modules.iter().enumerate();
-        let found = files.find_map(|(home, module)| Some((runtime.recognise(module, &memory)?, home)));
-        let Some((recognised, home)) = found else { continue };
-        return match recognised {
-            Ok(instance) => Ok((instance, home)),
-            Err(reason) => {
-                Err(SetupError::Unusable { pid: identity.pid.0, comm: identity.comm.clone(), reason })
+        for (home, module) in modules.iter().enumerate() {
+            match runtime.recognise(module, &memory) {
+                Some(Ok(instance)) => return Ok((instance, home)),
+                // A plugin of a Go program is no program by itself.
+                Some(Err(reason)) => unusable = unusable.or(Some(reason)),
+                None => {}
             }
-        };
+        }
+    }
+    if let Some(reason) = unusable {
+        return Err(SetupError::Unusable { pid: identity.pid.0, comm: identity.comm.clone(), reason });
     }
     let unreadable: Vec<String> =
         modules.iter().filter_map(|module| module.elf().err().map(ToString::to_string)).take(3).collect();
