@@ -9,6 +9,7 @@ use super::gc::{Counters, Known};
 use super::heap::{self, Heap, Place};
 use super::hooks::{self, Rules};
 use super::owners::Sought;
+use super::owners::private::Private;
 use super::owners::variables::Variables;
 use super::places::Places;
 use super::types::MapTypes;
@@ -225,6 +226,10 @@ impl Instance for Go {
     fn census(&mut self, fold_below: Bytes, memory: &dyn Memory) -> Result<Census, LayoutError> {
         let name = self.name;
         let Some(known) = &mut self.known else { return Err(self.known().err().unwrap_or_else(unchecked)) };
+        // Once: code does not change.
+        if known.places.is_none() && self.symbols.heap.is_none() {
+            self.names.tell_apart(Private::of(&self.program));
+        }
         known.heap = Heap::read(*known.heap.place(), memory)?;
         let types = known.types.get_mut();
         let layout = known.heap.place().layout;

@@ -185,6 +185,22 @@ impl Program {
         self.functions.name_of(&function)
     }
 
+    /// Where the function that holds an address begins and ends, and its name.
+    #[must_use]
+    pub fn function_around(&self, at: Address) -> Option<(Range<u64>, String)> {
+        let function = self.functions.at(at.0.wrapping_sub(self.bias))?;
+        let entry = function.entry.wrapping_add(self.bias);
+        Some((entry..entry.saturating_add(function.size), self.functions.name_of(&function)?))
+    }
+
+    /// The folder of the source file of the function that holds an address, as the compiler wrote it down.
+    #[must_use]
+    pub fn folder_at(&self, at: Address) -> Option<String> {
+        let frames = self.functions.frames(at.0.wrapping_sub(self.bias));
+        let (file, _) = frames.into_iter().next_back()?.line?;
+        file.rsplit_once('/').map(|(folder, _)| folder.to_owned())
+    }
+
     /// Bytes from the stack pointer to the return address, at an instruction.
     #[must_use]
     pub fn frame_size(&self, at: Address) -> Option<u64> {

@@ -11,6 +11,7 @@ use super::frames::Unwind;
 use super::graph::{Builder, Graph, Marks};
 use super::masks::Bitmaps;
 use super::nodes::{Node, Nodes, Run};
+use super::private::Private;
 use super::scene::Wanted;
 use super::search::{Target, find};
 use super::special::Special;
@@ -52,6 +53,8 @@ pub(super) struct World {
     goroutines: u64,
     frames: BTreeMap<u64, (FrameMap, &'static str)>,
     pub(super) is_stripped: bool,
+    /// What of the variables only the runtime uses, where they have no names.
+    pub(super) private: Private,
     has_bitmaps: bool,
 }
 
@@ -199,6 +202,8 @@ impl World {
     /// The whole search.
     pub(super) fn find(&self, wanted: &[Wanted<'_>], memory: &dyn Memory) -> Owners {
         let named = if self.is_stripped { Vec::new() } else { self.variables.clone() };
+        let mut variables = Variables::new(named);
+        variables.tell_apart(self.private.clone());
         find(
             &Target {
                 runs: &self.runs,
@@ -218,7 +223,7 @@ impl World {
                     .collect::<BTreeSet<_>>(),
                 is_swiss: true,
                 types: &self.types,
-                variables: &Variables::new(named),
+                variables: &variables,
                 unwind: &Unwinding(&self.frames),
                 memory,
                 listed_from: 1000,

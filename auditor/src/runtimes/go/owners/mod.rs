@@ -39,6 +39,7 @@ mod masks;
 mod naming;
 mod nodes;
 mod origins;
+pub mod private;
 mod reach;
 mod roots;
 mod scene;

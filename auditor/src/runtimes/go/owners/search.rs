@@ -29,8 +29,6 @@ use crate::target::memory::Memory;
 
 /// Most pointers that are kept: 128 MB.
 const POINTERS: usize = 32 << 20;
-/// Names of the runtime's variables.
-const RUNTIME: &str = "runtime.";
 
 /// What is searched.
 #[derive(Clone, Copy)]
@@ -210,10 +208,7 @@ fn read_roots(
     goroutines: &mut Vec<Goroutine>,
     frames: &mut Frames<'_>,
 ) -> bool {
-    let class_of = |at| match target.variables.at(at) {
-        Some(variable) if variable.name.starts_with(RUNTIME) => Class::Runtime,
-        _ => Class::Global,
-    };
+    let class_of = |at| if target.variables.are_runtimes(at) { Class::Runtime } else { Class::Global };
     roots.add_globals(target.globals, &class_of, target.memory);
     let Some(list) = target.goroutines else { return false };
     let found = goroutines::read(list, target.layout, target.memory);

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::made::{ARENA, ARENAS, HEAP, STACKS, TEXT, TYPES, Torn, World, layout, wanted};
+use super::private::Private;
 use super::scene::Wanted;
 use crate::audit::unit::Address;
 use crate::target::go::types::Kind;
@@ -293,6 +294,24 @@ fn a_variable_without_a_name_goes_by_who_uses_it() {
     memory.insert(Address(TEXT.start), bytes);
     let found = world.find(&[wanted(headers), wanted(headers + 48)], &memory);
     assert_eq!(found.names, ["global used by main.handle".to_owned(), format!("{other:#x} (data)")]);
+}
+
+#[test]
+fn a_left_over_of_the_runtime_holds_no_map_that_the_program_holds_and_any_other() {
+    let (mut world, headers, _) = world();
+    let objects = world.run(16, 500);
+    world.put(objects, headers);
+    let left_over = world.variable("runtime.work", &[headers, headers + 48]);
+    let variable = world.variable("main.caches", &[objects]);
+    world.is_stripped = true;
+    let both = [wanted(headers), wanted(headers + 48)];
+    let direct = [format!("{left_over:#x} (data)"), format!("{:#x} (data)", left_over + 8)];
+    assert_eq!(world.find(&both, &world.memory()).names, direct);
+    world.private = Private::made(left_over..left_over + 16);
+    let found = world.find(&both, &world.memory());
+    let of: Vec<_> = found.of.iter().map(|owner| &found.names[owner.name.unwrap()]).collect();
+    assert!(of[0].starts_with(&format!("{variable:#x} (data)")), "{of:?}");
+    assert_eq!(of[1], &direct[1], "reachable all the same");
 }
 
 #[test]

@@ -23,7 +23,7 @@ const USERS: usize = 3;
 const LOAD: [u8; 3] = [0x48, 0x8b, 0x1d];
 const TYPE: [u8; 3] = [0x48, 0x8d, 0x05];
 /// Bytes of such a distance, and of the whole instruction.
-const DISTANCE: usize = 4;
+pub(super) const DISTANCE: usize = 4;
 const INSTRUCTION: usize = 7;
 /// How far apart the two are at most, in bytes between them.
 const APART: usize = 32;
@@ -75,7 +75,7 @@ pub(super) fn uses(asked: &Asked<'_>, code: &dyn Memory) -> BTreeMap<u64, Uses> 
 }
 
 /// What a distance leads to, that is so far from the beginning of a part of the code.
-fn named(start: u64, at: usize, distance: &[u8]) -> u64 {
+pub(super) fn named(start: u64, at: usize, distance: &[u8]) -> u64 {
     let distance = distance.first_chunk().map_or(0, |bytes| i32::from_le_bytes(*bytes));
     start.wrapping_add((at + DISTANCE) as u64).wrapping_add_signed(i64::from(distance))
 }
@@ -113,7 +113,7 @@ fn is_distance(bytes: &[u8], at: usize) -> bool {
 }
 
 /// The three bytes before a place.
-fn before(bytes: &[u8], at: usize) -> Option<[u8; 3]> {
+pub(super) fn before(bytes: &[u8], at: usize) -> Option<[u8; 3]> {
     bytes.get(at.checked_sub(3)?..at)?.first_chunk().copied()
 }
 

@@ -1,5 +1,6 @@
-//! The names of global variables, by the file's symbols.
+//! The names of global variables, by the file's symbols, and which of them are the runtime's.
 
+use super::private::Private;
 use crate::target::elf::Kind;
 use crate::target::module::Module;
 
@@ -7,6 +8,8 @@ use crate::target::module::Module;
 const MOST: usize = 1 << 20;
 /// Longest name; what is beyond is cut off.
 const NAME: usize = 200;
+/// Names of the runtime's variables.
+const RUNTIME: &str = "runtime.";
 /// Symbols that the linker makes for types, strings, pointer masks and the like.
 const NOT_VARIABLES: &[&str] = &["type:", "type.", "go:", "go.", "runtime.gcbits.", "gclocals"];
 
@@ -23,7 +26,11 @@ pub struct Variable {
 
 /// The global variables of a program, by address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Variables(Vec<Variable>);
+pub struct Variables {
+    named: Vec<Variable>,
+    /// Of those without a name.
+    private: Private,
+}
 
 impl Variables {
     /// Those that the file's symbol table names; none where it is stripped.
@@ -44,21 +51,35 @@ impl Variables {
         let mut all: Vec<_> = variables.into_iter().collect();
         all.sort_by(|one, other| (one.at, &one.name).cmp(&(other.at, &other.name)));
         all.dedup_by_key(|variable| variable.at);
-        Self(all)
+        Self { named: all, private: Private::default() }
+    }
+
+    /// Tells those of the runtime that have no name from the others, too.
+    pub fn tell_apart(&mut self, private: Private) {
+        self.private = private;
     }
 
     /// Whether none has a name.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.named.is_empty()
     }
 
     /// The variable that holds the address.
     #[must_use]
     pub fn at(&self, address: u64) -> Option<&Variable> {
-        let behind = self.0.partition_point(|variable| variable.at <= address);
-        let nearest = self.0.get(behind.checked_sub(1)?)?;
+        let behind = self.named.partition_point(|variable| variable.at <= address);
+        let nearest = self.named.get(behind.checked_sub(1)?)?;
         (address - nearest.at < nearest.size).then_some(nearest)
+    }
+
+    /// Whether the variable that holds the address is the runtime's.
+    #[must_use]
+    pub fn are_runtimes(&self, address: u64) -> bool {
+        match self.at(address) {
+            Some(variable) => variable.name.starts_with(RUNTIME),
+            None => self.private.holds(address),
+        }
     }
 }
 
