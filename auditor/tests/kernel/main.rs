@@ -16,6 +16,7 @@ mod fallback;
 mod findings;
 mod generic;
 mod go;
+mod go_kinds;
 mod go_program;
 mod governor;
 mod harmless;

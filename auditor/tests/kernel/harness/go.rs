@@ -36,9 +36,11 @@ pub(crate) enum Variant {
     Cgo,
     /// Optimised by a profile of itself.
     Pgo,
+    /// To be loaded by another program.
+    Plugin,
 }
 
-/// All of them.
+/// All that are programs.
 pub(crate) const VARIANTS: [Variant; 5] =
     [Variant::Plain, Variant::Stripped, Variant::Pie, Variant::Cgo, Variant::Pgo];
 
@@ -73,17 +75,24 @@ impl Go {
 
     /// The program, built once for all tests.
     pub(crate) fn build(&self, variant: Variant) -> PathBuf {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kernel/fixtures/go");
+        self.build_of("go", variant, &[])
+    }
+
+    /// The program in that folder of the fixtures, likewise, with more environment (`NAME=VALUE`).
+    pub(crate) fn build_of(&self, folder: &str, variant: Variant, environment: &[(&str, &str)]) -> PathBuf {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kernel/fixtures").join(folder);
         let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go");
         fs::create_dir_all(&built).unwrap();
-        let program = built.join(format!("truth-{}-{variant:?}-{:016x}", self.release, hash(&source)));
+        let apart: String = environment.iter().map(|(_, value)| format!("-{value}")).collect();
+        let name = format!("{folder}-{}-{variant:?}{apart}-{:016x}", self.release, hash(&source));
+        let program = built.join(name);
         if !program.is_file() {
-            self.compile(&source, variant, &program);
+            self.compile(&source, variant, environment, &program);
         }
         program
     }
 
-    fn compile(&self, source: &Path, variant: Variant, program: &Path) {
+    fn compile(&self, source: &Path, variant: Variant, environment: &[(&str, &str)], program: &Path) {
         let half = program.with_extension(std::process::id().to_string());
         let mut command = Command::new(self.root.join("bin/go"));
         command.current_dir(source).args(["build", "-o"]).arg(&half);
@@ -92,15 +101,20 @@ impl Go {
             Variant::Stripped => _ = command.arg("-ldflags=-s -w"),
             Variant::Pie => _ = command.args(["-buildmode=pie", "-ldflags=-s -w"]),
             Variant::Cgo => _ = command.args(["-tags=withc", "-ldflags=-s -w"]),
+            Variant::Plugin => _ = command.arg("-buildmode=plugin"),
             Variant::Pgo => _ = command.arg("-pgo").arg(self.profile(&self.build(Variant::Plain))),
         }
-        let cgo = if variant == Variant::Cgo { "1" } else { "0" };
+        let cgo = if matches!(variant, Variant::Cgo | Variant::Plugin) { "1" } else { "0" };
         let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
         command
             .env("CGO_ENABLED", cgo)
             .env("GOCACHE", tmp.join("go-cache"))
             .env("GOPATH", tmp.join("go-path"));
-        command.env("GOTOOLCHAIN", "local").env("GOFLAGS", "-mod=mod").env("GOPROXY", "off");
+        command
+            .envs(environment.iter().copied())
+            .env("GOTOOLCHAIN", "local")
+            .env("GOFLAGS", "-mod=mod")
+            .env("GOPROXY", "off");
         let output = command.output().unwrap();
         assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
         fs::rename(half, program).unwrap();
