@@ -40,6 +40,7 @@ pub mod order;
 mod pace;
 mod pauses;
 mod populations;
+mod rank;
 mod recognised;
 pub mod report;
 mod row;
@@ -56,15 +57,14 @@ pub mod unit;
 mod verdict;
 mod who;
 pub mod words;
-
-use std::cmp::Reverse;
+mod writers;
 
 use collector::Collector;
 use coverage::{Coverage, Evidence, Step};
 use doubt::Doubt;
 use episodes::Episodes;
 use events::Events;
-use fact::{Beside, Call, Cost, Ended, Fact, Look, Rss, Syscall, What};
+use fact::{Beside, Call, Cost, Ended, Fact, Look, Rss, Syscall, What, Written};
 use findings::Thresholds;
 use findings::scene::Past;
 use head::Head;
@@ -72,7 +72,6 @@ use headroom::Headroom;
 use held::Held;
 use hooks::{Event, Hooks};
 use ladder::{Ladder, Sources};
-use life::Life;
 use lives::Lives;
 use memory::Memory;
 use populations::Populations;
@@ -105,6 +104,7 @@ pub struct Audit {
     beside: Option<Beside>,
     lazily_freed: Option<Bytes>,
     collector: Collector,
+    written: Option<Box<Written>>,
     syscalls: Syscalls,
     stacks: Stacks,
     coverage: Coverage,
@@ -160,6 +160,7 @@ impl Audit {
             What::Heap(heap) => self.collector.read(at, heap),
             What::Cycle(cycle) => self.collector.ended(*cycle),
             What::Born(maps) => self.born = Some(*maps),
+            What::Written(written) => self.written = Some(writers::bounded(written)),
             What::Managed(managed) => self.collector.happened(managed),
             What::Pressure(pressure) => self.headroom.read(*pressure),
             What::Rules(text) => self.rules(text),
@@ -199,6 +200,7 @@ impl Audit {
             episodes,
             forecast: self.lives.scores().report(growths),
             gc: self.collector.report(&self.hooks, &self.stacks),
+            writers: self.written.as_ref().map(|written| writers::report(written, &self.stacks)),
             findings: Vec::new(),
             undecided: Vec::new(),
             coverage: self.coverage.report(evidence),
@@ -321,7 +323,7 @@ impl Audit {
         let told = self.told.kinds;
         let context = Context { now, recognised: &self.recognised, stacks: &self.stacks, told };
         let (mut listed, folded) = self.lives.listing(self.crowds.is_some());
-        listed.sort_by_cached_key(|life| rank(life));
+        listed.sort_by_cached_key(|life| rank::rank(life));
         let pasts = listed.iter().map(|life| Past::of(life)).collect();
         let rows = listed.into_iter().map(|life| row::row(life, context)).collect();
         let none = Populations::default();
@@ -384,20 +386,4 @@ fn counted_births(maps: u64) -> Doubt {
     Doubt::remark(format!(
         "{maps} maps were born since the first census and lived to a later one; those that lived and died between two censuses were not seen"
     ))
-}
-
-/// Fate, bytes in RAM, bytes, address, birth.
-type Rank = (u8, Reverse<(Option<Bytes>, Bytes)>, Address, Option<Nanos>);
-
-/// Most in RAM first, and where nobody asked for it the largest behind those; but what waits for the collector
-/// comes behind what does not, and the dropped last. What is left of maps of equal size is told apart by address
-/// and age.
-fn rank(life: &Life) -> Rank {
-    let waits = life.described.as_ref().is_some_and(|who| who.reachable == Some(false));
-    let fate = match (life.gone, waits) {
-        (Some(_), _) => return (2, Reverse((None, Bytes(0))), life.address, life.born()),
-        (None, true) => 1,
-        (None, false) => 0,
-    };
-    (fate, Reverse((held::in_ram(life), life.holding.allocated())), life.address, life.born())
 }

@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use super::pattern::{self, Pattern};
 use super::request::{Budget, RuntimeChoice};
 use super::value;
-use crate::audit::unit::{Bytes, Pid};
+use crate::audit::unit::{Address, Bytes, Pid};
 
 const ABOUT: &str = "\
 Says which hash map holds the memory of a running process, why its RSS moved, and
@@ -83,6 +83,12 @@ pub(super) struct Attach {
     /// Every process of that name, as in /proc/PID/comm
     #[arg(short, long, value_name = "NAME", value_parser = value::name)]
     pub(super) name: Option<String>,
+    /// Look for a moment at each write to the map at ADDRESS: which goroutines, from where (Go)
+    #[arg(long, value_name = "ADDRESS", value_parser = value::address, conflicts_with = "name")]
+    pub(super) writers: Option<Address>,
+    /// For how long, 50ms to 10s; each write to any map takes about 1 µs longer meanwhile
+    #[arg(long, value_name = "TIME", value_parser = value::moment, default_value = "1s", requires = "writers")]
+    pub(super) writers_for: Duration,
     #[command(flatten)]
     pub(super) audit: Audit,
 }

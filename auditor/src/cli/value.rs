@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use super::request::{Budget, RuntimeChoice};
-use crate::audit::unit::{Bytes, Pid};
+use crate::audit::unit::{Address, Bytes, Pid};
 
 /// The kernel's `PID_MAX_LIMIT` on 64 bits, `include/linux/threads.h`.
 const PID_MAX: u32 = 1 << 22;
@@ -14,6 +14,8 @@ const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration:
 /// A year: far from where adding it to a clock could overflow.
 const DURATION: RangeInclusive<Duration> =
     Duration::from_millis(50)..=Duration::from_secs(365 * 24 * 60 * 60);
+/// Longer, and it is no moment; a write takes longer meanwhile.
+const MOMENT: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(10);
 /// One page, to what a 32-bit global of the kernel side holds with room to spare.
 const RSS_STEP: RangeInclusive<u64> = 4 << 10..=1 << 30;
 const BUDGET_PERCENT: RangeInclusive<f64> = 0.01..=100.0;
@@ -39,6 +41,18 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 pub(super) fn interval(text: &str) -> Result<Duration, String> {
     within(time(text)?, &INTERVAL, "from 50ms to 1h")
+}
+
+pub(super) fn moment(text: &str) -> Result<Duration, String> {
+    within(time(text)?, &MOMENT, "from 50ms to 10s")
+}
+
+pub(super) fn address(text: &str) -> Result<Address, String> {
+    let digits = text.trim().strip_prefix("0x").filter(|digits| !digits.starts_with('+'));
+    match digits.map(|digits| u64::from_str_radix(digits, 16)) {
+        Some(Ok(address)) => Ok(Address(address)),
+        _ => Err("not an address: write it as the report does, such as 0xc000012345".to_owned()),
+    }
 }
 
 pub(super) fn size(text: &str) -> Result<Bytes, String> {
@@ -109,6 +123,15 @@ mod tests {
         for bad in ["", "s", "half an hour", "-5s", "99999999999999999999y"] {
             assert!(duration(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn an_address_is_written_as_the_report_writes_it() {
+        assert_eq!(address("0xc000012345"), Ok(Address(0xc0_0001_2345)));
+        for bad in ["", "c000012345", "0x", "0x+1", "0xg", "12", "0x10000000000000000"] {
+            assert!(address(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(moment("11s"), Err("it goes from 50ms to 10s".to_owned()));
     }
 
     #[test]

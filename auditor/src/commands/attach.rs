@@ -10,9 +10,9 @@ use crate::audit::unit::Pid;
 use crate::cli::{self, Format};
 use crate::output;
 use crate::probes::host::Host;
-use crate::session::inspect;
 use crate::session::shell::{self, Task};
 use crate::session::timed::timed;
+use crate::session::{burst, inspect};
 
 /// Audits until they end, the user says so, or the time is over.
 pub(super) fn run(request: cli::Attach, colour: Colour) -> anyhow::Result<Exit> {
@@ -32,6 +32,9 @@ fn plans(pids: &[Pid], request: &cli::Audit) -> anyhow::Result<Exit> {
     for pid in pids {
         let inspected = inspect::inspect(*pid, &options, &host).context(CannotAttach)?;
         output::print(&plan_text::plan(&inspected))?;
+        if let Some(asked) = options.writers {
+            output::print(&format!("  {}\n", burst::price(asked, &inspected.burst)))?;
+        }
     }
     Ok(Exit::Clean)
 }

@@ -18,6 +18,7 @@ use crate::probes::object::Log;
 use crate::probes::plan::Evacuation;
 use crate::recording;
 use crate::render::escape;
+use crate::session::burst::Asked;
 use crate::session::governor::Budget;
 use crate::session::inspect::{self, Options};
 use crate::session::live::Live;
@@ -67,6 +68,7 @@ pub(super) fn options(request: &cli::Audit, begin: Begin) -> anyhow::Result<Opti
         without: request.without_features.clone(),
         rules: rules::texts(&request.judging)?,
         log: if log::log_enabled!(log::Level::Trace) { Log::Debug } else { Log::Off },
+        writers: request.writers.map(|(map, time)| Asked { map, time }),
     })
 }
 

@@ -9,6 +9,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod faces;
+mod map_words;
 mod plan_text;
 mod replay;
 mod rules;

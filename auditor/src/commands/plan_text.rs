@@ -24,7 +24,7 @@ pub(super) fn plan(inspected: &Inspected) -> String {
         found.version.map(|version| format!(" {}", escape::visible(&version, 32))).unwrap_or_default(),
         escape::visible(&found.evidence, REASON),
     );
-    for placement in &inspected.plan.placements {
+    for placement in inspected.plan.placements.iter().chain(&inspected.burst.placements) {
         text.push_str(&format!(
             "  place    {:<22} {}, about {} ns a hit\n",
             placement.hook.name,
@@ -32,7 +32,7 @@ pub(super) fn plan(inspected: &Inspected) -> String {
             placement.cost.0
         ));
     }
-    for refusal in &inspected.plan.refusals {
+    for refusal in inspected.plan.refusals.iter().chain(&inspected.burst.refusals) {
         text.push_str(&format!(
             "  refuse   {:<22} {}\n",
             refusal.name,

@@ -115,6 +115,17 @@ impl Refusal {
     }
 }
 
+impl Plan {
+    /// Takes out what has numbers from `id` on.
+    #[must_use]
+    pub fn split_off(&mut self, id: u32) -> Self {
+        Self {
+            placements: self.placements.extract_if(.., |placement| placement.id >= id).collect(),
+            refusals: self.refusals.extract_if(.., |refusal| refusal.id >= id).collect(),
+        }
+    }
+}
+
 /// Decides. `find` knows the functions of the target.
 pub fn plan(wanted: &Wanted, find: impl Fn(&str) -> Option<Function>, host: &Host) -> Plan {
     let mut plan = Plan::default();
@@ -184,7 +195,7 @@ fn work(hook: &Hook) -> Nanos {
 
 fn not_wanted(wanted: &Wanted, hook: &Hook) -> Option<&'static str> {
     match (hook.heat, wanted.evacuation) {
-        (Heat::Rare, _) | (Heat::Hot, Evacuation::Probe) => None,
+        (Heat::Rare | Heat::Asked, _) | (Heat::Hot, Evacuation::Probe) => None,
         (Heat::Hot, Evacuation::Poll) => Some("polled instead, as asked for (--evacuation poll)"),
         (Heat::Hot, Evacuation::Auto) if wanted.evacuation_is_readable => {
             Some("polled instead: it fires for every few inserts (--evacuation probe counts each one)")

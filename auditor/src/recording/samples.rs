@@ -8,7 +8,7 @@ use crate::audit::fact::{
     Allocate, Began, Beside, Call, Charge, Clear, Cost, Counted, Crowd, Cycle, Described, Ended, Evacuate,
     Fact, Free, Grow, GrowthKind, Heap, Hook, HookState, Look, Lost, Managed, ManagedEvent, Memory, Next,
     Occasion, Pages, Part, Pressure, Progress, Resident, Rss, RssMember, Runtime, Shape, SizeClass, Stack,
-    StackId, Stalls, Syscall, What,
+    StackId, Stalls, Syscall, What, Writer, Written,
 };
 use crate::audit::unit::{Address, Bytes, Nanos, Pid, Tid};
 
@@ -141,6 +141,7 @@ pub(super) fn one_of_each() -> Vec<Fact> {
             data: Some(Bytes(8)),
             runtime: Some(Bytes(7)),
         }),
+        What::Written(Box::new(written(Some(3)))),
     ];
     let fact = |(n, what)| Fact { at: Nanos(1_000_000_000_000 + 1_000 * n), thread: Some(Tid(9)), what };
     (0_u64..).zip(whats).map(fact).collect()
@@ -165,6 +166,20 @@ fn pressure(n: Option<u64>) -> Pressure {
     };
     let stalls = n.map(|n| Stalls { some: Nanos(n), full: Nanos(n), of_group: n.is_multiple_of(2) });
     Pressure { group: n.map(|_| charge), stalls, available: bytes }
+}
+
+fn written(n: Option<u64>) -> Written {
+    let writer = Writer { goroutine: n, writes: 2, threads: 1, site: n.map(|_| StackId(2)) };
+    Written {
+        map: Address(0xc000),
+        from: Nanos(1),
+        to: Nanos(2),
+        cut_short: n.map(|n| n.to_string()),
+        writes: n.unwrap_or(0),
+        turns: 1,
+        goroutines: n,
+        writers: vec![writer; 2],
+    }
 }
 
 fn described(map: Address) -> Described {
@@ -392,6 +407,7 @@ fn any_what() -> impl Strategy<Value = What> {
         option::of(any::<u64>()).prop_map(|n| What::Pressure(pressure(n))),
         ".{0,200}".prop_map(What::Rules),
         option::of(bytes()).prop_map(|n| What::Beside(Beside { heap: n, runtime: n, ..Beside::default() })),
+        option::of(any::<u64>()).prop_map(|n| What::Written(Box::new(written(n)))),
     ]
 }
 

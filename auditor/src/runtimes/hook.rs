@@ -4,6 +4,10 @@
 use crate::audit::fact::StackId;
 use crate::audit::unit::Nanos;
 
+/// Which capture of a hook of writes is the number of the goroutine, or of what else a runtime has in place
+/// of threads.
+pub const WRITER: usize = 1;
+
 /// One place to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hook {
@@ -48,6 +52,8 @@ pub enum Heat {
     Rare,
     /// O(n) times for n entries: evacuation steps. Polled instead, where polling will do.
     Hot,
+    /// At every write. For a moment, and only where somebody asked for it.
+    Asked,
 }
 
 /// What a hit does.

@@ -115,6 +115,11 @@ pub trait Instance: Debug + Send {
         true
     }
 
+    /// Hooks of every write to one map, with the writer at [`hook::WRITER`]; none: nobody can tell.
+    fn writers(&self, _map: Address) -> Vec<Hook> {
+        Vec::new()
+    }
+
     /// What else is to be told at each interval, such as a heap's counters.
     fn pulse(&mut self, _now: Moment, _memory: &dyn Memory) -> Vec<Fact> {
         Vec::new()

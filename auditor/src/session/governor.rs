@@ -66,6 +66,11 @@ impl Governor {
         self.hooks.insert(hook, Governed { cost, hits: 0, taken: Nanos(0) });
     }
 
+    /// Takes a hook from under the governor: it has been taken out.
+    pub fn forget(&mut self, hook: u32) {
+        self.hooks.remove(&hook);
+    }
+
     /// Which hooks are governed.
     pub fn hooks(&self) -> impl Iterator<Item = u32> {
         self.hooks.keys().copied()

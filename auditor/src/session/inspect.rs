@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::burst::Asked;
 use super::governor::Budget;
 use crate::audit::unit::{Bytes, Pid};
 use crate::probes::host::Host;
@@ -38,6 +39,8 @@ pub struct Options {
     pub rules: Vec<String>,
     /// Whether the programs' own diagnostics are wanted.
     pub log: Log,
+    /// Whose writers are looked at for a moment.
+    pub writers: Option<Asked>,
 }
 
 impl Default for Options {
@@ -54,6 +57,7 @@ impl Default for Options {
             without: Vec::new(),
             rules: Vec::new(),
             log: Log::Off,
+            writers: None,
         }
     }
 }
@@ -125,6 +129,16 @@ pub enum SetupError {
     /// The kernel side.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// Nobody tells who writes a map.
+    #[error(
+        "who writes a map of {comm} ({pid}) cannot be told: --writers knows how Go of 1.19 and later writes to maps, and no other runtime's"
+    )]
+    NoWriters {
+        /// Which process.
+        pid: u32,
+        /// Its name.
+        comm: String,
+    },
     /// It ended meanwhile.
     #[error(
         "process {pid} ended while the audit was being set up; `auditor run -- CMD` audits from the first instruction"
@@ -144,6 +158,8 @@ pub struct Inspected {
     pub instance: Box<dyn Instance>,
     /// What would go where.
     pub plan: Plan,
+    /// What would go where for a moment, where writers are asked for.
+    pub burst: Plan,
     /// The host.
     pub host: Host,
     /// The program's build id.
@@ -162,14 +178,21 @@ pub fn inspect(pid: Pid, options: &Options, host: &Host) -> Result<Inspected, Se
     let build_id = opened.build_id();
     let Opened { process, instance, modules, home } = opened;
     let module = &modules[home];
+    let hooks = instance.hooks();
+    let writers = options.writers.map_or_else(Vec::new, |asked| instance.writers(asked.map));
+    if options.writers.is_some() && writers.is_empty() {
+        return Err(SetupError::NoWriters { pid: pid.0, comm: process.identity().comm.clone() });
+    }
+    let first = hooks.len() as u32;
     let wanted = Wanted {
-        hooks: instance.hooks(),
+        hooks: [hooks, writers].concat(),
         header_len: instance.header_len() as u32,
         evacuation_is_readable: instance.evacuation_is_readable(),
         evacuation: options.evacuation,
     };
-    let plan = plan::plan(&wanted, |symbol| function(&*instance, module, symbol), host);
-    Ok(Inspected { process, instance, plan, host: host.clone(), build_id })
+    let mut plan = plan::plan(&wanted, |symbol| function(&*instance, module, symbol), host);
+    let burst = plan.split_off(first);
+    Ok(Inspected { process, instance, plan, burst, host: host.clone(), build_id })
 }
 
 /// A process that may be looked at, and its runtime.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use nix::time::{ClockId, clock_gettime};
 
+use super::burst::Burst;
 use super::census::Schedule;
 use super::governor::Governor;
 use super::readings::{self, Readings};
@@ -42,7 +43,7 @@ pub struct Live {
     pub(super) hooks: BTreeMap<u32, fact::Hook>,
     pub(super) recording: Option<recording::Writer<std::fs::File>>,
     pub(super) sampler: Sampler,
-    stacks: Stacks,
+    pub(super) stacks: Stacks,
     usage: Option<Usage>,
     scarcity: Scarcity,
     own: Option<Own>,
@@ -64,6 +65,8 @@ pub struct Live {
     pub(super) schedule: Schedule,
     /// `None`: there is no page map that could be asked.
     pub(super) residents: Option<Residents>,
+    /// A short look at the writers of one map.
+    pub(super) burst: Option<Burst>,
 }
 
 #[derive(Debug, Default)]
@@ -132,6 +135,7 @@ impl Live {
             readings: Readings::default(),
             min_bytes: parts.min_bytes,
             schedule: Schedule::default(),
+            burst: None,
         }
     }
 
@@ -211,7 +215,11 @@ impl Live {
                 over.taken.0 / 1_000_000
             ));
             let hook = hook.clone();
-            log::warn!("{} taken out: {}", hook.name, hook.reason.as_deref().unwrap_or_default());
+            let reason = hook.reason.as_deref().unwrap_or_default();
+            log::warn!("{} taken out: {reason}", hook.name);
+            if let Some(burst) = &mut self.burst {
+                burst.lost(hook.id, reason, now());
+            }
             self.tell(What::Hook(hook));
         }
         links
@@ -238,6 +246,7 @@ impl Live {
         if ended != Ended::TargetExited {
             self.poll_for_the_last_time();
         }
+        drop(self.break_burst_off());
         self.kernel.remove_all();
         while self.read_ring() == BATCH {}
         self.name_stacks();
@@ -318,6 +327,11 @@ impl Live {
     }
 
     fn take(&mut self, event: &Event) {
+        if let (Some(burst), Event::Hook(record, _)) = (&mut self.burst, event)
+            && burst.takes(record)
+        {
+            return;
+        }
         let stack = match event {
             Event::Hook(record, _) if record.stack >= 0 => {
                 let kernel = &self.kernel;

@@ -4,10 +4,11 @@
 //! `shell` is what the verbs need of the event loop. `inspect` makes a plan out of a pid, `setup` a
 //! [`Live`] target out of the plan; `live` is one round of it, `census` a look over the whole process.
 //! `one_look` is such a look by itself, without the kernel side. `polling` reads maps with `sampler`,
-//! `residents` asks what of
-//! them is in RAM, `beside` what else is; `stacks` names frames; `translate`, `readings` and `governor` are pure.
+//! `residents` asks what of them is in RAM, `beside` what else is; `burst` looks at the writers of one map for a
+//! moment; `stacks` names frames; `translate`, `readings`, `writers` and `governor` are pure.
 
 mod beside;
+pub mod burst;
 mod census;
 pub mod governor;
 pub mod inspect;
@@ -22,6 +23,7 @@ pub mod shell;
 pub mod stacks;
 pub mod timed;
 pub mod translate;
+pub mod writers;
 
 use std::io;
 use std::time::Duration;
@@ -121,9 +123,9 @@ pub async fn follow(
     }
 }
 
-/// Taking a hook out waits for the kernel, so it is not done on this thread.
+/// What the budget or the time has ended. Taking a hook out waits for the kernel, so it is not done on this thread.
 fn govern(live: &mut Live) {
-    if let Some(links) = live.govern() {
+    for links in live.govern().into_iter().chain(live.end_burst()) {
         tokio::task::spawn_blocking(move || drop(links));
     }
 }

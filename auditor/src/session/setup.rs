@@ -60,6 +60,9 @@ pub fn start(
     live.introduce(began, runtime);
     options.rules.iter().for_each(|text| live.tell(What::Rules(text.clone())));
     timed("the first census", || first_census(&mut live, pid))?;
+    if let Some(asked) = options.writers {
+        live.begin_burst(asked, &inspected.burst);
+    }
     Ok(live)
 }
 
@@ -116,7 +119,12 @@ pub(super) fn failed(process: &Process, runtime: String, error: LayoutError) -> 
 }
 
 /// Places one hook if the bytes in memory are those of the file.
-fn place(kernel: &mut Kernel, placement: &plan::Placement, memory: &LiveMemory, pid: Pid) -> fact::Hook {
+pub(super) fn place(
+    kernel: &mut Kernel,
+    placement: &plan::Placement,
+    memory: &LiveMemory,
+    pid: Pid,
+) -> fact::Hook {
     let state = same_bytes(memory, placement.address, &placement.bytes)
         .and_then(|()| kernel.place(placement, pid).map_err(|error| error.to_string()));
     if let Err(reason) = &state {

@@ -37,16 +37,27 @@ impl Stacks {
         caller: u64,
         addresses: impl FnOnce(u32) -> Option<Vec<u64>>,
     ) -> Option<StackId> {
-        if let Some(number) = self.numbers.get(&(id, caller)) {
+        self.number_once((id, caller), || u32::try_from(id).ok().and_then(addresses))
+    }
+
+    /// The number of a stack that was not walked: where a hook sits, and who called it.
+    pub fn number_of(&mut self, site: Address, caller: u64) -> Option<StackId> {
+        // No walk of the kernel's has such a number.
+        let id = i64::try_from(site.0).ok()?.checked_neg()?;
+        self.number_once((id, caller), || Some(vec![site.0]))
+    }
+
+    fn number_once(&mut self, key: (i64, u64), walk: impl FnOnce() -> Option<Vec<u64>>) -> Option<StackId> {
+        if let Some(number) = self.numbers.get(&key) {
             return Some(*number);
         }
         if self.numbers.len() >= MOST {
             return None;
         }
-        let walked = u32::try_from(id).ok().and_then(addresses)?;
+        let walked = walk()?;
         let number = StackId(self.numbers.len() as u32);
-        self.numbers.insert((id, caller), number);
-        self.unnamed.push((number, with_caller(&walked, caller)));
+        self.numbers.insert(key, number);
+        self.unnamed.push((number, with_caller(&walked, key.1)));
         Some(number)
     }
 
@@ -87,6 +98,17 @@ mod tests {
         assert_eq!(with_caller(&[1, 2, 3], 2), [Address(1), Address(2), Address(3)]);
         assert_eq!(with_caller(&[], 2), [Address(2)]);
         assert_eq!(with_caller(&[1], 0), [Address(1)]);
+    }
+
+    #[test]
+    fn a_place_and_its_caller_are_a_stack_by_themselves() {
+        let mut stacks = Stacks::new(Pid(std::process::id()));
+        let walked = stacks.number(5, 100, |_| Some(vec![1]));
+        let first = stacks.number_of(Address(0x40_0000), 100);
+        assert_eq!(stacks.number_of(Address(0x40_0000), 100), first);
+        assert_ne!(stacks.number_of(Address(0x40_0000), 200), first);
+        assert_ne!(first, walked);
+        assert_eq!(stacks.named(|_| None).len(), 3);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod generic;
 mod go;
 mod go_kinds;
 mod go_program;
+mod go_writers;
 mod governor;
 mod harmless;
 mod harness;

@@ -12,11 +12,13 @@ mod census;
 mod heap;
 mod pages;
 mod syscalls;
+mod writers;
 
 pub use census::{Crowd, Described};
 pub use heap::{Clear, Cycle, Heap, Managed, ManagedEvent, SizeClass};
 pub use pages::{Beside, Charge, Pages, Pressure, Resident, Stalls};
 pub use syscalls::{Call, Syscall};
+pub use writers::{Writer, Written};
 
 /// One thing learnt about the target, with its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,6 +117,8 @@ pub enum What {
     Rules(String),
     /// The page map was asked what of the memory beside the maps is in RAM.
     Beside(Beside),
+    /// The writers of one map were looked at for a moment, which is over.
+    Written(Box<Written>),
 }
 
 /// How the audit began.

@@ -16,12 +16,14 @@ mod forecast;
 mod gc;
 mod outlook;
 mod pressure;
+mod writers;
 
 pub use finding::{Finding, Severity, Undecided};
 pub use forecast::{Forecast, Misses, NextGrowth, Upcoming};
 pub use gc::{Gc, HeapExtended, LargeObjects, Pauses, SizeClass};
 pub use outlook::{Outlook, Verdict};
 pub use pressure::Pressure;
+pub use writers::{Writer, Writers};
 
 /// Name and version of this format.
 pub const SCHEMA: &str = "auditor.report/1";
@@ -55,6 +57,8 @@ pub struct Report {
     pub forecast: Forecast,
     /// The garbage collector; `null` where the target has none.
     pub gc: Option<Gc>,
+    /// Who wrote one map for a moment; `null`: nobody asked, or it is not over.
+    pub writers: Option<Writers>,
     /// What the rules found, the worst first.
     pub findings: Vec<Finding>,
     /// What the rules suspect and cannot tell yet.

@@ -9,7 +9,7 @@ use clap_complete::Shell;
 use super::args::{self, Args, Evacuation, Format};
 use super::pattern::Pattern;
 use super::{Stdout, Surroundings};
-use crate::audit::unit::{Bytes, Pid};
+use crate::audit::unit::{Address, Bytes, Pid};
 
 mod judging;
 mod output;
@@ -124,6 +124,8 @@ pub struct Audit {
     pub strict: bool,
     /// Kernel features to do without, for tests.
     pub without_features: Vec<String>,
+    /// Whose writers are looked at, and for how long.
+    pub writers: Option<(Address, Duration)>,
 }
 
 /// Which runtimes to look for.
@@ -230,6 +232,9 @@ pub enum UsageError {
     /// A screen without a terminal.
     #[error("-f live needs a terminal and stdout is none: take -f text, json or ndjson")]
     LiveWithoutTerminal,
+    /// One address for several processes.
+    #[error("--writers ADDRESS is a map of one process, and -p names {0}")]
+    WritersOfMany(usize),
     /// A screen for something that does not go on.
     #[error("{0} cannot draw the live screen: take -f text, json or ndjson")]
     NothingLive(&'static str),
@@ -266,9 +271,13 @@ impl Console {
 
 impl Attach {
     fn new(args: args::Attach, stdout: Stdout) -> Result<Self, UsageError> {
-        let audit = Audit::new(args.audit, stdout)?;
+        let writers = args.writers.map(|map| (map, args.writers_for));
+        let audit = Audit { writers, ..Audit::new(args.audit, stdout)? };
         let targets = Targets::new(args.name, args.pid);
         if let Targets::Pids(pids) = &targets {
+            if writers.is_some() && pids.len() > 1 {
+                return Err(UsageError::WritersOfMany(pids.len()));
+            }
             audit.check_files(pids.len())?;
         }
         Ok(Self { targets, audit })
@@ -342,6 +351,7 @@ impl Audit {
             dry_run: args.dry_run,
             strict: args.strict,
             without_features: args.no_feature,
+            writers: None,
         })
     }
 

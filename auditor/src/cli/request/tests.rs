@@ -101,6 +101,17 @@ fn the_report_and_the_recording_are_two_files() {
 }
 
 #[test]
+fn writers_are_those_of_one_map_of_one_process() {
+    let second = Duration::from_secs(1);
+    assert_eq!(attach("-p 1 --writers 0xc000", PIPE).audit.writers, Some((Address(0xc000), second)));
+    let audit = attach("-p 1,1 --writers 0xc000 --writers-for 50ms", PIPE).audit;
+    assert_eq!(audit.writers, Some((Address(0xc000), Duration::from_millis(50))));
+    assert!(refusal("attach -p 1,2 --writers 0xc000", PIPE).contains("a map of one process, and -p names 2"));
+    assert!(refusal("attach -n redis --writers 0xc000", PIPE).contains("cannot be used with"));
+    assert!(refusal("attach -p 1 --writers-for 1s", PIPE).contains("--writers"));
+}
+
+#[test]
 fn a_target_is_needed_and_only_one_way_of_naming_it() {
     assert!(refusal("attach", PIPE).contains("--pid"));
     assert!(refusal("attach -p 1 -n redis", PIPE).contains("cannot be used with"));

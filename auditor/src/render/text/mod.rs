@@ -8,6 +8,7 @@ mod opening;
 mod page;
 mod sections;
 mod trust;
+mod writers;
 
 use std::io::{self, Write};
 

@@ -3,7 +3,7 @@
 //! and nothing could be seen to happen.
 
 use super::page::{Page, ROWS, named, said};
-use super::{maps, memory, opening, trust};
+use super::{maps, memory, opening, trust, writers};
 use crate::audit::fact::GrowthKind;
 use crate::audit::report::{Episode, Finding, Report};
 use crate::render::columns::episodes;
@@ -29,6 +29,7 @@ const AUDIT: &[Section] = &[
     growths,
     next_growths,
     memory::collector,
+    writers::writers,
     memory::syscalls,
     events,
     trust::trust,

@@ -54,6 +54,21 @@ pub struct Counted {
     pub read: u64,
 }
 
+impl Counted {
+    /// What the reader of a census should know.
+    pub fn notes(&self) -> Vec<String> {
+        let notes = [
+            (self.unread, "spans of the heap could not be read: maps in them are missing"),
+            (self.undecided, "objects look like large maps that were being changed, and are missing"),
+        ];
+        let estimates = (self.estimates > 0).then(|| {
+            format!("overflow buckets of {} maps are as the maps estimate them themselves", self.estimates)
+        });
+        let missing = notes.into_iter().filter(|(count, _)| *count > 0);
+        missing.map(|(count, what)| format!("{count} {what}")).chain(estimates).collect()
+    }
+}
+
 /// A map that is not listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Small {

@@ -13,7 +13,7 @@ use super::owners::private::Private;
 use super::owners::variables::Variables;
 use super::places::Places;
 use super::types::MapTypes;
-use super::{Kind, census, debug, held, owners, ranges};
+use super::{Kind, census, debug, held, owners, ranges, writers};
 use crate::audit::fact::{self, Fact, Shape, What};
 use crate::audit::unit::{Address, Bytes};
 use crate::runtimes::census::Census;
@@ -113,7 +113,8 @@ impl Go {
         if has != kind {
             return None;
         }
-        if let Err(error) = program.locate(&hooks::SYMBOLS, &WITHIN) {
+        let names: Vec<&str> = hooks::SYMBOLS.into_iter().chain(writers::symbols()).collect();
+        if let Err(error) = program.locate(&names, &WITHIN) {
             return Some(Err(Unusable(error.to_string())));
         }
         let at = |name| module.symbol(name).map(|symbol| symbol.address);
@@ -242,7 +243,7 @@ impl Instance for Go {
         let born = (!is_first).then(|| places.born());
         known.counters.classes = known.heap.classes();
         let heap = known.counters.heap(memory);
-        let mut notes = notes(&counted);
+        let mut notes = counted.notes();
         if !is_whole {
             notes.push("not all stacks were found: maps with a header on one are missing".to_owned());
         }
@@ -317,6 +318,11 @@ impl Instance for Go {
         false
     }
 
+    fn writers(&self, map: Address) -> Vec<Hook> {
+        let number = self.program.layout().goroutine.id;
+        writers::all(map, number, |name| self.program.function(name).is_some())
+    }
+
     fn pulse(&mut self, now: Moment, memory: &dyn Memory) -> Vec<Fact> {
         self.known.as_mut().map_or_else(Vec::new, |known| known.counters.news(now, memory))
     }
@@ -373,28 +379,4 @@ fn on_stacks(
     let sought = Sought { len: usize::try_from(costs.header).unwrap_or(0), is_header: &is_header };
     let find = |list| owners::on_stacks(program, (list, layout), &sought, memory);
     goroutines.map_or((Vec::new(), false), find)
-}
-
-/// What the reader of a census should know.
-fn notes(counted: &census::Counted) -> Vec<String> {
-    let mut notes = Vec::new();
-    if counted.unread > 0 {
-        notes.push(format!(
-            "{} spans of the heap could not be read: maps in them are missing",
-            counted.unread
-        ));
-    }
-    if counted.undecided > 0 {
-        notes.push(format!(
-            "{} objects look like large maps that were being changed, and are missing",
-            counted.undecided
-        ));
-    }
-    if counted.estimates > 0 {
-        notes.push(format!(
-            "overflow buckets of {} maps are as the maps estimate them themselves",
-            counted.estimates
-        ));
-    }
-    notes
 }

@@ -21,6 +21,7 @@ pub mod scan;
 pub mod sizes;
 pub mod swiss;
 pub mod types;
+pub mod writers;
 
 /// Which maps a Go program has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use auditor::audit::report::{
     Auditor, Calls, Confidence, Cost, Coverage, Episode, Evacuation, Events, Finding, Forecast, Gc, Growths,
     HeapExtended, Host, LargeObjects, Madvise, Map, MapBytes, Memory, Misses, NextGrowth, Origin, Outlook,
     Pauses, Population, PopulationBytes, Pressure, Probe, Report, Rss, Rung, Runtime, SCHEMA, Severity,
-    SizeClass, Syscalls, Tables, Target, Undecided, Upcoming, Verdict, Window,
+    SizeClass, Syscalls, Tables, Target, Undecided, Upcoming, Verdict, Window, Writer, Writers,
 };
 use auditor::audit::unit::{Address, Bytes, Nanos, Pid};
 
@@ -68,6 +68,7 @@ pub(crate) fn empty() -> Report {
         episodes: vec![],
         forecast: Forecast::default(),
         gc: None,
+        writers: None,
         findings: vec![],
         undecided: vec![],
         coverage: Coverage {
@@ -416,6 +417,28 @@ fn gc() -> Gc {
     }
 }
 
+fn writers() -> Writers {
+    let writer = |goroutine, writes, threads, site: [&str; 2]| Writer {
+        goroutine,
+        writes,
+        threads,
+        site: site.map(text).into(),
+    };
+    Writers {
+        map: Address(0xc000_1234_5600),
+        start: after(2_000),
+        end: after(2_640),
+        cut_short: Some(text("over the budget: 30112 hits took about 21 ms of the target's time")),
+        writes: 30_100,
+        turns: 411,
+        goroutines: Some(2),
+        by: vec![
+            writer(Some(71), 29_640, 5, ["runtime.mapassign_faststr", "main.(*Server).login (login.go:54)"]),
+            writer(Some(18), 460, 2, ["runtime.mapdelete_faststr", "main.(*Server).expire (expire.go:31)"]),
+        ],
+    }
+}
+
 /// A target in the middle of an incident.
 pub(crate) fn rich() -> Report {
     Report {
@@ -480,6 +503,7 @@ pub(crate) fn rich() -> Report {
         episodes: episodes(),
         forecast: forecast(),
         gc: Some(gc()),
+        writers: Some(writers()),
         findings: findings(),
         undecided: vec![Undecided {
             rule: text("never_shrinks"),
@@ -605,6 +629,24 @@ pub(crate) fn hostile() -> Report {
             },
         }),
         maps: (0..30).map(|index| hostile_map(u64::MAX - index)).collect(),
+        writers: Some(Writers {
+            map: Address(u64::MAX),
+            start: Nanos(u64::MAX),
+            end: Nanos(0),
+            cut_short: Some(endless.clone()),
+            writes: u64::MAX,
+            turns: u64::MAX,
+            goroutines: None,
+            by: vec![
+                Writer {
+                    goroutine: Some(u64::MAX),
+                    writes: u64::MAX,
+                    threads: u32::MAX,
+                    site: vec![endless.clone(); 64],
+                };
+                100
+            ],
+        }),
         ..rich()
     };
     report.episodes = vec![
