@@ -339,6 +339,8 @@ fn any_episode() -> impl Strategy<Value = Episode> {
         mmap_lag: None,
         evacuated: size,
         stall: None,
+        cycles: None,
+        waited: None,
         cause: None,
     })
 }

@@ -4,6 +4,7 @@
 use super::fact::{self, Cycle, Heap, Managed};
 use super::happenings::Happenings;
 use super::hooks::Hooks;
+use super::lengths::Lengths;
 use super::pauses::Pauses;
 use super::report::{self, Gc, SizeClass};
 use super::stacks::Stacks;
@@ -60,9 +61,9 @@ impl Collector {
         self.last = Some((at, heap));
     }
 
-    /// A cycle ended.
-    pub(super) fn ended(&mut self, cycle: Cycle) {
-        self.pauses.ended(cycle);
+    /// A cycle ended. Answers whether it was not told before.
+    pub(super) fn ended(&mut self, cycle: Cycle) -> bool {
+        self.pauses.ended(cycle)
     }
 
     /// A hook saw the heap or its collector do something.
@@ -96,7 +97,7 @@ impl Collector {
     /// As the report has it; `None`: nobody told of a heap or a cycle.
     pub(super) fn report(&self, hooks: &Hooks, stacks: &Stacks) -> Option<Gc> {
         let heap = self.last.as_ref().map(|(_, heap)| &**heap);
-        if heap.is_none() && self.pauses.count == 0 {
+        if heap.is_none() && self.pauses.took.count == 0 {
             return None;
         }
         let size = |of: fn(&Heap) -> Option<Bytes>| heap.and_then(of);
@@ -124,21 +125,21 @@ impl Collector {
     }
 
     fn pauses(&self, heap: Option<&Heap>) -> report::Pauses {
-        let told = (self.pauses.count > 0).then_some(&self.pauses);
+        let told = (self.pauses.took.count > 0).then_some(&self.pauses.took);
         let counted = self.between().and_then(|between| between.pause);
         report::Pauses {
             count: told.map(|told| told.count),
             // Of the two accounts the one that saw more of the same pauses.
             total: counted.max(told.map(|told| told.total)),
             max: told.map(|told| told.max),
-            p99: told.and_then(Pauses::p99),
+            p99: told.and_then(Lengths::p99),
             per_minute: self.per_minute(|window| window.pause.map(|pause| pause.0)).map(Nanos),
             in_all: heap.and_then(|heap| heap.pause_total),
         }
     }
 
     fn cycles(&self) -> Option<u64> {
-        let told = (self.pauses.count > 0).then_some(self.pauses.count);
+        let told = Some(self.pauses.took.count).filter(|count| *count > 0);
         self.between().and_then(|between| between.cycles).max(told)
     }
 

@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fact::GrowthKind;
+use super::lags::{Lags, Pair};
 use super::mmaps::Mmaps;
-use super::report::Episode;
+use super::report::{Episode, Lag};
 use super::steps::{Step, Steps};
 use super::unit::{Address, Bytes, Nanos};
 
@@ -30,6 +31,9 @@ pub(super) struct Episodes {
     last_start: Nanos,
     mmaps: Mmaps,
     steps: Steps,
+    /// Cycles of the collector that were seen to end; `None`: none was.
+    cycles: Option<u64>,
+    lags: Lags,
 }
 
 /// Which episode: they are numbered in the order in which they were noticed.
@@ -60,6 +64,8 @@ pub(super) struct Asked {
     pub(super) table: Option<Address>,
     /// How large.
     pub(super) bytes: Bytes,
+    /// How long the call took, where the return was seen.
+    pub(super) took: Option<Nanos>,
 }
 
 /// What the evacuation of an episode came to.
@@ -82,9 +88,29 @@ struct Record {
     rss_after: Option<Bytes>,
     rss_lag: Option<Nanos>,
     moves: Moves,
+    /// Cycles of the collector that were seen to end before it began, and before it ended.
+    cycles_before: u64,
+    cycles_by_end: Option<u64>,
+    waited: Option<Nanos>,
 }
 
 impl Episodes {
+    /// A table was let go.
+    pub(super) fn let_go(&mut self, at: Nanos) {
+        self.lags.let_go(at);
+    }
+
+    /// A cycle of the collector ended.
+    pub(super) fn cycle(&mut self, at: Nanos) {
+        self.cycles = Some(self.cycles.unwrap_or(0) + 1);
+        self.lags.cycle(at);
+    }
+
+    /// How long after one kind of event another comes.
+    pub(super) fn lags(&self) -> Vec<Lag> {
+        self.lags.report()
+    }
+
     /// A mapping was made.
     pub(super) fn mapped(&mut self, at: Nanos, address: Address, bytes: Bytes) {
         self.mmaps.made(at, address, bytes);
@@ -93,13 +119,16 @@ impl Episodes {
     /// RSS made a step.
     pub(super) fn rss(&mut self, step: Step) {
         self.steps.made(step);
+        if step.way.is_lt() {
+            self.lags.fell(step.at);
+        }
         // A rise from before the last start is late: those that wait wait for the next one.
-        if !step.rose || step.at <= self.last_start {
+        if !step.way.is_gt() || step.at <= self.last_start {
             return;
         }
         for serial in std::mem::take(&mut self.awaiting_rise) {
             if let Some(record) = self.records.get_mut(&serial) {
-                record.rise(step.at);
+                record.rise(step.at, &mut self.lags);
             }
         }
     }
@@ -119,9 +148,12 @@ impl Episodes {
             rss_after: None,
             rss_lag: None,
             moves: Moves::default(),
+            cycles_before: self.cycles.unwrap_or(0),
+            cycles_by_end: None,
+            waited: None,
         };
         match self.steps.first_rise_after(start.at) {
-            Some(at) => record.rise(at),
+            Some(at) => record.rise(at, &mut self.lags),
             None => _ = self.awaiting_rise.insert(serial),
         }
         self.records.insert(serial, record);
@@ -135,16 +167,26 @@ impl Episodes {
             self.closed.remove(&(record.allocated, serial));
         }
         record.allocated += asked.bytes;
+        if let Some(took) = asked.took {
+            record.waited = Some(record.waited.unwrap_or_default().plus(took));
+        }
         let Some(table) = asked.table else { return };
         let Some(given) = self.mmaps.give(record.start.at, asked.at, table, asked.bytes) else { return };
         record.mmap += given.bytes;
+        if record.mmap_at.is_none() {
+            self.lags.add(Pair::GrowthMmap, given.first.since(record.start.at));
+        }
         record.mmap_at = Some(record.mmap_at.map_or(given.first, |at| at.min(given.first)));
     }
 
     /// It ended.
     pub(super) fn end(&mut self, serial: Serial, at: Nanos, moves: Moves) {
         let Some(record) = self.records.get_mut(&serial) else { return };
+        if record.end.is_none() && !matches!(record.start.kind, GrowthKind::First | GrowthKind::Split) {
+            self.lags.add(Pair::GrowthEnd, at.since(record.start.at));
+        }
         record.end = Some(at);
+        record.cycles_by_end = self.cycles;
         record.rss_after = self.steps.rss_at(at);
         record.moves = moves;
         self.closed.insert((record.allocated, serial));
@@ -169,8 +211,8 @@ impl Episodes {
         records.sort_by_key(|record| (record.start.at, record.start.map));
         let rss = self.steps.rss_at(now);
         let rows = records.into_iter().map(|record| match record.end {
-            Some(_) => record.row(record.rss_after, record.moves),
-            None => record.row(rss, open(record.start.map)),
+            Some(_) => record.row(record.rss_after, record.moves, record.cycles_by_end),
+            None => record.row(rss, open(record.start.map), self.cycles),
         });
         (rows.collect(), self.omitted.saturating_add(too_many as u64))
     }
@@ -178,13 +220,16 @@ impl Episodes {
 
 impl Record {
     /// RSS rose. Long after a short episode that is another story.
-    fn rise(&mut self, at: Nanos) {
+    fn rise(&mut self, at: Nanos, lags: &mut Lags) {
         let lag = at.since(self.start.at);
         let within = self.end.is_none_or(|end| at <= end) || lag <= ECHO;
         self.rss_lag = within.then_some(lag);
+        if within {
+            lags.add(Pair::GrowthRise, lag);
+        }
     }
 
-    fn row(&self, rss: Option<Bytes>, moves: Moves) -> Episode {
+    fn row(&self, rss: Option<Bytes>, moves: Moves, cycles: Option<u64>) -> Episode {
         Episode {
             map: self.start.map,
             kind: self.start.kind,
@@ -192,11 +237,13 @@ impl Record {
             end: self.end,
             allocated: self.allocated,
             mmap: self.mmap,
-            rss_delta: rss.zip(self.rss_before).map(|(after, before)| difference(after, before)),
+            rss_delta: rss.zip(self.rss_before).map(|(after, before)| after.change_from(before)),
             rss_lag: self.rss_lag,
             mmap_lag: self.mmap_at.map(|at| at.since(self.start.at)),
             evacuated: moves.evacuated,
             stall: moves.stall,
+            cycles: cycles.map(|cycles| cycles.saturating_sub(self.cycles_before)),
+            waited: self.waited,
             cause: self.start.cause(),
         }
     }
@@ -217,13 +264,10 @@ impl Start {
     }
 }
 
-fn difference(after: Bytes, before: Bytes) -> i64 {
-    let size = i64::try_from(after.0.abs_diff(before.0)).unwrap_or(i64::MAX);
-    if after < before { -size } else { size }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::cmp::Ordering;
+
     use super::*;
 
     const MAP: Address = Address(0xa0);
@@ -234,11 +278,12 @@ mod tests {
     }
 
     fn rss(episodes: &mut Episodes, at: u64, bytes: u64, rose: bool) {
-        episodes.rss(Step { at: Nanos(at), rss: Some(Bytes(bytes)), rose });
+        let way = if rose { Ordering::Greater } else { Ordering::Less };
+        episodes.rss(Step { at: Nanos(at), rss: Some(Bytes(bytes)), way });
     }
 
     fn asked(at: u64, bytes: u64) -> Asked {
-        Asked { at: Nanos(at), table: Some(Address(0x1_0010)), bytes: Bytes(bytes) }
+        Asked { at: Nanos(at), table: Some(Address(0x1_0010)), bytes: Bytes(bytes), took: Some(Nanos(7)) }
     }
 
     fn only(episodes: &Episodes) -> Episode {
@@ -264,7 +309,25 @@ mod tests {
         assert_eq!((row.allocated, row.mmap), (Bytes(0x3000), Bytes(0x4000)));
         assert_eq!((row.mmap_lag, row.rss_lag), (Some(Nanos(10)), Some(Nanos(40))));
         assert_eq!((row.rss_delta, row.evacuated, row.stall), (Some(5000), 8, Some(Nanos(30))));
+        assert_eq!((row.waited, row.cycles), (Some(Nanos(7)), None));
+        let pairs = episodes.lags();
+        let lags: Vec<_> = pairs.iter().map(|lag| (lag.to.as_str(), lag.count, lag.median)).collect();
+        let expected = [("mmap", 10), ("RSS rises", 40), ("old table let go", 100)];
+        assert_eq!(lags, expected.map(|(to, lag)| (to, 1, Nanos(lag))));
         assert_eq!(row.cause.as_deref(), Some("53 live entries in 8 buckets"));
+    }
+
+    #[test]
+    fn cycles_of_the_collector_that_end_meanwhile_are_counted() {
+        let mut episodes = Episodes::default();
+        episodes.cycle(Nanos(50));
+        let serial = begin(&mut episodes, 100);
+        episodes.cycle(Nanos(150));
+        episodes.cycle(Nanos(160));
+        assert_eq!(only(&episodes).cycles, Some(2));
+        episodes.end(serial, Nanos(200), Moves::default());
+        episodes.cycle(Nanos(250));
+        assert_eq!(only(&episodes).cycles, Some(2));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use super::fact::{Pages, Resident};
 use super::life::Life;
-use super::report::{Map, Population};
+use super::lives::Lives;
+use super::populations::Populations;
 use super::unit::Bytes;
 
 /// What maps hold, all together.
@@ -32,19 +33,20 @@ pub(super) struct Parts {
 }
 
 impl Held {
-    /// By the maps that live, and the rows of a report.
-    pub(super) fn by<'a>(
-        living: impl Iterator<Item = &'a Life>,
-        maps: &[Map],
-        populations: &[Population],
-    ) -> Self {
+    /// By the maps that live, and the small ones that a census added up.
+    pub(super) fn by(lives: &Lives, crowds: Option<&Populations>) -> Self {
         let mut held = Self::default();
-        living.for_each(|life| held.add_life(life));
-        for map in maps.iter().filter(|map| map.bytes.resident.is_none()) {
-            held.add_size(map.reachable, map.bytes.allocated.unwrap_or_default(), |held| &mut held.unlooked);
+        for life in lives.living() {
+            if life.resident.is_some() {
+                held.add_life(life);
+            } else if lives.is_listed(life) {
+                held.add_size(waits(life), life.holding.allocated(), |held| &mut held.unlooked);
+            } else if crowds.is_none() || life.listed {
+                held.add_size(waits(life), life.holding.allocated(), |held| &mut held.small);
+            }
         }
-        for row in populations {
-            held.add_size(row.reachable, row.bytes.allocated, |held| &mut held.small);
+        for (reachable, bytes) in crowds.into_iter().flat_map(Populations::sizes) {
+            held.add_size(reachable == Some(false), bytes, |held| &mut held.small);
         }
         held
     }
@@ -53,7 +55,7 @@ impl Held {
         let Some(Resident { current, old, rest, .. }) = life.resident.as_deref() else { return };
         self.of_heap += current.asked + old.asked + rest.asked;
         let [current, old, rest] = [current, old, rest].map(private);
-        if life.described.as_ref().is_some_and(|who| who.reachable == Some(false)) {
+        if waits(life) {
             self.waiting += current + old + rest;
             return;
         }
@@ -63,11 +65,22 @@ impl Held {
         parts.rest += rest;
     }
 
-    fn add_size(&mut self, reachable: Option<bool>, bytes: Bytes, other: fn(&mut Self) -> &mut Bytes) {
+    fn add_size(&mut self, waits: bool, bytes: Bytes, other: fn(&mut Self) -> &mut Bytes) {
         self.of_heap += bytes;
-        let sum = if reachable == Some(false) { &mut self.waiting } else { other(self) };
+        let sum = if waits { &mut self.waiting } else { other(self) };
         *sum += bytes;
     }
+}
+
+/// Whether a map waits for the collector: nothing refers to it.
+pub(super) fn waits(life: &Life) -> bool {
+    life.described.as_ref().is_some_and(|who| who.reachable == Some(false))
+}
+
+/// What a map adds to the ladder's rows of tables. `None`: nobody asked, or it waits for the collector.
+pub(super) fn in_tables(life: &Life) -> Option<Bytes> {
+    let Resident { current, old, rest, .. } = life.resident.as_deref()?;
+    (!waits(life)).then(|| private(current) + private(old) + private(rest))
 }
 
 /// What of a map is in RAM, at most what it holds: that may have become less since the asking. `None`: nobody asked.

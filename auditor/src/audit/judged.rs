@@ -1,5 +1,6 @@
 //! What the audit keeps to judge by, and how it does: samples at each tick, thresholds, verdicts, findings.
 
+use super::changes::Moment;
 use super::findings::scene::{Past, Scene};
 use super::report::Report;
 use super::trend::{Point, Slow, Whole};
@@ -19,6 +20,15 @@ impl Audit {
         let maps = self.lives.living().fold(Bytes(0), |sum, life| sum + life.holding.allocated());
         let (rss, limit) = (self.memory.now(), self.memory.limit());
         self.trends.tick(Whole { at, rss, limit, maps, cycles, paused });
+        self.changed(at);
+    }
+
+    /// Keeps what RSS is made of now.
+    pub(super) fn changed(&mut self, at: Nanos) {
+        let Some(rss) = self.memory.rss().last else { return };
+        let mut moment = Moment::new(at, rss, &self.ladder().rungs, self.lives.living());
+        moment.cycles = self.collector.counted().0;
+        self.changes.tick(moment);
     }
 
     pub(super) fn rules(&mut self, text: &str) {

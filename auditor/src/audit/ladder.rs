@@ -18,6 +18,9 @@ pub const UNEXPLAINED: &str = "unexplained";
 /// The row that there is where it was asked how much of the maps is in RAM.
 pub const TABLES: &str = "current tables";
 
+/// The rows of maps that the page map was asked for.
+const OF_MAPS: [&str; 3] = [TABLES, "old tables", "overflow and directories"];
+
 /// By what a row is known.
 const STATUS: &str = "process status";
 const PAGES: &str = "page map";
@@ -67,6 +70,11 @@ pub(super) fn ladder(memory: &Memory, from: Sources) -> Ladder {
     climb.ladder
 }
 
+/// Whether a row adds up what the page map says of maps.
+pub(super) fn is_of_maps(row: &str) -> bool {
+    OF_MAPS.contains(&row)
+}
+
 impl Ladder {
     /// What the heap's counters say that is not in RAM. Heap and RSS are not read at the same instant, so a
     /// little of it means nothing.
@@ -101,9 +109,9 @@ impl Climb {
 
     fn tables(&mut self, parts: Option<Parts>) {
         let Some(Parts { current, old, rest }) = parts else { return };
-        self.row(TABLES, Some(current), PAGES);
-        self.row("old tables", Some(old), PAGES);
-        self.row("overflow and directories", Some(rest), PAGES);
+        for (name, bytes) in OF_MAPS.into_iter().zip([current, old, rest]) {
+            self.row(name, Some(bytes), PAGES);
+        }
     }
 
     fn beside(&mut self, beside: Beside) {

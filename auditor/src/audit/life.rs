@@ -210,7 +210,7 @@ impl Life {
             self.evacuation = Some(Evacuation::begin(at, fact.from));
         }
         if let (Some(growth), Some(bytes)) = (self.growth, fact.bytes) {
-            around.episodes.asked(growth.serial, Asked { at, table: None, bytes });
+            around.episodes.asked(growth.serial, Asked { at, table: None, bytes, took: None });
             self.remember_growth(fact);
         }
     }
@@ -330,7 +330,9 @@ impl Life {
     /// over at once.
     fn asked(&mut self, at: Nanos, fact: &Allocate, around: &mut Around<'_>) {
         let Some(growth) = self.growth else { return };
-        around.episodes.asked(growth.serial, Asked { at, table: fact.table, bytes: fact.bytes });
+        around
+            .episodes
+            .asked(growth.serial, Asked { at, table: fact.table, bytes: fact.bytes, took: fact.took });
         let replaces_nothing = self.is_whole() && !self.holding.ledger.holds_old();
         if replaces_nothing && fact.part == Part::Buckets {
             self.end_growth(at, End::Complete, around);

@@ -370,7 +370,8 @@ impl Lives {
         self.folded.add(life, Crowded::Not);
     }
 
-    fn is_listed(&self, life: &Life) -> bool {
+    /// Whether it is large enough, or was, to be listed one by one.
+    pub(super) fn is_listed(&self, life: &Life) -> bool {
         life.holding.peak() >= self.min_bytes
     }
 }

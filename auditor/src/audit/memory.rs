@@ -2,6 +2,8 @@
 //! they move. Each member (file, anonymous, shared, swap) keeps its youngest value, whichever
 //! source it came from; a value older than the one that stands is not taken.
 
+use std::cmp::Ordering;
+
 use super::fact::{self, RssMember};
 use super::headroom::Headroom;
 use super::report::{self, Rss, Rung};
@@ -23,12 +25,12 @@ pub(super) struct Memory {
 struct Gauge(Option<(Nanos, Bytes)>);
 
 impl Gauge {
-    /// Takes a value unless a younger one stands, and says whether it is more than the one before.
-    fn set(&mut self, at: Nanos, bytes: Bytes) -> bool {
+    /// Takes a value unless a younger one stands, and says how it compares with the one before.
+    fn set(&mut self, at: Nanos, bytes: Bytes) -> Ordering {
         if self.0.is_some_and(|(then, _)| at < then) {
-            return false;
+            return Ordering::Equal;
         }
-        self.0.replace((at, bytes)).is_some_and(|(_, before)| before < bytes)
+        self.0.replace((at, bytes)).map_or(Ordering::Equal, |(_, before)| bytes.cmp(&before))
     }
 
     fn bytes(self) -> Option<Bytes> {
@@ -52,17 +54,17 @@ impl Memory {
         }
     }
 
-    /// One counter moved. Says whether RSS rose.
-    pub(super) fn moved(&mut self, at: Nanos, seen: &fact::Rss) -> bool {
+    /// One counter moved. Says whether RSS is greater or less for it.
+    pub(super) fn moved(&mut self, at: Nanos, seen: &fact::Rss) -> Ordering {
         let member = match seen.member {
             RssMember::File => &mut self.file,
             RssMember::Anon => &mut self.anon,
             RssMember::Swap => &mut self.swap,
             RssMember::Shmem => &mut self.shmem,
         };
-        let rose = member.set(at, seen.bytes);
+        let way = member.set(at, seen.bytes);
         self.step(at);
-        rose && seen.member != RssMember::Swap
+        if seen.member == RssMember::Swap { Ordering::Equal } else { way }
     }
 
     /// The target replaced its program: what its memory held is gone.
@@ -104,6 +106,7 @@ impl Memory {
             headroom: headroom.left(self.limit_and_rss()),
             pressure: headroom.report(),
             ladder,
+            changes: None,
             verdict: None,
             outlook: None,
         }

@@ -9,6 +9,7 @@
 //! every collection has a stated limit.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, unsafe_code)]
 
+mod changes;
 mod collector;
 mod counters;
 mod counts;
@@ -18,6 +19,7 @@ mod doubt;
 pub mod episodes;
 mod evacuation;
 mod events;
+mod evidence;
 pub mod fact;
 pub mod findings;
 mod forecast;
@@ -30,7 +32,9 @@ mod hooks;
 mod identity;
 mod judged;
 pub mod ladder;
+mod lags;
 mod ledger;
+mod lengths;
 mod life;
 pub mod lives;
 mod memory;
@@ -59,9 +63,11 @@ mod who;
 pub mod words;
 mod writers;
 
+use std::cmp::Ordering;
+
+use changes::Changes;
 use collector::Collector;
-use coverage::{Coverage, Evidence, Step};
-use doubt::Doubt;
+use coverage::{Coverage, Step};
 use episodes::Episodes;
 use events::Events;
 use fact::{Beside, Call, Cost, Ended, Fact, Look, Rss, Syscall, What, Written};
@@ -110,6 +116,7 @@ pub struct Audit {
     coverage: Coverage,
     cost: Option<Cost>,
     trends: Trends,
+    changes: Changes,
     thresholds: Thresholds,
 }
 
@@ -151,14 +158,21 @@ impl Audit {
             What::Cost(cost) => self.cost = Some(cost.clone()),
             What::Note(words) => self.coverage.note(words),
             What::Tick => self.tick(at),
-            What::Ended(why) => self.head.ended(*why),
+            What::Ended(why) => {
+                self.changed(at);
+                self.head.ended(*why);
+            }
             What::Fork { .. } | What::Exit => {}
             What::Described(described) => self.lives.describe(described),
             What::Crowds(crowds) => {
                 self.crowds = Some(Populations::of_crowds(crowds, &mut self.recognised));
             }
             What::Heap(heap) => self.collector.read(at, heap),
-            What::Cycle(cycle) => self.collector.ended(*cycle),
+            What::Cycle(cycle) => {
+                if self.collector.ended(*cycle) {
+                    self.episodes.cycle(at);
+                }
+            }
             What::Born(maps) => self.born = Some(*maps),
             What::Written(written) => self.written = Some(writers::bounded(written)),
             What::Managed(managed) => self.collector.happened(managed),
@@ -177,13 +191,7 @@ impl Audit {
         let (maps, pasts, populations) = self.listing(now);
         let (episodes, omitted) = self.episodes.report(now, |map| self.lives.moves(map, now));
         let counted = self.lives.counted();
-        let sources = Sources {
-            heap: self.collector.kept(),
-            maps: Held::by(self.lives.living(), &maps, &populations),
-            beside: self.beside,
-            lazily_freed: self.lazily_freed,
-        };
-        let ladder = ladder::ladder(&self.memory, sources);
+        let ladder = self.ladder();
         let growths = headroom::upcoming(&maps, self.headroom.left(self.memory.limit_and_rss()));
         let evidence = self.evidence(omitted, counted.total.is_some(), &ladder);
         let report = Report {
@@ -192,12 +200,16 @@ impl Audit {
             host: self.head.host(),
             target: self.head.target(&self.recognised),
             window: self.head.window(),
-            memory: self.memory.report(ladder.rungs, &self.headroom),
+            memory: report::Memory {
+                changes: self.changes.report(&episodes),
+                ..self.memory.report(ladder.rungs, &self.headroom)
+            },
             syscalls: self.hooks.told(Event::Syscall).then(|| self.syscalls.report()),
             events: self.events.report(&self.hooks, counted),
             maps,
             populations,
             episodes,
+            lags: self.episodes.lags(),
             forecast: self.lives.scores().report(growths),
             gc: self.collector.report(&self.hooks, &self.stacks),
             writers: self.written.as_ref().map(|written| writers::report(written, &self.stacks)),
@@ -260,6 +272,7 @@ impl Audit {
                 (Event::Evacuate, evacuate.moved)
             }
             What::Free(free) => {
+                self.episodes.let_go(fact.at);
                 self.lives.free(fact.at, free, &mut self.episodes);
                 (Event::Free, 1)
             }
@@ -285,13 +298,13 @@ impl Audit {
     }
 
     fn rss(&mut self, at: Nanos, rss: &Rss) {
-        let rose = self.memory.moved(at, rss);
-        self.episodes.rss(steps::Step { at, rss: self.memory.now(), rose });
+        let way = self.memory.moved(at, rss);
+        self.episodes.rss(steps::Step { at, rss: self.memory.now(), way });
     }
 
     fn read_memory(&mut self, at: Nanos, memory: &fact::Memory) {
         self.memory.read(at, memory, self.head.saw_the_start());
-        self.episodes.rss(steps::Step { at, rss: self.memory.now(), rose: false });
+        self.episodes.rss(steps::Step { at, rss: self.memory.now(), way: Ordering::Equal });
     }
 
     /// The target replaced its program.
@@ -303,6 +316,7 @@ impl Audit {
         (self.beside, self.lazily_freed) = (None, None);
         self.syscalls.replaced();
         self.trends.replaced();
+        self.changes.replaced();
     }
 
     /// Whether a late fact may have changed a total.
@@ -331,42 +345,14 @@ impl Audit {
         (rows, pasts, populations::report([&folded, crowds], &self.recognised, told))
     }
 
-    fn evidence(&self, omitted_episodes: u64, counters_are_shown: bool, ladder: &Ladder) -> Evidence {
-        let mut doubts: Vec<Doubt> = self.hooks.doubts(self.head.start()).collect();
-        doubts.extend(self.lives.oddities().doubts(counters_are_shown));
-        doubts.extend(self.looked_once());
-        doubts.extend(self.born.map(counted_births));
-        doubts.extend(ladder.beyond_ram());
-        if !self.recognised.is_empty() && self.recognised.verified().is_none() {
-            doubts.push(Doubt::lowering("the layout of a runtime has not been checked".to_owned()));
-        }
-        if !self.lives.are_balanced() {
-            doubts.push(Doubt::lowering("the ledger does not balance".to_owned()));
-        }
-        if self.head.end() == Some(Ended::TargetExited) {
-            doubts.extend(self.lives.unread_at_the_exit(self.told, counters_are_shown));
-        }
-        if omitted_episodes > 0 {
-            doubts.push(Doubt::remark(format!("{omitted_episodes} smaller episodes are left out")));
-        }
-        Evidence {
-            doubts,
-            probes: self.hooks.report(),
-            layout_verified: self.recognised.verified(),
-            maps_were_seen: self.maps_were_seen(),
-        }
-    }
-
-    /// A census that found no map has seen that there is none.
-    fn maps_were_seen(&self) -> bool {
-        let counted = self.crowds.is_some() || self.head.end() == Some(Ended::OneLook);
-        counted || self.lives.were_looked_at() || self.hooks.told_of_maps()
-    }
-
-    /// That there was one look, and no more.
-    fn looked_once(&self) -> Option<Doubt> {
-        let words = "one look: no probe was placed, and what happened before and after it was not seen";
-        (self.head.end() == Some(Ended::OneLook)).then(|| Doubt::remark(words.to_owned()))
+    fn ladder(&self) -> Ladder {
+        let sources = Sources {
+            heap: self.collector.kept(),
+            maps: Held::by(&self.lives, self.crowds.as_ref()),
+            beside: self.beside,
+            lazily_freed: self.lazily_freed,
+        };
+        ladder::ladder(&self.memory, sources)
     }
 
     fn cost(&self) -> report::Cost {
@@ -379,11 +365,4 @@ impl Audit {
             bpf_memory: cost.map(|cost| cost.bpf_memory),
         }
     }
-}
-
-/// What censuses alone can say of births.
-fn counted_births(maps: u64) -> Doubt {
-    Doubt::remark(format!(
-        "{maps} maps were born since the first census and lived to a later one; those that lived and died between two censuses were not seen"
-    ))
 }

@@ -75,6 +75,11 @@ impl Populations {
         populations
     }
 
+    /// What its maps hold, by whether anything leads to them.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = (Option<bool>, Bytes)> {
+        self.rows.iter().map(|(kind, row)| (kind.reachable, row.allocated))
+    }
+
     /// One map more.
     pub(super) fn add(&mut self, life: &Life, crowded: Crowded) {
         let row = match crowded {

@@ -13,8 +13,7 @@ pub(super) type Rank = (u8, Reverse<(Option<Bytes>, Bytes)>, Address, Option<Nan
 /// comes behind what does not, and the dropped last. What is left of maps of equal size is told apart by address
 /// and age.
 pub(super) fn rank(life: &Life) -> Rank {
-    let waits = life.described.as_ref().is_some_and(|who| who.reachable == Some(false));
-    let fate = match (life.gone, waits) {
+    let fate = match (life.gone, held::waits(life)) {
         (Some(_), _) => return (2, Reverse((None, Bytes(0))), life.address, life.born()),
         (None, true) => 1,
         (None, false) => 0,

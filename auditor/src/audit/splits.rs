@@ -24,7 +24,7 @@ impl Life {
         self.growths.count(GrowthKind::Split);
         let spell = self.spell.take().filter(|spell| at.since(spell.last) <= SPELL);
         let serial = spell.map_or_else(|| self.first_split(at, fact, around), |spell| spell.serial);
-        let asked = Asked { at, table: None, bytes: fact.bytes.unwrap_or_default() };
+        let asked = Asked { at, table: None, bytes: fact.bytes.unwrap_or_default(), took: None };
         around.episodes.asked(serial, asked);
         around.episodes.end(serial, at, Moves::default());
         self.spell = Some(Box::new(Spell { serial, last: at }));

@@ -1,5 +1,6 @@
 //! The last steps of RSS: what it was at a moment just gone, and when it first rose after one.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use super::unit::{Bytes, Nanos};
@@ -22,8 +23,8 @@ pub(super) struct Step {
     pub(super) at: Nanos,
     /// RSS from then on, once it is known.
     pub(super) rss: Option<Bytes>,
-    /// Whether the kernel told that it rose. A reading of /proc does not tell when.
-    pub(super) rose: bool,
+    /// Whether the kernel told that it rose or fell. A reading of /proc does not tell when.
+    pub(super) way: Ordering,
 }
 
 impl Steps {
@@ -48,7 +49,7 @@ impl Steps {
 
     /// When RSS first rose after `at`, so far.
     pub(super) fn first_rise_after(&self, at: Nanos) -> Option<Nanos> {
-        self.recent.range(self.after(at)..).find(|step| step.rose).map(|step| step.at)
+        self.recent.range(self.after(at)..).find(|step| step.way.is_gt()).map(|step| step.at)
     }
 
     /// Index of the first step after `at`.
@@ -64,7 +65,8 @@ mod tests {
     fn steps(made: &[(u64, u64, bool)]) -> Steps {
         let mut steps = Steps::default();
         for &(at, rss, rose) in made {
-            steps.made(Step { at: Nanos(at), rss: Some(Bytes(rss)), rose });
+            let way = if rose { Ordering::Greater } else { Ordering::Less };
+            steps.made(Step { at: Nanos(at), rss: Some(Bytes(rss)), way });
         }
         steps
     }

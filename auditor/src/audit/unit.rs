@@ -47,6 +47,13 @@ impl AddAssign for Bytes {
 }
 
 impl Bytes {
+    /// How much more than `before` it is; negative: less.
+    #[must_use]
+    pub fn change_from(self, before: Self) -> i64 {
+        let size = i64::try_from(self.0.abs_diff(before.0)).unwrap_or(i64::MAX);
+        if self < before { -size } else { size }
+    }
+
     /// The difference, or 0 where it would be negative.
     #[must_use]
     pub const fn less(self, other: Self) -> Self {

@@ -80,6 +80,26 @@ limit leaves, page cache that is given up easily not counted, and no more than t
 pressure is what the cgroup was charged and how long its tasks waited for memory.",
     },
     Topic {
+        name: "changes",
+        also: &[
+            "rose",
+            "rose_unexplained",
+            "fell",
+            "fell_unexplained",
+            "omitted",
+            "largest",
+            "parts",
+            "lags",
+        ],
+        line: "report: why RSS moved, and how long after what",
+        text: "
+What RSS is made of is kept at each interval. A change goes from one turning point of RSS to the
+next; what differs between the two are its parts: maps one by one, the other rows of the ladder.
+Parts and unexplained add up to it. growths counts those of a map that were under way meanwhile,
+cycles those of the collector. lags tells how long after one kind of event another came, in all:
+count, median, p99, max.",
+    },
+    Topic {
         name: "syscalls",
         also: &["mmap", "munmap", "mremap", "brk", "madvise", "by_advice"],
         line: "report: how the target asked the kernel for memory and gave it back",
@@ -130,12 +150,13 @@ grew: they were made that large.",
     },
     Topic {
         name: "episodes",
-        also: &["rss_delta", "rss_lag", "mmap_lag", "stall", "cause"],
+        also: &["rss_delta", "rss_lag", "mmap_lag", "stall", "waited", "cause"],
         line: "report: the growths, with what they did to RSS",
         text: "
 One growth each, in the order in which they started: the new tables, what mmap gave for them,
 how RSS moved from start to end, and after how long. end is null while the old table is held;
-stall is the longest time without a move.",
+stall is the longest time without a move, waited how long threads were in the calls that gave
+it its tables, cycles how many of the collector ended meanwhile.",
     },
     Topic {
         name: "gc",

@@ -5,6 +5,7 @@
 //! every column once, `headline` says what holds the memory; `tui` draws with the same four.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, unsafe_code)]
 
+pub mod changes;
 pub mod columns;
 pub mod details;
 pub mod escape;

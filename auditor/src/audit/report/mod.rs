@@ -11,16 +11,20 @@ use serde::{Deserialize, Serialize};
 use super::fact::{Ended, HookState};
 use super::unit::{Address, Bytes, Nanos, Pid};
 
+mod change;
 mod finding;
 mod forecast;
 mod gc;
+mod lag;
 mod outlook;
 mod pressure;
 mod writers;
 
+pub use change::{Change, Changes, Part};
 pub use finding::{Finding, Severity, Undecided};
 pub use forecast::{Forecast, Misses, NextGrowth, Upcoming};
 pub use gc::{Gc, HeapExtended, LargeObjects, Pauses, SizeClass};
+pub use lag::Lag;
 pub use outlook::{Outlook, Verdict};
 pub use pressure::Pressure;
 pub use writers::{Writer, Writers};
@@ -53,6 +57,8 @@ pub struct Report {
     pub populations: Vec<Population>,
     /// Growths, in the order in which they started.
     pub episodes: Vec<Episode>,
+    /// How long after one kind of event another comes.
+    pub lags: Vec<Lag>,
     /// How well growths were foretold.
     pub forecast: Forecast,
     /// The garbage collector; `null` where the target has none.
@@ -141,6 +147,8 @@ pub struct Memory {
     pub pressure: Option<Pressure>,
     /// Adds up to `rss.last`; the last row is `unexplained`.
     pub ladder: Vec<Rung>,
+    /// Why RSS moved; `null`: it was known at one tick at most.
+    pub changes: Option<Changes>,
     /// What will become of RSS: of the largest part of it that may come back.
     pub verdict: Option<Verdict>,
     /// How, how soon, and what would show that it is not so.
@@ -417,6 +425,10 @@ pub struct Episode {
     pub evacuated: u64,
     /// Longest time without a move.
     pub stall: Option<Nanos>,
+    /// Cycles of the collector that ended meanwhile; `null`: no collector tells.
+    pub cycles: Option<u64>,
+    /// How long threads waited for its tables; `null`: no hook tells.
+    pub waited: Option<Nanos>,
     /// What started it.
     pub cause: Option<String>,
 }

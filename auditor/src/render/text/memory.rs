@@ -2,8 +2,9 @@
 
 use super::page::{Page, ROWS};
 use crate::audit::ladder::TABLES;
-use crate::audit::report::{Calls, Gc, Memory, Report, Rung};
+use crate::audit::report::{Calls, Change, Gc, Memory, Report, Rung};
 use crate::audit::unit::Bytes;
+use crate::render::changes as sentences;
 use crate::render::columns::classes::CLASSES;
 use crate::render::style::Tone;
 use crate::render::{escape, headline, human, phrases};
@@ -15,6 +16,8 @@ const SIZE_CLASSES: usize = 5;
 /// Frames of the largest object's call stack, and cells of one.
 const FRAMES: usize = 4;
 const FRAME: usize = 120;
+/// Changes of RSS that are listed.
+const CHANGES: usize = 6;
 /// Most cells of a bar.
 const BAR: usize = 40;
 
@@ -47,6 +50,27 @@ pub(super) fn ladder(report: &Report, page: &mut Page) {
     }
     if let Some(swap) = memory.swap.filter(|swap| *swap > Bytes(0)) {
         page.indented(Tone::Warn, &format!("besides, {} are swapped out", human::bytes(swap)));
+    }
+}
+
+/// Why RSS moved, the largest changes in the order of time; and how long what moves it takes.
+pub(super) fn changes(report: &Report, page: &mut Page) {
+    let Some(changes) = &report.memory.changes else { return };
+    page.heading(&format!("Why RSS moved ({})", sentences::explained(changes)));
+    let mut largest: Vec<&Change> = changes.largest.iter().collect();
+    largest.sort_by_key(|change| std::cmp::Reverse(change.rss.unsigned_abs()));
+    largest.truncate(CHANGES);
+    largest.sort_by_key(|change| change.start);
+    for change in &largest {
+        let when = human::offset(&report.window, change.start);
+        page.labelled(&when, Tone::Normal, &sentences::change(report, change));
+    }
+    let more = changes.omitted.saturating_add((changes.largest.len() - largest.len()) as u64);
+    if more > 0 {
+        page.indented(Tone::Quiet, &format!("and {}", human::plural(more, "smaller change")));
+    }
+    for lag in &report.lags {
+        page.labelled("lag", Tone::Quiet, &sentences::lag(lag));
     }
 }
 

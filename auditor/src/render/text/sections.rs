@@ -22,6 +22,7 @@ const AUDIT: &[Section] = &[
     opening::headline,
     findings,
     memory::ladder,
+    memory::changes,
     maps::table,
     maps::closer,
     maps::populations,

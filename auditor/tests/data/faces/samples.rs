@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use auditor::audit::fact::{GrowthKind, HookState};
 use auditor::audit::report::{
-    Auditor, Calls, Confidence, Cost, Coverage, Episode, Evacuation, Events, Finding, Forecast, Gc, Growths,
-    HeapExtended, Host, LargeObjects, Madvise, Map, MapBytes, Memory, Misses, NextGrowth, Origin, Outlook,
-    Pauses, Population, PopulationBytes, Pressure, Probe, Report, Rss, Rung, Runtime, SCHEMA, Severity,
-    SizeClass, Syscalls, Tables, Target, Undecided, Upcoming, Verdict, Window, Writer, Writers,
+    Auditor, Calls, Change, Changes, Confidence, Cost, Coverage, Episode, Evacuation, Events, Finding,
+    Forecast, Gc, Growths, HeapExtended, Host, Lag, LargeObjects, Madvise, Map, MapBytes, Memory, Misses,
+    NextGrowth, Origin, Outlook, Part, Pauses, Population, PopulationBytes, Pressure, Probe, Report, Rss,
+    Rung, Runtime, SCHEMA, Severity, SizeClass, Syscalls, Tables, Target, Undecided, Upcoming, Verdict,
+    Window, Writer, Writers,
 };
 use auditor::audit::unit::{Address, Bytes, Nanos, Pid};
 
@@ -58,6 +59,7 @@ pub(crate) fn empty() -> Report {
             headroom: None,
             pressure: None,
             ladder: vec![],
+            changes: None,
             verdict: None,
             outlook: None,
         },
@@ -66,6 +68,7 @@ pub(crate) fn empty() -> Report {
         maps: vec![],
         populations: vec![],
         episodes: vec![],
+        lags: vec![],
         forecast: Forecast::default(),
         gc: None,
         writers: None,
@@ -261,8 +264,56 @@ fn episode(kind: GrowthKind, start: u64, end: Option<u64>, size: Bytes) -> Episo
         mmap_lag: Some(Nanos(12_400)),
         evacuated: 4096,
         stall: Some(Nanos(48 * MILLISECOND)),
+        cycles: Some(1),
+        waited: Some(Nanos(2_300_000)),
         cause: None,
     }
+}
+
+fn changes() -> Changes {
+    let size = |mebibytes: u64| i64::try_from(mib(mebibytes).0).expect("samples are small");
+    let part = |name: &str, bytes: i64| Part { name: text(name), map: None, bytes, growths: None };
+    let map = |bytes: i64| Part {
+        map: Some(Address(0x7f3a_1000_0040)),
+        growths: Some(12),
+        ..part("tables of a map", bytes)
+    };
+    let up = Change {
+        start: after(0),
+        end: after(12_300),
+        rss: size(1189),
+        parts: vec![map(size(1146)), part("heap free and kept", size(30)), part("stacks", size(1))],
+        unexplained: size(12),
+        cycles: Some(9),
+    };
+    let down = Change {
+        start: after(12_300),
+        end: after(42_000),
+        rss: -size(426),
+        parts: vec![map(-size(426))],
+        unexplained: 0,
+        cycles: Some(0),
+    };
+    Changes {
+        rose: mib(1189),
+        rose_unexplained: mib(12),
+        fell: mib(426),
+        fell_unexplained: Bytes(0),
+        omitted: 0,
+        largest: vec![up, down],
+    }
+}
+
+fn lags() -> Vec<Lag> {
+    let lag = |from: &str, to: &str, count, p99| Lag {
+        from: text(from),
+        to: text(to),
+        count,
+        median: Nanos(12_400),
+        p99,
+        max: Nanos(3_100_000),
+    };
+    vec![lag("growth", "mmap", 12, None), lag("growth", "RSS rises", 120, Some(Nanos(2_900_000)))]
 }
 
 fn episodes() -> Vec<Episode> {
@@ -466,6 +517,7 @@ pub(crate) fn rich() -> Report {
             headroom: Some(mib(1_060)),
             pressure: Some(pressure()),
             ladder: ladder(),
+            changes: Some(changes()),
             verdict: Some(Verdict::Stalled),
             outlook: Some(Outlook {
                 mechanism: text("only writes move entries to the new table, and nothing has moved for 6.1 s"),
@@ -501,6 +553,7 @@ pub(crate) fn rich() -> Report {
             over_presized: None,
         }],
         episodes: episodes(),
+        lags: lags(),
         forecast: forecast(),
         gc: Some(gc()),
         writers: Some(writers()),
@@ -609,6 +662,32 @@ pub(crate) fn hostile() -> Report {
                 Rung { name: endless.clone(), bytes: Bytes(u64::MAX), evidence: endless.clone() };
                 50
             ],
+            changes: Some(Changes {
+                rose: Bytes(u64::MAX),
+                rose_unexplained: Bytes(u64::MAX),
+                fell: Bytes(u64::MAX),
+                fell_unexplained: Bytes(0),
+                omitted: u64::MAX,
+                largest: vec![
+                    Change {
+                        start: Nanos(0),
+                        end: Nanos(u64::MAX),
+                        rss: i64::MIN,
+                        parts: vec![
+                            Part {
+                                name: endless.clone(),
+                                map: Some(Address(u64::MAX)),
+                                bytes: i64::MIN,
+                                growths: Some(u64::MAX),
+                            };
+                            50
+                        ],
+                        unexplained: i64::MAX,
+                        cycles: Some(u64::MAX),
+                    };
+                    50
+                ],
+            }),
             verdict: Some(Verdict::HeldByAllocator),
             outlook: Some(Outlook {
                 mechanism: endless.clone(),
