@@ -25,8 +25,6 @@ use crate::target::process::Process;
 const SHARE: u64 = 50;
 /// Most time at once: so long the target's events wait.
 pub const MOST: Nanos = Nanos(100_000_000);
-/// What lies beside the maps is asked for so often at most.
-const PAUSE: Nanos = Nanos(5_000_000_000);
 /// Tables of one map that are asked for because a call told of them.
 const MOST_TABLES: usize = 1 << 16;
 /// Ranges of maps that are remembered within a round, so that they do not count as beside the maps.
@@ -176,11 +174,19 @@ impl Residents {
                 return Some(Job::Map(map, ranges, survey));
             }
         }
-        let now = now();
-        if now < self.due {
+        let began = now();
+        if began < self.due {
             return None;
         }
-        self.due = now.plus(PAUSE);
+        let job = self.beside(world);
+        let ended = now();
+        self.due = ended.plus(Nanos(ended.since(began).0.saturating_mul(SHARE)));
+        job
+    }
+
+    /// What lies beside the maps of this round. Reading where everything is mapped is not done step by step, so it
+    /// is done the more rarely the longer it takes.
+    fn beside(&self, world: World<'_>) -> Option<Job> {
         let process = world.process;
         let maps = open_maps(Path::new(proc::ROOT), process.pid()).ok().filter(|maps| !maps.truncated)?;
         let claimed = self.claims_are_whole.then_some(&*self.claimed);
