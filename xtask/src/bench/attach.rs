@@ -27,31 +27,51 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Milliseconds to attach and to detach.
 type Took = (f64, f64);
 
-/// Measures in turns: who comes first changes with each pair.
+/// Both ways to attach to an idle target.
+pub(crate) struct Rivals<'a> {
+    /// The name of the part.
+    pub(crate) part: &'static str,
+    /// Returns with the auditor's first report.
+    pub(crate) ours: &'a dyn Fn() -> Result<Running>,
+    /// Returns when the probes of bpftrace are in place.
+    pub(crate) theirs: &'a dyn Fn() -> Result<Running>,
+}
+
+/// The demo.
 pub(crate) fn measure(scope: &Scope, show: Show<'_>) -> Result<()> {
+    let target = idle_target()?;
+    let rivals = Rivals {
+        part: PART,
+        ours: &|| auditor_until_report(target.pid()),
+        theirs: &|| bpftrace_until_attached(target.pid()),
+    };
+    in_turns(&rivals, scope, show)
+}
+
+/// Measures in turns: who comes first changes with each pair.
+pub(crate) fn in_turns(rivals: &Rivals<'_>, scope: &Scope, show: Show<'_>) -> Result<()> {
     let pairs = scope.pairs * TIMES;
     let mut step = say::step("attach and detach");
-    let target = idle_target()?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for pair in 0..pairs {
         step.progress(&format!("pair {} of {pairs}", pair + 1));
         if pair % 2 == 0 {
-            ours.push(time(|| auditor_until_report(target.pid()))?);
+            ours.push(time(rivals.ours)?);
         }
         if watcher::has_bpftrace() {
-            theirs.push(time(|| bpftrace_until_attached(target.pid()))?);
+            theirs.push(time(rivals.theirs)?);
         }
         if pair % 2 == 1 {
-            ours.push(time(|| auditor_until_report(target.pid()))?);
+            ours.push(time(rivals.ours)?);
         }
     }
     step.done(format!("{pairs} pairs"));
-    show(draw(&ours, &theirs));
+    show(draw(rivals.part, &ours, &theirs));
     Ok(())
 }
 
-fn draw(ours: &[Took], theirs: &[Took]) -> Vec<Figure> {
-    let row = |what: &str, unit, values: Vec<f64>| Some(Figure::new(PART, what, unit, Spread::of(values)?));
+fn draw(part: &'static str, ours: &[Took], theirs: &[Took]) -> Vec<Figure> {
+    let row = |what: &str, unit, values: Vec<f64>| Some(Figure::new(part, what, unit, Spread::of(values)?));
     let first = |took: &[Took]| took.iter().map(|took| took.0).collect();
     let second = |took: &[Took]| took.iter().map(|took| took.1).collect();
     let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours.0 / theirs.0).collect();
@@ -76,7 +96,7 @@ fn idle_target() -> Result<Running> {
     Ok(target)
 }
 
-fn time(attach: impl FnOnce() -> Result<Running>) -> Result<Took> {
+fn time(attach: &dyn Fn() -> Result<Running>) -> Result<Took> {
     let began = Instant::now();
     let running = attach()?;
     let attached = began.elapsed();
@@ -94,7 +114,7 @@ mod tests {
     #[test]
     fn the_ratio_is_of_pairs_and_must_be_clearly_less_than_one() {
         let ratio = |third| {
-            let figures = draw(&[(50.0, 9.0), (300.0, 9.0), (third, 9.0)], &[(100.0, 1.0); 3]);
+            let figures = draw(PART, &[(50.0, 9.0), (300.0, 9.0), (third, 9.0)], &[(100.0, 1.0); 3]);
             figures.into_iter().find(|figure| figure.unit == "x").unwrap()
         };
         let met = ratio(80.0);
@@ -104,7 +124,7 @@ mod tests {
 
     #[test]
     fn without_bpftrace_there_is_no_ratio() {
-        let figures = draw(&[(50.0, 9.0)], &[]);
+        let figures = draw(PART, &[(50.0, 9.0)], &[]);
         assert_eq!(figures.len(), 2);
         assert!(figures.iter().all(|figure| figure.at_most.is_none()));
     }

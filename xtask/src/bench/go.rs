@@ -21,7 +21,7 @@ use crate::{process, say, workspace};
 pub(crate) const CENSUS: &str = "census";
 pub(crate) const GROWTH: &str = "go-growth";
 /// Releases with Swiss maps, and with classic ones.
-const NEWEST: &str = "1.27";
+pub(crate) const NEWEST: &str = "1.27";
 const CLASSIC: &str = "1.23";
 /// It has made its maps by then.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -45,21 +45,30 @@ struct Cost {
     copy_ns: Vec<f64>,
 }
 
-/// Builds the program with a release.
-fn program(release: &str) -> Result<PathBuf> {
-    go::ensure(go::Which::Usual)?;
+/// The go command of a release, with caches of its own.
+pub(crate) fn command(release: &str) -> Result<Command> {
     let built = workspace::target().join("bench");
     fs::create_dir_all(&built)?;
-    let program = built.join(format!("truth-{release}"));
     let mut command = Command::new(go::folder().join(release).join("bin/go"));
-    command.current_dir(workspace::root().join("auditor/tests/kernel/fixtures/go"));
-    command.args(["build", "-o"]).arg(&program).envs([
+    command.envs([
         ("CGO_ENABLED", "0"),
         ("GOTOOLCHAIN", "local"),
         ("GOFLAGS", "-mod=mod"),
         ("GOPROXY", "off"),
     ]);
     command.env("GOCACHE", built.join("cache")).env("GOPATH", built.join("path"));
+    Ok(command)
+}
+
+/// Builds the program with a release.
+fn program(release: &str) -> Result<PathBuf> {
+    go::ensure(go::Which::Usual)?;
+    let built = workspace::target().join("bench");
+    fs::create_dir_all(&built)?;
+    let program = built.join(format!("truth-{release}"));
+    let mut command = command(release)?;
+    command.current_dir(workspace::root().join("auditor/tests/kernel/fixtures/go"));
+    command.args(["build", "-o"]).arg(&program);
     process::output(&mut command)?;
     Ok(program)
 }
@@ -186,18 +195,7 @@ fn bpftrace(release: &str, pid: u32) -> Result<Running> {
     } else {
         &["runtime.hashGrow", "runtime.evacuate_fast64"]
     };
-    let program = program(release)?;
-    let sites: Vec<String> =
-        symbols.iter().map(|symbol| format!("uprobe:{}:\"{symbol}\"", program.display())).collect();
-    let script = format!(
-        "{} {{ @hits = count(); }} interval:ms:20 /@told == 0/ {{ printf(\"attached\\n\"); @told = 1; }}",
-        sites.join(",")
-    );
-    let mut command = Command::new("bpftrace");
-    command.args(["-B", "line", "-p", &pid.to_string(), "-e", &script]);
-    let mut running = Running::start(&mut command, Listen::Stdout)?;
-    running.wait_for("attached", LIMIT)?;
-    Ok(running)
+    watcher::bpftrace_on(&program(release)?, symbols, pid)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod attach;
 mod child;
 mod figure;
 mod go;
+mod go_attach;
 mod hits;
 mod slowdown;
 mod table;
@@ -58,13 +59,14 @@ type Show<'a> = &'a mut dyn FnMut(Vec<Figure>);
 /// A part of the bench: its name, what its figures are, and what measures them.
 type Part = (&'static str, &'static str, fn(&Scope, Show<'_>) -> Result<()>);
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     (hits::SITES, "ns that a hit takes from the target, by instruction and program", hits::sites),
     (hits::RING, "records a second from the kernel to the auditor", hits::ring),
     (attach::PART, "one idle target, in turns with bpftrace", attach::measure),
     (agent::PART, "the auditor itself, at an interval of 1 s", agent::measure),
     (go::CENSUS, "a Go program while it goes on, beside the same reads alone", go::census),
     (go::GROWTH, "a Go program's time to fill a map, over the plain runs around it", go::growth),
+    (go_attach::PART, "a stripped Go program of 100 MB, bpftrace on its unstripped twin", go_attach::measure),
     (slowdown::PART, "CPU time of a scenario, over the mean of the plain runs around it", slowdown::measure),
 ];
 

@@ -55,7 +55,9 @@ impl Watcher {
             Self::Default => (auditor(pid), Listen::Stderr, "attached to"),
             Self::Poll => (auditor_with(pid, "poll"), Listen::Stderr, "attached to"),
             Self::Probe => (auditor_with(pid, "probe"), Listen::Stderr, "attached to"),
-            Self::Bpftrace => (bpftrace(pid, 20), Listen::Stdout, ATTACHED),
+            Self::Bpftrace => {
+                (bpftrace(&workspace::released("target-demo"), &SYMBOLS, pid, 20), Listen::Stdout, ATTACHED)
+            }
         };
         let mut running = Running::start(&mut command, listen)?;
         running.wait_for(words, ATTACH_LIMIT)?;
@@ -70,9 +72,14 @@ pub(crate) fn auditor_until_report(pid: u32) -> Result<Running> {
     Ok(running)
 }
 
-/// Starts bpftrace and waits until its probes are in place.
+/// Starts bpftrace on what both watch and waits until its probes are in place.
 pub(crate) fn bpftrace_until_attached(pid: u32) -> Result<Running> {
-    let mut running = Running::start(&mut bpftrace(pid, 1), Listen::Stdout)?;
+    bpftrace_on(&workspace::released("target-demo"), &SYMBOLS, pid)
+}
+
+/// Starts bpftrace on those symbols of that program and waits until its probes are in place.
+pub(crate) fn bpftrace_on(program: &Path, symbols: &[&str], pid: u32) -> Result<Running> {
+    let mut running = Running::start(&mut bpftrace(program, symbols, pid, 1), Listen::Stdout)?;
     running.wait_for(ATTACHED, ATTACH_LIMIT)?;
     Ok(running)
 }
@@ -95,18 +102,18 @@ fn auditor_with(pid: u32, evacuation: &str) -> Command {
     command
 }
 
-fn bpftrace(pid: u32, milliseconds: u32) -> Command {
+fn bpftrace(program: &Path, symbols: &[&str], pid: u32, milliseconds: u32) -> Command {
     let mut command = Command::new("bpftrace");
-    let program = workspace::released("target-demo");
-    command.args(["-B", "line", "-p", &pid.to_string(), "-e", &script(&program, milliseconds)]);
+    command.args(["-B", "line", "-p", &pid.to_string(), "-e", &script(program, symbols, milliseconds)]);
     command
 }
 
 /// bpftrace attaches in the order of the script and prints nothing before it has attached everything,
 /// so the first line that a timer prints says that it has. A `BEGIN` would say it too, but costs it a
 /// probe in its own code; the timer's interval bounds how late it is said.
-fn script(program: &Path, milliseconds: u32) -> String {
-    let sites = SYMBOLS.map(|symbol| format!("uprobe:{}:{symbol}", program.display())).join(",");
+fn script(program: &Path, symbols: &[&str], milliseconds: u32) -> String {
+    let site = |symbol| format!("uprobe:{}:\"{symbol}\"", program.display());
+    let sites = symbols.iter().map(site).collect::<Vec<_>>().join(",");
     let say = format!("/@told == 0/ {{ printf(\"{ATTACHED}\\n\"); @told = 1; }}");
     format!("{sites} {{ @[probe] = count(); }} interval:ms:{milliseconds} {say}")
 }
@@ -117,8 +124,8 @@ mod tests {
 
     #[test]
     fn the_script_counts_every_symbol_and_says_so_once() {
-        let script = script(Path::new("/t"), 5);
-        assert!(SYMBOLS.iter().all(|symbol| script.contains(&format!("uprobe:/t:{symbol}"))));
+        let script = script(Path::new("/t"), &SYMBOLS, 5);
+        assert!(SYMBOLS.iter().all(|symbol| script.contains(&format!("uprobe:/t:\"{symbol}\""))));
         let end =
             "{ @[probe] = count(); } interval:ms:5 /@told == 0/ { printf(\"attached\\n\"); @told = 1; }";
         assert!(script.ends_with(end), "{script}");
