@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod census;
+mod changes;
 mod doctor;
 mod exact;
 mod exit;

@@ -58,6 +58,7 @@ const ROWS: &[Row] = &[
     row("bad_input::without_the_rights", COOKIES..AFTER_ALL, ANYWHERE, TOO_OLD),
     row("census::", BEFORE_ALL..AFTER_ALL, HERE, "it needs strace, and no kernel differs"),
     row("census::every_map", BEFORE_ALL..AFTER_ALL, ANYWHERE, "every kernel lets memory be read"),
+    row("changes::", COOKIES..AFTER_ALL, HERE, "it measures time, which an emulated machine has not"),
     row(
         "doctor::a_kernel_without_attach_cookies",
         BEFORE_ALL..COOKIES,

@@ -27,6 +27,8 @@ const PAGE: u64 = 8192;
 const PERCENT: i32 = 1_000_000;
 /// A count that is searched for may have moved on by one part in so many.
 const MOVED: u64 = 16;
+/// Objects fill no less of the heap in use than one part in so many.
+const FULL: u64 = 64;
 /// Pauses longer than this are none.
 const PAUSE: u64 = 3_600_000_000_000;
 
@@ -41,23 +43,12 @@ pub struct Places {
     pub heap: Address,
 }
 
-/// What is known of a program to find its counters.
-pub struct Known<'a> {
-    /// The offsets of its release.
-    pub layout: &'static Layout,
-    /// `runtime.mheap_`.
-    pub heap: Address,
-    /// Where a variable is, where there are symbols.
-    pub symbol: &'a dyn Fn(&str) -> Option<Address>,
-    /// Where its variables are.
-    pub variables: &'a [Range<Address>],
-}
-
-/// By hand: a function has none.
-impl std::fmt::Debug for Known<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Known").field("heap", &self.heap).finish_non_exhaustive()
-    }
+/// Where what is not known is searched.
+#[derive(Clone, Copy, Debug)]
+struct Known<'a> {
+    layout: &'static Layout,
+    heap: Address,
+    variables: &'a [Range<Address>],
 }
 
 /// The counters of one program, and which cycles have been told.
@@ -75,18 +66,21 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Finds them. What is not found is not told.
+    /// Those that are there by name.
     #[must_use]
-    pub fn find(runtime: &'static str, known: &Known<'_>, memory: &dyn Memory) -> Self {
-        let places = Places {
-            collector: (known.symbol)("runtime.gcController")
-                .or_else(|| (0..TRIES).find_map(|_| search_collector(known, memory))),
-            statistics: (known.symbol)("runtime.memstats")
-                .or_else(|| (0..TRIES).find_map(|_| search_statistics(known, memory))),
-            heap: known.heap,
-        };
-        let layout = known.layout;
+    pub const fn new(runtime: &'static str, layout: &'static Layout, places: Places) -> Self {
         Self { places, layout, runtime, told: None, gives_back_lazily: None, classes: Vec::new() }
+    }
+
+    /// Searches among the program's variables for those that are not there by name. What is not found is not told,
+    /// and may be found later: before the first cycle of the collector, there is little to know it by.
+    pub fn search(&mut self, variables: &[Range<Address>], memory: &dyn Memory) {
+        let known = Known { layout: self.layout, heap: self.places.heap, variables };
+        let places = &mut self.places;
+        places.collector =
+            places.collector.or_else(|| (0..TRIES).find_map(|_| search_collector(known, memory)));
+        places.statistics =
+            places.statistics.or_else(|| (0..TRIES).find_map(|_| search_statistics(known, memory)));
     }
 
     /// Where they were found.
@@ -180,11 +174,13 @@ fn parse_collector(bytes: &[u8], layout: &Layout) -> Option<Heap> {
 }
 
 /// The variable whose count of bytes in use is that of the heap's pages, and whose other counts fit it.
-fn search_collector(known: &Known<'_>, memory: &dyn Memory) -> Option<Address> {
+fn search_collector(known: Known<'_>, memory: &dyn Memory) -> Option<Address> {
     let of = &known.layout.collector;
     let pages = known.heap.plus(known.layout.heap.pages_in_use as u64)?;
     let in_use = read_u64(memory, pages).ok()?.checked_mul(PAGE).filter(|bytes| *bytes > 0)?;
     let slack = in_use / MOVED;
+    // Before the first cycle it is said to have found as much alive as makes it begin.
+    let has_collected = cycles(known.heap, known.layout, memory)? > 0;
     let may_be = |word: u64| word.is_multiple_of(PAGE) && word.abs_diff(in_use) <= slack;
     search(known.variables, memory, may_be, |at, word| {
         let start = at.checked_sub(of.in_use as u64)?;
@@ -192,14 +188,17 @@ fn search_collector(known: &Known<'_>, memory: &dyn Memory) -> Option<Address> {
         memory.read(Address(start), &mut bytes).ok()?;
         let heap = parse_collector(&bytes, known.layout)?;
         let ready = Words(&bytes).u64(of.mapped_ready)?;
-        let fits = heap.allocated?.0 <= word.saturating_add(slack) && ready >= word && heap.live?.0 <= ready;
-        (fits && heap.allocated?.0 > 0).then_some(Address(start))
+        // Round numbers are found in many places: each of the other counts must be possible beside this one.
+        let objects = (word / FULL).max(1)..=word.saturating_add(slack);
+        let fits = objects.contains(&heap.allocated?.0) && ready >= word.saturating_add(heap.free?.0);
+        let is_marked = !has_collected || heap.live?.0 <= ready;
+        (fits && is_marked).then_some(Address(start))
     })
 }
 
 /// The variable that counts as many cycles as the heap has generations, and that says of the last one
 /// twice when it ended.
-fn search_statistics(known: &Known<'_>, memory: &dyn Memory) -> Option<Address> {
+fn search_statistics(known: Known<'_>, memory: &dyn Memory) -> Option<Address> {
     let of = &known.layout.statistics;
     let last = cycles(known.heap, known.layout, memory).filter(|last| *last > 0)?;
     let slot = (last + REMEMBERED - 1) % REMEMBERED;
@@ -258,6 +257,7 @@ mod tests {
     const COLLECTOR: u64 = DATA + 0x1000;
     const STATISTICS: u64 = DATA + 0x4000;
     const CYCLES: u32 = 300;
+    const VARIABLES: [Range<Address>; 1] = [Address(DATA)..Address(DATA + 0x2_0000)];
     const IN_USE: u64 = 100 * PAGE;
 
     fn put(bytes: &mut [u8], at: usize, word: u64) {
@@ -297,9 +297,10 @@ mod tests {
     }
 
     fn found(layout: &'static Layout, memory: &CapturedMemory) -> Counters {
-        let variables = [Address(DATA)..Address(DATA + 0x2_0000)];
-        let known = Known { layout, heap: Address(HEAP), symbol: &|_| None, variables: &variables };
-        Counters::find("go_swiss", &known, memory)
+        let heap = Places { heap: Address(HEAP), ..Places::default() };
+        let mut counters = Counters::new("go_swiss", layout, heap);
+        counters.search(&VARIABLES, memory);
+        counters
     }
 
     #[test]
@@ -320,6 +321,22 @@ mod tests {
         assert_eq!((heap.free, heap.released), (Some(Bytes(4 * PAGE)), Some(Bytes(8 * PAGE))));
         assert_eq!((heap.percent, heap.limit), (Some(100), None), "no limit is no number");
         assert_eq!((heap.cycles, heap.pause_total), (Some(300), Some(Nanos(7_777))));
+    }
+
+    #[test]
+    fn a_constant_of_that_size_is_not_taken_for_the_count() {
+        for layout in LAYOUTS {
+            let of = &layout.collector;
+            let mut decoy = vec![0; of.size];
+            put(&mut decoy, of.in_use, IN_USE);
+            put(&mut decoy, of.total_allocated, 512);
+            put(&mut decoy, of.mapped_ready, 200 * PAGE);
+            let mut memory = made(layout);
+            memory.insert(Address(DATA - 0x2000), decoy);
+            let variables = [Address(DATA - 0x2000)..Address(DATA - 0x1800), VARIABLES[0].clone()];
+            let known = Known { layout, heap: Address(HEAP), variables: &variables };
+            assert_eq!(search_collector(known, &memory), Some(Address(COLLECTOR)), "{}", layout.release);
+        }
     }
 
     #[test]
@@ -345,15 +362,18 @@ mod tests {
     }
 
     #[test]
-    fn a_heap_that_never_collected_has_no_statistics_and_no_pauses() {
+    fn a_heap_that_never_collected_has_no_statistics_and_no_pauses_until_it_does() {
         let layout = nearest(Release { major: 1, minor: 27 });
         let mut memory = made(layout);
+        let collected = memory.clone();
         let mut heap = vec![0; layout.heap.size];
         put(&mut heap, layout.heap.pages_in_use, 100);
         memory.insert(Address(HEAP), heap);
-        let counters = found(layout, &memory);
+        let mut counters = found(layout, &memory);
         assert_eq!(counters.places.statistics, None);
         assert_eq!(counters.heap(&memory).unwrap().cycles, Some(0));
+        counters.search(&VARIABLES, &collected);
+        assert_eq!(counters.places.statistics, Some(Address(STATISTICS)));
     }
 
     proptest! {

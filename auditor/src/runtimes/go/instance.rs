@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::bucket::Walks;
 use super::cost::Costs;
-use super::gc::{Counters, Known};
+use super::gc::{self, Counters};
 use super::heap::{self, Heap, Place};
 use super::hooks::{self, Rules};
 use super::owners::Sought;
@@ -225,7 +225,7 @@ impl Instance for Go {
     }
 
     fn census(&mut self, fold_below: Bytes, memory: &dyn Memory) -> Result<Census, LayoutError> {
-        let name = self.name;
+        let (name, variables) = (self.name, self.variables());
         let Some(known) = &mut self.known else { return Err(self.known().err().unwrap_or_else(unchecked)) };
         // Once: code does not change.
         if known.places.is_none() && self.symbols.heap.is_none() {
@@ -242,6 +242,7 @@ impl Instance for Go {
         let counted = census::count(&known.heap, types, (fold_below, &on_stacks), before, memory);
         let born = (!is_first).then(|| places.born());
         known.counters.classes = known.heap.classes();
+        known.counters.search(&variables, memory);
         let heap = known.counters.heap(memory);
         let mut notes = counted.notes();
         if !is_whole {
@@ -344,14 +345,10 @@ impl Go {
         if types.maps().is_empty() {
             return Err(fails("the types", "there is no map type among them".to_owned()));
         }
-        let symbol = |name: &str| match name {
-            "runtime.gcController" => self.symbols.collector,
-            _ => self.symbols.statistics,
-        };
-        let variables = self.variables();
-        let place = *heap.place();
-        let known = Known { layout, heap: place.at, symbol: &symbol, variables: &variables };
-        let mut counters = Counters::find(self.name, &known, memory);
+        let (collector, statistics) = (self.symbols.collector, self.symbols.statistics);
+        let counted = gc::Places { collector, statistics, heap: heap.place().at };
+        let mut counters = Counters::new(self.name, layout, counted);
+        counters.search(&self.variables(), memory);
         counters.gives_back_lazily = self.gives_back_lazily;
         let types = RefCell::new(MapTypes::new(types, Costs::of(layout.release, self.kind)));
         let goroutines =
