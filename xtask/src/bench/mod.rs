@@ -10,6 +10,7 @@ mod figure;
 mod go;
 mod go_attach;
 mod hits;
+mod replay;
 mod slowdown;
 mod table;
 mod watcher;
@@ -59,7 +60,7 @@ type Show<'a> = &'a mut dyn FnMut(Vec<Figure>);
 /// A part of the bench: its name, what its figures are, and what measures them.
 type Part = (&'static str, &'static str, fn(&Scope, Show<'_>) -> Result<()>);
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     (hits::SITES, "ns that a hit takes from the target, by instruction and program", hits::sites),
     (hits::RING, "records a second from the kernel to the auditor", hits::ring),
     (attach::PART, "one idle target, in turns with bpftrace", attach::measure),
@@ -67,6 +68,7 @@ const PARTS: [Part; 8] = [
     (go::CENSUS, "a Go program while it goes on, beside the same reads alone", go::census),
     (go::GROWTH, "a Go program's time to fill a map, over the plain runs around it", go::growth),
     (go_attach::PART, "a stripped Go program of 100 MB, bpftrace on its unstripped twin", go_attach::measure),
+    (replay::PART, "a recording of ten million facts, beside reading it", replay::measure),
     (slowdown::PART, "CPU time of a scenario, over the mean of the plain runs around it", slowdown::measure),
 ];
 
