@@ -7,8 +7,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use auditor::audit::fact::{Began, Ended, Fact, Lost, What};
-use auditor::audit::unit::{Bytes, Nanos, Pid};
+use auditor::audit::fact::{Began, Ended, Fact, Look, Lost, Occasion, Shape, Sizes, SizesId, Step, What};
+use auditor::audit::unit::{Address, Bytes, Nanos, Pid};
 use auditor::recording::Writer;
 use tempfile::TempDir;
 
@@ -121,7 +121,7 @@ fn help_says_what_it_is_for_and_shows_four_examples() {
     assert_eq!((status, stderr.as_str()), (0, ""));
     assert!(help.contains("which hash map holds the memory"), "{help}");
     assert_eq!(help.lines().filter(|line| line.starts_with("  auditor ")).count(), 4, "{help}");
-    for verb in ["attach", "run", "census", "replay", "doctor", "explain", "completions"] {
+    for verb in ["attach", "run", "census", "replay", "whatif", "doctor", "explain", "completions"] {
         assert!(help.contains(&format!("\n  {verb}")), "{verb}: {help}");
         let (status, help, _) = run(&[verb, "--help"]);
         assert_eq!(status, 0);
@@ -165,6 +165,26 @@ fn every_bad_input_has_status_2_and_says_what_to_do() {
         (&["census", "-p", "1", "--top", "0"], "--top"),
         (&["census", "-p", "1,2", "-o", "x"], "put %p, the pid, into its name"),
         (&["census", "-p", "1", "--duration", "1s"], "unexpected argument"),
+        (&["whatif"], "<--pid <PID>|FILE>"),
+        (&["whatif", "-p", "1", "x"], "cannot be used with"),
+        (&["whatif", "x", "--map", "40"], "such as 0xc000012345"),
+        (&["whatif", "x", "--keys", "0"], "it begins with 1"),
+        (&["whatif", "x", "--keys", "-1"], "unexpected argument"),
+        (&["whatif", "x", "--keys", "1e6"], "write it without signs and units"),
+        (&["whatif", "x", "--slots", "18446744073709551616"], "not a number"),
+        (&["whatif", "x", "--shards", "0"], "it begins with 1"),
+        (&["whatif", "x", "--shards", "1048577"], "from 1 to 1048576"),
+        (&["whatif", "x", "--qps", "5"], "--skew <S>"),
+        (&["whatif", "x", "--skew", "1"], "--qps <N>"),
+        (&["whatif", "x", "--window", "5s"], "--qps <N>"),
+        (&["whatif", "x", "--qps", "0", "--skew", "1"], "from 0.000001"),
+        (&["whatif", "x", "--qps", "inf", "--skew", "1"], "from 0.000001"),
+        (&["whatif", "x", "--qps", "many", "--skew", "1"], "write it as 1.1"),
+        (&["whatif", "x", "--qps", "1", "--skew", "0"], "from 0.01 to 10"),
+        (&["whatif", "x", "--qps", "1", "--skew=-1"], "from 0.01 to 10"),
+        (&["whatif", "x", "--qps", "1", "--skew", "NaN"], "from 0.01 to 10"),
+        (&["whatif", "x", "--qps", "1", "--skew", "1", "--window", "60"], "write 60s"),
+        (&["whatif", "x", "-f", "live"], "whatif cannot draw the live screen"),
         (&["run", "sleep", "1"], "-- <CMD>..."),
         (&["replay"], "<FILE>"),
         (&["replay", "x", "-f", "live"], "take -f text, json or ndjson"),
@@ -175,6 +195,120 @@ fn every_bad_input_has_status_2_and_says_what_to_do() {
         let message = failure(2, args);
         assert!(message.contains(remedy), "{args:?}: {message}");
     }
+}
+
+/// Maps of one kind as doubling tables have them: most live entries, slots, bytes.
+fn with_maps() -> Vec<Vec<Fact>> {
+    let step = |log2: u32| Step {
+        live: 8 << log2,
+        slots: 8 << log2,
+        tables: 1,
+        bytes: Bytes(100 << log2),
+        spare: 0,
+        beside: Some(Bytes(100 << log2 >> 1)),
+    };
+    let steps = (0..=40).map(step).collect();
+    let sizes = Sizes {
+        id: SizesId(0),
+        header: Bytes(0),
+        slot: Some(Bytes(16)),
+        behind: Bytes(0),
+        overflow: None,
+        steps,
+    };
+    let look = |map, live, allocated, name: &str| {
+        let shape = Shape {
+            live,
+            capacity: 1024,
+            table: Some(Address(9)),
+            allocated: Bytes(allocated),
+            needed: Some(Bytes(100)),
+            sizes: Some(SizesId(0)),
+            ..Shape::default()
+        };
+        let (runtime, name) = ("demo".to_owned(), Some(name.to_owned()));
+        What::Look(Look { map: Address(map), occasion: Occasion::AtAttach, runtime, shape, name })
+    };
+    let mut facts = vec![began(), fact(1_500, What::Sizes(Box::new(sizes)))];
+    facts.push(fact(1_600, look(0x40, 5, 60_000, "small")));
+    facts.push(fact(1_600, look(0x80, 9, 90_000, "large\u{1b}[2J")));
+    vec![facts, vec![fact(5_000, What::Ended(Ended::OneLook))]]
+}
+
+#[test]
+fn what_if_answers_from_a_recording_and_from_its_report_alike() {
+    let files = Files::new();
+    let (recording, _) = files.record("a.rec", &with_maps());
+    let (report, lines, answers) = (files.name("a.json"), files.name("a.ndjson"), files.name("answers"));
+    for (format, file) in [("json", &report), ("ndjson", &lines)] {
+        assert_eq!(run(&["replay", &recording, "-f", format, "-o", file]).0, 0);
+    }
+    for format in ["text", "json", "ndjson"] {
+        let ask = ["--map", "0x40", "--keys", "20", "--qps", "100", "--skew", "1", "-f", format];
+        let of = |file: &str| run(&[&["whatif", file], &ask[..]].concat());
+        let (status, stdout, stderr) = of(&recording);
+        assert_eq!((status, stderr.as_str()), (0, ""));
+        assert!(stdout.contains("small"), "{stdout}");
+        assert_eq!(of(&report), (0, stdout.clone(), String::new()));
+        assert_eq!(of(&lines), (0, stdout.clone(), String::new()));
+        let to_file = [&["whatif", &report, "--force", "-o", &answers], &ask[..]].concat();
+        assert_eq!((run(&to_file).0, fs::read_to_string(&answers).unwrap()), (0, stdout));
+    }
+    let (_, stdout, _) = run(&["whatif", &report, "--map", "0x40", "-f", "json"]);
+    let answers: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(answers["remedies"][0]["frees"], 59_900);
+    assert!(failure(2, &["whatif", &report, "--map", "0x40", "-o", &report]).contains("--force"));
+}
+
+#[test]
+fn what_if_without_a_map_that_is_there_names_the_largest_in_one_harmless_line() {
+    let files = Files::new();
+    let (recording, _) = files.record("a.rec", &with_maps());
+    for args in [&["whatif", &recording] as &[&str], &["whatif", &recording, "--map", "0x41"]] {
+        let message = failure(2, args);
+        let large = message.find(r"0x80 (large\u{1b}[2J, 87.9 KiB)").expect(&message);
+        assert!(message.find("0x40 (small, 58.6 KiB)").expect(&message) > large, "{message}");
+        assert!(message.lines().count() == 1 && !message.contains('\x1b'), "{message}");
+    }
+    let (nothing, _) = files.record("b.rec", &whole());
+    assert!(failure(2, &["whatif", &nothing]).contains("no map is listed"));
+}
+
+#[test]
+fn what_if_of_no_report_says_what_the_file_is() {
+    let files = Files::new();
+    let file = files.name("odd");
+    for (content, told) in [
+        ("", "is empty"),
+        ("hello", "is not a recording"),
+        ("{", "begins as JSON and is damaged"),
+        ("{}", "no report: it has no schema"),
+        (r#"{"schema": 1}"#, "no report: it has no schema"),
+        ("{\"schema\": \"auditor.report/9\\u001b\"}", r"has the schema auditor.report/9\u{1b}"),
+        (r#"{"schema": "auditor.report/1", "maps": []}"#, "missing field"),
+        (&"[".repeat(100_000), "is not a recording"),
+        (&format!(r#"{{"a":{}"#, "[".repeat(100_000)), "damaged"),
+    ] {
+        fs::write(&file, content).unwrap();
+        let message = failure(2, &["whatif", &file, "--map", "0x40"]);
+        assert!(message.contains(told) && message.lines().count() == 1, "{content:.40}: {message}");
+    }
+    assert!(failure(2, &["whatif", "/there/is/none"]).contains("cannot open /there/is/none"));
+    assert!(failure(3, &["whatif", "-p", "4194304"]).contains("no process 4194304"));
+}
+
+#[test]
+fn what_if_with_the_largest_numbers_answers_within_a_second() {
+    let files = Files::new();
+    let (recording, _) = files.record("a.rec", &with_maps());
+    let most = "18446744073709551615";
+    let ask = ["--map", "0x40", "--keys", most, "--slots", most, "--shards", "1048576"];
+    let traffic = ["--qps", "1000000000000", "--skew", "0.01", "--window", "365d"];
+    let began = std::time::Instant::now();
+    let (status, stdout, stderr) = run(&[&["whatif", &recording], &ask[..], &traffic[..]].concat());
+    assert_eq!((status, stderr.as_str()), (0, ""));
+    assert!(began.elapsed().as_secs_f64() < 1.0, "{:?}", began.elapsed());
+    assert_eq!(stdout.matches("  not answered\n").count(), 4, "{stdout}");
 }
 
 #[test]

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use auditor::audit::findings::{RULES, thresholds};
 use auditor::audit::report::{Report, Verdict};
+use auditor::audit::unit::Nanos;
+use auditor::audit::whatif::{Ask, Traffic, answer};
 use serde_json::Value;
 
 /// Fields below which names are data.
@@ -79,6 +81,39 @@ fn every_documented_field_is_in_the_report() {
         |name: &str| fields.keys().any(|field| field == name || field.starts_with(&format!("{name}.")));
     let documented = rows(&document("docs/report.md"));
     let strange: Vec<_> = documented.keys().filter(|name| !is_known(name)).collect();
+    assert!(strange.is_empty(), "no such field: {strange:#?}");
+}
+
+/// The fields of answers of which nothing is left out, and of such that say nothing.
+fn fields_of_answers() -> BTreeMap<String, bool> {
+    let (mut report, mut fields) = (samples::rich(), BTreeMap::new());
+    let traffic = Some(Traffic { qps: 20_000.0, skew: 1.1, window: Nanos(60_000_000_000) });
+    let full = Ask { keys: Some(1_800_000), traffic, ..Ask::default() };
+    let map = report.maps[0].address;
+    let answers = [answer(&report, map, &full), {
+        report.maps[0] = samples::unknown_map(map.0);
+        answer(&report, map, &Ask::default())
+    }];
+    for answers in answers {
+        let answers = serde_json::to_value(answers.expect("the map is listed")).expect("plain data");
+        walk(&answers, "", &mut fields);
+    }
+    fields
+}
+
+#[test]
+fn every_field_of_what_if_is_documented_and_says_what_null_means() {
+    let (documented, fields) = (rows(&document("docs/whatif.md")), fields_of_answers());
+    let cells = |name: &String| documented.get(name).filter(|cells| cells.len() == 3);
+    let missing: Vec<_> = fields.keys().filter(|name| cells(name).is_none()).collect();
+    assert!(missing.is_empty(), "docs/whatif.md lacks {missing:#?}");
+    let says_nothing = |name: &String| cells(name).is_some_and(|cells| cells[2].is_empty());
+    let silent: Vec<_> = fields.iter().filter(|(name, null)| **null && says_nothing(name)).collect();
+    assert!(silent.is_empty(), "docs/whatif.md does not say what null means for {silent:#?}");
+    let is_there =
+        |name: &str| fields.keys().any(|field| field == name || field.starts_with(&format!("{name}.")));
+    let strange: Vec<_> =
+        documented.iter().filter(|(name, cells)| cells.len() == 3 && !is_there(name)).collect();
     assert!(strange.is_empty(), "no such field: {strange:#?}");
 }
 

@@ -9,9 +9,10 @@ use auditor::audit::Audit;
 use auditor::audit::fact::GrowthKind;
 use auditor::audit::report::{Confidence, Episode, Evacuation, Map, MapBytes, Report, Window};
 use auditor::audit::unit::{Address, Bytes, Nanos};
+use auditor::audit::whatif::{self, Ask, Traffic};
 use auditor::render::columns::maps;
 use auditor::render::style::{Paper, Style};
-use auditor::render::{FORMATS, Format, escape, headline, look, render, render_on, text};
+use auditor::render::{self, FORMATS, Format, escape, headline, look, render, render_on, text};
 use auditor::tui::view::View;
 use auditor::tui::{Action, Input};
 use proptest::prelude::*;
@@ -65,6 +66,46 @@ fn assert_harmless(face: &str) {
 fn every_format_of_a_rich_report_is_as_reviewed() {
     for row in FORMATS {
         golden(&format!("rich.{}", row.name), &rendered(&samples::rich(), row.format));
+    }
+}
+
+/// What would become of the largest map of a report.
+fn answers(report: &Report, ask: &Ask, columns: usize) -> String {
+    let answers = whatif::answer(report, report.maps[0].address, ask).expect("it is listed");
+    let mut out = Vec::new();
+    let paper = Paper::of(Style::Plain, columns);
+    render::whatif::render(&answers, Format::Text, paper, &mut out).expect("a vector takes everything");
+    String::from_utf8(out).expect("formats are UTF-8")
+}
+
+/// The map of the incident and its traffic.
+fn asked() -> Ask {
+    let traffic = Some(Traffic { qps: 20_000.0, skew: 1.1, window: Nanos(60_000_000_000) });
+    Ask { keys: Some(5_000_000), traffic, ..Ask::default() }
+}
+
+#[test]
+fn what_would_become_of_a_map_is_as_reviewed() {
+    golden("whatif.text", &answers(&samples::rich(), &asked(), 100));
+    golden("whatif-80.text", &answers(&samples::rich(), &Ask::default(), 80));
+    let mut unknown = samples::rich();
+    unknown.sizes.clear();
+    golden("whatif-unknown.text", &answers(&unknown, &asked(), 80));
+    golden("whatif-hostile.text", &answers(&samples::hostile(), &asked(), 80));
+}
+
+#[test]
+fn what_would_become_of_a_map_fits_its_page_and_drives_no_terminal() {
+    for report in [samples::rich(), samples::hostile(), samples::go::look()] {
+        for columns in [0, 60, 80, 100, 200] {
+            for ask in [asked(), Ask::default(), Ask { keys: Some(u64::MAX), ..asked() }] {
+                let face = answers(&report, &ask, columns);
+                assert_harmless(&face);
+                let widest = face.lines().map(escape::width).max().unwrap_or_default();
+                assert!(widest <= columns.clamp(60, 100), "{columns}: {face}");
+                assert!(face.lines().count() < 100, "{face}");
+            }
+        }
     }
 }
 

@@ -49,6 +49,7 @@ mod recognised;
 pub mod report;
 mod row;
 mod sites;
+mod sizes;
 mod splits;
 mod stacks;
 mod steps;
@@ -59,6 +60,7 @@ mod told;
 mod trend;
 pub mod unit;
 mod verdict;
+pub mod whatif;
 mod who;
 pub mod words;
 mod writers;
@@ -84,6 +86,7 @@ use populations::Populations;
 use recognised::Recognised;
 use report::Report;
 use row::Context;
+use sizes::Kinds;
 use stacks::Stacks;
 use syscalls::Syscalls;
 use told::Told;
@@ -113,6 +116,7 @@ pub struct Audit {
     written: Option<Box<Written>>,
     syscalls: Syscalls,
     stacks: Stacks,
+    kinds: Kinds,
     coverage: Coverage,
     cost: Option<Cost>,
     trends: Trends,
@@ -178,6 +182,7 @@ impl Audit {
             What::Managed(managed) => self.collector.happened(managed),
             What::Pressure(pressure) => self.headroom.read(*pressure),
             What::Rules(text) => self.rules(text),
+            What::Sizes(sizes) => self.kinds.add(sizes),
             What::Resident(resident) => self.lives.asked(resident),
             What::LazilyFreed(bytes) => self.lazily_freed = Some(*bytes),
             What::Beside(beside) => self.beside = Some(*beside),
@@ -206,6 +211,7 @@ impl Audit {
             },
             syscalls: self.hooks.told(Event::Syscall).then(|| self.syscalls.report()),
             events: self.events.report(&self.hooks, counted),
+            sizes: self.kinds.of(&maps),
             maps,
             populations,
             episodes,
@@ -313,6 +319,7 @@ impl Audit {
         self.memory.replaced();
         self.collector.replaced();
         (self.crowds, self.born) = (None, None);
+        self.kinds.replaced();
         (self.beside, self.lazily_freed) = (None, None);
         self.syscalls.replaced();
         self.trends.replaced();

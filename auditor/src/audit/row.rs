@@ -52,6 +52,7 @@ pub(super) fn row(life: &Life, context: Context<'_>) -> Map {
         cleared: life.growths.cleared(context.told),
         evacuation: life.evacuation.map(|evacuation| evacuation.report(context.now)),
         next_growth: life.next_growth(context.now),
+        sizes: shape.and_then(|shape| shape.sizes).filter(|_| !dead),
         verdict: None,
         outlook: None,
     }

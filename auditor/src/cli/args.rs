@@ -50,6 +50,9 @@ pub(super) enum Verb {
     Census(Census),
     /// Draw the report of a recording
     Replay(Replay),
+    /// What rebuilding, presizing, sharding or a flat array would do for one map
+    #[command(name = "whatif")]
+    WhatIf(WhatIf),
     /// What this kernel, these rights and the target allow; what is missing, with its remedy
     Doctor(Doctor),
     /// What a word, a field of the report or an exit status means
@@ -221,6 +224,48 @@ pub(super) struct Replay {
     /// Exit with 4 when the data are incomplete: events lost, layout not verified, no end
     #[arg(long)]
     pub(super) strict: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("source").required(true).args(["pid", "file"]))]
+pub(super) struct WhatIf {
+    /// A process to look at, once, as census does
+    #[arg(short, long, value_name = "PID", value_parser = value::pid)]
+    pub(super) pid: Option<Pid>,
+    /// A recording, or a report in JSON
+    pub(super) file: Option<PathBuf>,
+    /// The map, by its address in the report; without it, the largest ones are named
+    #[arg(long, value_name = "ADDRESS", value_parser = value::address)]
+    pub(super) map: Option<Address>,
+    /// For how many keys [default: those it has, or one more than it grows with when that is near]
+    #[arg(long, value_name = "N", value_parser = value::count)]
+    pub(super) keys: Option<u64>,
+    /// Into how many shards (repeatable) [default: 4, 16 and 64]
+    #[arg(long, value_name = "N", value_parser = value::shards)]
+    pub(super) shards: Vec<u64>,
+    /// Slots of a flat array [default: one for each hot key, or for each key]
+    #[arg(long, value_name = "N", value_parser = value::count)]
+    pub(super) slots: Option<u64>,
+    /// Requests a second, of which most are for a few keys
+    #[arg(long, value_name = "N", value_parser = value::rate, requires = "skew")]
+    pub(super) qps: Option<f64>,
+    /// How few: s of Zipf's law, 0.01 to 10; the key of rank i is asked for 1 / i^s times as often
+    #[arg(long, value_name = "S", value_parser = value::skew, requires = "qps")]
+    pub(super) skew: Option<f64>,
+    /// Keys that are asked for within this time are hot
+    #[arg(long, value_name = "TIME", value_parser = value::duration, default_value = "60s", requires = "qps")]
+    pub(super) window: Duration,
+    /// Show the answers as text, json or ndjson [default: text]
+    #[arg(short, long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
+    pub(super) format: Option<Format>,
+    #[command(flatten)]
+    pub(super) output: Output,
+    /// Which hash maps to look for in PID: auto, or one by its name
+    #[arg(long, value_name = "auto|NAME", value_parser = value::runtime, default_value = "auto")]
+    pub(super) runtime: RuntimeChoice,
+    /// Maps of PID that are smaller than this are not listed and cannot be asked about
+    #[arg(long, value_name = "SIZE", value_parser = value::size, default_value = "16KiB")]
+    pub(super) min_bytes: Bytes,
 }
 
 #[derive(Debug, clap::Args)]

@@ -19,7 +19,7 @@ pub use clap_complete::Shell;
 pub use pattern::{Names, Pattern};
 pub use request::{
     Attach, Audit, Budget, Census, Console, Destination, Doctor, Explain, Judging, Output, Overwrite, Replay,
-    Request, Run, RuntimeChoice, Targets, UsageError, Verb, Verbosity,
+    Request, Run, RuntimeChoice, Source, Targets, UsageError, Verb, Verbosity, WhatIf,
 };
 
 /// What the request depends on besides the words that were typed.

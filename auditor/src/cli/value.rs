@@ -18,6 +18,11 @@ const DURATION: RangeInclusive<Duration> =
 const MOMENT: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(10);
 /// One page, to what a 32-bit global of the kernel side holds with room to spare.
 const RSS_STEP: RangeInclusive<u64> = 4 << 10..=1 << 30;
+const SHARDS: RangeInclusive<u64> = 1..=1 << 20;
+/// Requests a second: from one in days to more than any memory serves.
+const RATE: RangeInclusive<f64> = 1e-6..=1e12;
+/// What has been fitted to caches lies between 0.5 and 1.5.
+const SKEW: RangeInclusive<f64> = 0.01..=10.0;
 const BUDGET_PERCENT: RangeInclusive<f64> = 0.01..=100.0;
 
 pub(super) fn pid(text: &str) -> Result<Pid, String> {
@@ -74,6 +79,31 @@ pub(super) fn budget(text: &str) -> Result<Budget, String> {
     let percent: f64 =
         number.trim().parse().map_err(|_not_a_number| "not a percentage: write 1% or 0.5%".to_owned())?;
     within(percent, &BUDGET_PERCENT, "from 0.01% to 100%").map(Budget::from_percent)
+}
+
+/// How many; none would be nothing to ask about.
+pub(super) fn count(text: &str) -> Result<u64, String> {
+    match text.trim().parse() {
+        Ok(0) => Err("it begins with 1".to_owned()),
+        Ok(count) => Ok(count),
+        Err(_) => Err("not a number: write it without signs and units, such as 1000000".to_owned()),
+    }
+}
+
+pub(super) fn shards(text: &str) -> Result<u64, String> {
+    within(count(text)?, &SHARDS, "from 1 to 1048576")
+}
+
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    within(number(text)?, &RATE, "from 0.000001 to 1000000000000")
+}
+
+pub(super) fn skew(text: &str) -> Result<f64, String> {
+    within(number(text)?, &SKEW, "from 0.01 to 10")
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    text.trim().parse().map_err(|_not_a_number| "not a number: write it as 1.1 or 20000".to_owned())
 }
 
 pub(super) fn runtime(text: &str) -> Result<RuntimeChoice, String> {
@@ -161,6 +191,19 @@ mod tests {
         assert_eq!(expected("a=b=1"), Ok(("a=b".to_owned(), 1)));
         for bad in ["", "=1", "map", "map=", "map=-1", "map=many"] {
             assert!(expected(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_what_if_are_finite_and_over_nothing() {
+        assert_eq!((count("1000000"), count("18446744073709551615")), (Ok(1_000_000), Ok(u64::MAX)));
+        for bad in ["0", "-1", "1e6", "18446744073709551616", "", "many", "1.5"] {
+            assert!(count(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!((shards("1048576"), shards("1048577").is_err()), (Ok(1 << 20), true));
+        assert_eq!((rate("2e4"), skew("0.99")), (Ok(20_000.0), Ok(0.99)));
+        for bad in ["0", "-1", "NaN", "inf", "1e300", "1e-300", "-0", ""] {
+            assert!(rate(bad).is_err() && skew(bad).is_err(), "{bad:?}");
         }
     }
 

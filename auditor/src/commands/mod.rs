@@ -12,11 +12,13 @@ mod faces;
 mod map_words;
 mod plan_text;
 mod replay;
+mod report_file;
 mod rules;
 mod run;
 mod targets;
 mod topics;
 mod verdicts;
+mod whatif;
 
 use std::io::Write as _;
 
@@ -42,6 +44,7 @@ pub fn run(request: Request) -> anyhow::Result<Exit> {
         Verb::Attach(attach) => attach::run(attach, colour),
         Verb::Run(run) => run::run(&run, colour),
         Verb::Census(census) => census::run(&census, colour),
+        Verb::WhatIf(whatif) => whatif::run(&whatif, colour),
         Verb::Doctor(doctor) => doctor::run(&doctor),
     }
 }

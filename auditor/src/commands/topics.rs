@@ -149,6 +149,35 @@ live entries fill less than an eighth of their slots, over_presized those among 
 grew: they were made that large.",
     },
     Topic {
+        name: "sizes",
+        also: &["steps", "beside", "behind", "header", "slot"],
+        line: "report: what maps of each kind take at any size",
+        text: "
+As the runtime makes them: steps are the tables a map can have, each with the most entries it is
+made for, and what of the step before is held beside it while a map grows there. Each map says
+which sizes it has. `auditor whatif` answers from them.",
+    },
+    Topic {
+        name: "whatif",
+        also: &[
+            "what_if",
+            "presize",
+            "shards",
+            "flat_array",
+            "hot_set",
+            "needs_meanwhile",
+            "growths_avoided",
+        ],
+        line: "what rebuilding, presizing, sharding or a flat array would do for a map",
+        text: "
+auditor whatif -p PID|FILE --map ADDRESS. frees is what is held now less what is held after;
+needs meanwhile is the new table beside the old one, and must fit into memory.headroom; growths
+avoided are those from now to --keys entries. peak - is what growing there step by step would
+hold on top, growth the old and new table of one shard. hot keys are those that --qps requests
+with Zipf's --skew touch within --window. ~ marks an estimate, and the sentence below the table
+says what it rests on. docs/whatif.md has the formulas.",
+    },
+    Topic {
         name: "episodes",
         also: &["rss_delta", "rss_lag", "mmap_lag", "stall", "waited", "cause"],
         line: "report: the growths, with what they did to RSS",

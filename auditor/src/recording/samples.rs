@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use crate::audit::fact::{
     Allocate, Began, Beside, Call, Charge, Clear, Cost, Counted, Crowd, Cycle, Described, Ended, Evacuate,
     Fact, Free, Grow, GrowthKind, Heap, Hook, HookState, Look, Lost, Managed, ManagedEvent, Memory, Next,
-    Occasion, Pages, Part, Pressure, Progress, Resident, Rss, RssMember, Runtime, Shape, SizeClass, Stack,
-    StackId, Stalls, Syscall, What, Writer, Written,
+    Occasion, Pages, Part, Pressure, Progress, Resident, Rss, RssMember, Runtime, Shape, SizeClass, Sizes,
+    SizesId, Stack, StackId, Stalls, Step, Syscall, What, Writer, Written,
 };
 use crate::audit::unit::{Address, Bytes, Nanos, Pid, Tid};
 
@@ -32,6 +32,7 @@ pub(super) fn one_of_each() -> Vec<Fact> {
         counted: Some(counted),
         dropped: true,
         next: Some(Next { at_live: 900, tables: Bytes(60_000), slots: 2048 }),
+        sizes: Some(SizesId(4)),
     };
     let began = Began {
         auditor: text(),
@@ -142,6 +143,7 @@ pub(super) fn one_of_each() -> Vec<Fact> {
             runtime: Some(Bytes(7)),
         }),
         What::Written(Box::new(written(Some(3)))),
+        What::Sizes(Box::new(sizes(Some(9)))),
     ];
     let fact = |(n, what)| Fact { at: Nanos(1_000_000_000_000 + 1_000 * n), thread: Some(Tid(9)), what };
     (0_u64..).zip(whats).map(fact).collect()
@@ -166,6 +168,19 @@ fn pressure(n: Option<u64>) -> Pressure {
     };
     let stalls = n.map(|n| Stalls { some: Nanos(n), full: Nanos(n), of_group: n.is_multiple_of(2) });
     Pressure { group: n.map(|_| charge), stalls, available: bytes }
+}
+
+fn sizes(n: Option<u64>) -> Sizes {
+    let bytes = n.map(Bytes);
+    let step = Step { live: 7, slots: 8, tables: n.unwrap_or(1), bytes: Bytes(144), spare: 2, beside: bytes };
+    Sizes {
+        id: SizesId(4),
+        header: Bytes(48),
+        slot: bytes,
+        behind: Bytes(16),
+        overflow: bytes,
+        steps: vec![step; 2],
+    }
 }
 
 fn written(n: Option<u64>) -> Written {
@@ -408,6 +423,7 @@ fn any_what() -> impl Strategy<Value = What> {
         ".{0,200}".prop_map(What::Rules),
         option::of(bytes()).prop_map(|n| What::Beside(Beside { heap: n, runtime: n, ..Beside::default() })),
         option::of(any::<u64>()).prop_map(|n| What::Written(Box::new(written(n)))),
+        option::of(any::<u64>()).prop_map(|n| What::Sizes(Box::new(sizes(n)))),
     ]
 }
 
@@ -536,6 +552,7 @@ fn any_shape() -> impl Strategy<Value = Shape> {
             }),
             dropped,
             next: needed.map(|tables| Next { at_live: live, tables: Bytes(tables), slots: capacity }),
+            sizes: table.map(|id| SizesId(id as u32)),
         },
     )
 }

@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize as _;
+use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
 use super::escape;
@@ -13,19 +13,29 @@ use crate::audit::report::Report;
 
 /// One object over many lines.
 pub(super) fn pretty(report: &Report, _: Paper, out: &mut dyn Write) -> io::Result<()> {
-    write(report, PrettyFormatter::new(), out)
+    many_lines(report, out)
 }
 
 /// One object on one line.
 pub(super) fn line(report: &Report, _: Paper, out: &mut dyn Write) -> io::Result<()> {
-    write(report, CompactFormatter, out)
+    one_line(report, out)
 }
 
-fn write(report: &Report, layout: impl Formatter, out: &mut dyn Write) -> io::Result<()> {
+/// Any object over many lines.
+pub(super) fn many_lines(object: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    write(object, PrettyFormatter::new(), out)
+}
+
+/// Any object on one line.
+pub(super) fn one_line(object: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    write(object, CompactFormatter, out)
+}
+
+fn write(object: &impl Serialize, layout: impl Formatter, out: &mut dyn Write) -> io::Result<()> {
     // serde_json writes token by token: without a buffer a pipe would see each of them.
     let mut buffered = io::BufWriter::with_capacity(1 << 16, out);
     let mut serializer = serde_json::Serializer::with_formatter(&mut buffered, Harmless(layout));
-    report.serialize(&mut serializer)?;
+    object.serialize(&mut serializer)?;
     buffered.write_all(b"\n")?;
     buffered.flush()
 }

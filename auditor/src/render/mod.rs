@@ -17,6 +17,7 @@ pub mod outlook;
 pub mod phrases;
 pub mod style;
 pub mod text;
+pub mod whatif;
 pub mod wrap;
 
 use std::io::{self, Write};

@@ -12,7 +12,7 @@ pub mod ranges;
 
 use std::fmt::Debug;
 
-use crate::audit::fact::{self, Fact, Shape, What};
+use crate::audit::fact::{self, Fact, Shape, Sizes, SizesId, What};
 use crate::audit::unit::{Address, Bytes, Nanos};
 use crate::target::memory::{Memory, ReadError};
 use crate::target::module::{Module, Symbol};
@@ -82,6 +82,11 @@ pub trait Instance: Debug + Send {
     /// Where a map's memory is, from the bytes at its address and what they lead to. Bounded as [`ranges::MOST`]
     /// says. `None`: not known, or it is being changed just now.
     fn ranges(&self, _map: Address, _header: &[u8], _memory: &dyn Memory) -> Option<Ranges> {
+        None
+    }
+
+    /// How maps of a kind that [`Shape::sizes`] names are sized; `None`: there is no such kind.
+    fn sizes(&self, _id: SizesId) -> Option<Sizes> {
         None
     }
 

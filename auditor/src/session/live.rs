@@ -7,6 +7,7 @@ use nix::time::{ClockId, clock_gettime};
 use super::burst::Burst;
 use super::census::Schedule;
 use super::governor::Governor;
+use super::kinds::Kinds;
 use super::readings::{self, Readings};
 use super::residents::Residents;
 use super::sampler::Sampler;
@@ -75,6 +76,7 @@ struct Told {
     lost: BTreeMap<&'static str, u64>,
     memory: Option<fact::Memory>,
     pressure: Option<fact::Pressure>,
+    kinds: Kinds,
 }
 
 /// What a live target is made of.
@@ -366,19 +368,26 @@ impl Live {
                 }
                 continue;
             }
-            if let Some(recording) = &mut self.recording
-                && let Err(error) = recording.append(&fact)
-            {
-                log::error!("{}; the audit goes on without the recording", whole(&error));
+            let kind = self.told.kinds.before(&fact, self.translator.instance());
+            for fact in kind.iter().chain([&fact]) {
+                keep(fact, &mut self.recording);
+                self.audit.apply(fact);
             }
             self.replaced |= fact.what == What::Exec;
-            self.audit.apply(&fact);
             if fact.what == What::Tick {
                 ticks.push(self.audit.report());
             }
         }
         self.readings.applied(until);
         ticks
+    }
+}
+
+fn keep(fact: &Fact, recording: &mut Option<recording::Writer<std::fs::File>>) {
+    if let Some(recording) = recording
+        && let Err(error) = recording.append(fact)
+    {
+        log::error!("{}; the audit goes on without the recording", whole(&error));
     }
 }
 

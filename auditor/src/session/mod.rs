@@ -12,6 +12,7 @@ pub mod burst;
 mod census;
 pub mod governor;
 pub mod inspect;
+mod kinds;
 pub mod live;
 pub mod one_look;
 mod polling;

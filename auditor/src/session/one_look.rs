@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 
 use super::inspect::{Opened, Options, SetupError};
+use super::kinds::Kinds;
 use super::live::{now, whole};
 use super::residents::{MOST, Residents, World};
 use super::sampler::{Sampler, View};
@@ -32,6 +33,7 @@ struct Look {
     memory: LiveMemory,
     min_bytes: Bytes,
     sampler: Sampler,
+    kinds: Kinds,
     audit: Audit,
     recording: Option<recording::Writer<File>>,
 }
@@ -49,6 +51,7 @@ pub fn look(
         memory: LiveMemory::of(&opened.process),
         min_bytes: options.min_bytes,
         sampler: Sampler::default(),
+        kinds: Kinds::default(),
         audit: Audit::new(),
         recording,
         opened,
@@ -133,9 +136,14 @@ impl Look {
     }
 
     fn take(&mut self, fact: Fact) {
-        self.audit.apply(&fact);
+        let kind = self.kinds.before(&fact, &*self.opened.instance);
+        kind.iter().chain([&fact]).for_each(|fact| self.keep(fact));
+    }
+
+    fn keep(&mut self, fact: &Fact) {
+        self.audit.apply(fact);
         if let Some(recording) = &mut self.recording
-            && let Err(error) = recording.append(&fact)
+            && let Err(error) = recording.append(fact)
         {
             log::error!("{}; the look goes on without the recording", whole(&error));
         }

@@ -11,12 +11,14 @@ use super::unit::{Address, Bytes, Nanos, Pid, Tid};
 mod census;
 mod heap;
 mod pages;
+mod sizes;
 mod syscalls;
 mod writers;
 
 pub use census::{Crowd, Described};
 pub use heap::{Clear, Cycle, Heap, Managed, ManagedEvent, SizeClass};
 pub use pages::{Beside, Charge, Pages, Pressure, Resident, Stalls};
+pub use sizes::{Sizes, SizesId, Step};
 pub use syscalls::{Call, Syscall};
 pub use writers::{Writer, Written};
 
@@ -119,6 +121,8 @@ pub enum What {
     Beside(Beside),
     /// The writers of one map were looked at for a moment, which is over.
     Written(Box<Written>),
+    /// How a runtime sizes its maps of one kind. Told before the first look at one of them.
+    Sizes(Box<Sizes>),
 }
 
 /// How the audit began.
@@ -344,6 +348,8 @@ pub struct Shape {
     pub dropped: bool,
     /// When it asks for its next tables, as its shape has it; `None`: not known.
     pub next: Option<Next>,
+    /// Which [`Sizes`] it has; `None`: not known.
+    pub sizes: Option<SizesId>,
 }
 
 /// The tables that a map asks for when it grows next, if nothing is taken out of it until then.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::fact::{Ended, HookState};
+use super::fact::{Ended, HookState, Sizes, SizesId};
 use super::unit::{Address, Bytes, Nanos, Pid};
 
 mod change;
@@ -55,6 +55,8 @@ pub struct Report {
     pub maps: Vec<Map>,
     /// Maps that are not listed one by one.
     pub populations: Vec<Population>,
+    /// How maps of the kinds that are listed are sized, by number.
+    pub sizes: Vec<Sizes>,
     /// Growths, in the order in which they started.
     pub episodes: Vec<Episode>,
     /// How long after one kind of event another comes.
@@ -291,6 +293,8 @@ pub struct Map {
     pub evacuation: Option<Evacuation>,
     /// What the next growth needs.
     pub next_growth: Option<NextGrowth>,
+    /// Which of the report's `sizes` it has.
+    pub sizes: Option<SizesId>,
     /// What will become of its memory.
     pub verdict: Option<Verdict>,
     /// How, how soon, and what would show that it is not so.

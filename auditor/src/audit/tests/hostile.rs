@@ -8,7 +8,7 @@ use crate::audit::Audit;
 use crate::audit::fact::{
     Allocate, Call, Charge, Counted, Crowd, Cycle, Described, Ended, Evacuate, Fact, Free, Grow, GrowthKind,
     Heap, HookState, Look, Lost, Memory, Next, Occasion, Pages, Part, Pressure, Progress, Resident, Rss,
-    RssMember, Shape, SizeClass, Stack, StackId, Stalls, Syscall, What,
+    RssMember, Shape, SizeClass, Sizes, SizesId, Stack, StackId, Stalls, Step, Syscall, What,
 };
 use crate::audit::report::Report;
 use crate::audit::unit::{Address, Bytes, Nanos, Tid};
@@ -48,6 +48,7 @@ fn shape() -> BoxedStrategy<Shape> {
         counted,
         dropped,
         next: sizes.4.map(|tables| Next { at_live: sizes.0, tables, slots: sizes.1 }),
+        sizes: sizes.4.map(|_| SizesId(1)),
     });
     shape.boxed()
 }
@@ -187,7 +188,22 @@ fn frame() -> BoxedStrategy<What> {
         (0_u32..3).prop_map(|id| What::Stack(Stack { id: StackId(id), frames: vec!["main".to_owned()] }));
     let ends = vec![began(0), began(50), What::Ended(Ended::Stopped), What::Ended(Ended::OneLook)];
     let ends = prop::sample::select(ends);
-    prop_oneof![3 => hook, 1 => runtime, 1 => stack, 1 => ends].boxed()
+    let step = (number(), number(), number(), bytes(), prop::option::of(bytes())).prop_map(
+        |(live, slots, tables, bytes, beside)| Step { live, slots, tables, bytes, spare: slots, beside },
+    );
+    let sizes = (bytes(), prop::option::of(bytes()), prop::collection::vec(step, 0..5)).prop_map(
+        |(header, slot, steps)| {
+            What::Sizes(Box::new(Sizes {
+                id: SizesId(1),
+                header,
+                slot,
+                behind: header,
+                overflow: slot,
+                steps,
+            }))
+        },
+    );
+    prop_oneof![3 => hook, 1 => runtime, 1 => stack, 1 => ends, 1 => sizes].boxed()
 }
 
 fn facts() -> impl Strategy<Value = Vec<Fact>> {

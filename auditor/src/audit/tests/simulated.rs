@@ -116,6 +116,7 @@ impl Subject {
             counted: Some(self.counted),
             dropped: false,
             next: None,
+            sizes: None,
         }
     }
 }

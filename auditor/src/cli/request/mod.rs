@@ -13,10 +13,12 @@ use crate::audit::unit::{Address, Bytes, Pid};
 
 mod judging;
 mod output;
+mod whatif;
 
 pub use judging::Judging;
 pub use output::{Destination, Output, Overwrite};
 use output::{check_files, check_live, check_record};
+pub use whatif::{Source, WhatIf};
 
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +40,8 @@ pub enum Verb {
     Census(Census),
     /// Draw the report of a recording.
     Replay(Replay),
+    /// Ask what would become of one map.
+    WhatIf(WhatIf),
     /// Say what is possible here.
     Doctor(Doctor),
     /// Say what a word means.
@@ -249,6 +253,7 @@ impl Request {
             }
             args::Verb::Census(census) => Verb::Census(Census::new(census)?),
             args::Verb::Replay(replay) => Verb::Replay(Replay::new(replay)?),
+            args::Verb::WhatIf(whatif) => Verb::WhatIf(WhatIf::new(whatif)?),
             args::Verb::Doctor(doctor) => Verb::Doctor(Doctor { pid: doctor.pid }),
             args::Verb::Explain(explain) => Verb::Explain(Explain { topic: explain.topic }),
             args::Verb::Completions(completions) => Verb::Completions(completions.shell),

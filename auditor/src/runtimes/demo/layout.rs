@@ -1,6 +1,7 @@
 //! The demo map's header: its bytes, what they say of the map, and when they cannot be a map's.
 //! Version 1 of `docs/demo-map.md`, which draws them.
 
+use super::sizes;
 use crate::audit::fact::{Counted, Next, Progress, Shape};
 use crate::audit::unit::{Address, Bytes};
 use crate::runtimes::LayoutError;
@@ -22,11 +23,11 @@ const DROPPED: u16 = 4;
 const SHRINKING: u16 = 8;
 
 /// Slots of a bucket.
-const SLOTS: u64 = 8;
+pub(super) const SLOTS: u64 = 8;
 /// Bytes of a bucket: tophash, keys, values, next.
-const BUCKET: u64 = 8 + 64 + 64 + 8;
+pub(super) const BUCKET: u64 = 8 + 64 + 64 + 8;
 /// Most buckets that are believed: 144 TiB of them.
-const LOG2_MOST: u32 = 40;
+pub(super) const LOG2_MOST: u32 = 40;
 /// From here on an array carries spare buckets, 1 for 2^4.
 const SPARE_FROM: u32 = 4;
 /// Fewest buckets of an overflow area.
@@ -42,12 +43,12 @@ pub(super) fn buckets(log2: u32) -> Option<u64> {
 }
 
 /// Buckets for overflow at the end of an array of 2^log2.
-fn spare(log2: u32) -> u64 {
+pub(super) fn spare(log2: u32) -> u64 {
     log2.checked_sub(SPARE_FROM).map_or(0, |log2| 1 << log2)
 }
 
 /// Bytes of a bucket array with its spare buckets; `log2` is at most [`LOG2_MOST`].
-fn array_bytes(log2: u32) -> u64 {
+pub(super) fn array_bytes(log2: u32) -> u64 {
     ((1 << log2) + spare(log2)) * BUCKET
 }
 
@@ -72,7 +73,7 @@ fn areas_fit(log2: u32, areas: u64, overflow: u64) -> bool {
 
 /// Bytes that `live` entries would need in a map just rebuilt with that many: the fewest buckets at
 /// a load factor of 6.5, no overflow area, no old table.
-fn needed(live: u64) -> Option<Bytes> {
+pub(super) fn needed(live: u64) -> Option<Bytes> {
     if live == 0 {
         return Some(Bytes(HEADER as u64));
     }
@@ -82,7 +83,7 @@ fn needed(live: u64) -> Option<Bytes> {
 
 /// The most entries that 2^`log2` buckets take without growth: 6.5 a bucket, at least 8 in all; `log2` is at
 /// most [`LOG2_MOST`].
-fn most_live(log2: u32) -> u64 {
+pub(super) fn most_live(log2: u32) -> u64 {
     ((13 << log2) / 2).max(SLOTS)
 }
 
@@ -312,6 +313,7 @@ fn shape(header: &Header) -> Shape {
         counted: Some(header.counted),
         dropped: header.dropped(),
         next: table.next(header.live),
+        sizes: Some(sizes::ID),
     }
 }
 
@@ -330,6 +332,7 @@ pub(super) fn name_of(bytes: &[u8], memory: &dyn Memory) -> Option<String> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::audit::fact::SizesId;
     use proptest::prelude::*;
 
     pub(crate) const MAP: Address = Address(0x10_0000);
@@ -401,6 +404,7 @@ pub(crate) mod tests {
             counted: Some(Counted { insert: 120, delete: 10, grow: 8, evacuate: 22 }),
             dropped: false,
             next: Some(Next { at_live: 208, tables: Bytes((64 + 4) * 144), slots: 512 }),
+            sizes: Some(SizesId(0)),
         };
         assert_eq!(shape, expected);
     }

@@ -4,12 +4,13 @@ mod detect;
 mod hooks;
 mod layout;
 mod registry;
+mod sizes;
 
 use super::census::Census;
 use super::hook::{Hit, Hook};
 use super::ranges::Ranges;
 use super::{Instance, LayoutError, Recognised, Runtime};
-use crate::audit::fact::{self, Evacuate, Shape, What};
+use crate::audit::fact::{self, Evacuate, Shape, Sizes, SizesId, What};
 use crate::audit::unit::{Address, Bytes};
 use crate::target::memory::Memory;
 use crate::target::module::{Module, Symbol};
@@ -75,6 +76,10 @@ impl Instance for DemoInstance {
 
     fn ranges(&self, map: Address, header: &[u8], _: &dyn Memory) -> Option<Ranges> {
         layout::ranges(map, header)
+    }
+
+    fn sizes(&self, id: SizesId) -> Option<Sizes> {
+        (id == sizes::ID).then(sizes::sizes)
     }
 
     fn header_suffices(&self) -> bool {

@@ -4,7 +4,7 @@ use super::Kind;
 use super::hooks::LoadFactor;
 use super::sizes::Sizes;
 use super::types::Known;
-use crate::audit::fact::Next;
+use crate::audit::fact::{self, Next, SizesId, Step};
 use crate::audit::unit::Bytes;
 use crate::target::go::Release;
 
@@ -21,6 +21,8 @@ pub const EXTRA: u64 = 24;
 const SPARE_FROM: u32 = 4;
 /// Largest array that is believed, as a power of two.
 pub const LARGEST_SHIFT: u32 = 40;
+/// Most tables of a directory that are believed, as a power of two.
+const LARGEST_DEPTH: u32 = 27;
 
 /// How a release makes its maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +103,93 @@ impl Costs {
         Some(Bytes(self.header_object().checked_add(tables)?.checked_add(behind)?))
     }
 
+    /// How maps of a type are sized: all the tables one can have, up to those that are believed.
+    #[must_use]
+    pub fn all_sizes(&self, known: &Known, id: SizesId) -> fact::Sizes {
+        // Tophash and, of a bucket, the place of the next one.
+        let beside_slots = if self.kind == Kind::Bucket { 16 } else { 8 };
+        let steps: Vec<Step> = match self.kind {
+            Kind::Bucket => (0..=LARGEST_SHIFT).map_while(|shift| self.classic_step(known, shift)).collect(),
+            Kind::Swiss => self.swiss_steps(known),
+        };
+        fact::Sizes {
+            id,
+            header: Bytes(self.header_object()),
+            slot: known.bucket_size.checked_sub(beside_slots).map(|bytes| Bytes(bytes / SLOTS)),
+            behind: Bytes(known.behind),
+            overflow: self.overflow_bucket(known).map(Bytes),
+            steps,
+        }
+    }
+
+    /// Beyond the spare ones they are made one by one (`newoverflow`, src/runtime/map.go).
+    fn overflow_bucket(&self, known: &Known) -> Option<u64> {
+        let is_chained = self.kind == Kind::Bucket;
+        self.sizes.object(known.bucket_size, known.is_pointer_free).filter(|_| is_chained)
+    }
+
+    fn classic_step(&self, known: &Known, shift: u32) -> Option<Step> {
+        let old = shift.checked_sub(1).map_or(Some(0), |shift| self.bucket_array(known, shift))?;
+        let extra = if shift >= SPARE_FROM { EXTRA } else { 0 };
+        Some(Step {
+            live: self.load.most(shift)?,
+            slots: SLOTS << shift,
+            tables: 1,
+            bytes: Bytes(self.bucket_array(known, shift)?.checked_add(extra)?),
+            spare: self.buckets(known, shift)?.checked_sub(1 << shift)?,
+            beside: Some(Bytes(old)),
+        })
+    }
+
+    /// A group, then one table that doubles until it is full, then twice as many at each step. A map that is
+    /// made for a few entries more than fill 2^n full tables gets 2^(n + 1) half ones (`NewMap`).
+    fn swiss_steps(&self, known: &Known) -> Vec<Step> {
+        let group = self.groups(known, 1);
+        let first = group.map(|bytes| Step {
+            live: SLOTS,
+            slots: SLOTS,
+            tables: 1,
+            bytes: Bytes(bytes),
+            spare: 0,
+            beside: Some(Bytes(0)),
+        });
+        let of_one = (1..=FULL_TABLE.ilog2() - SLOTS.ilog2()).map(|shift| {
+            let old = if shift == 1 { group } else { self.swiss_table(known, SLOTS << (shift - 1)) };
+            self.swiss_step(known, (1, SLOTS << shift), old)
+        });
+        let of_many = (1..=LARGEST_DEPTH).flat_map(|depth| {
+            let full = self.swiss_table(known, FULL_TABLE);
+            let made = self.swiss_step(known, (1 << depth, FULL_TABLE / 2), None);
+            // Slots that are asked for are told by halves: so many more make no difference.
+            let made = made.map(|step| Step {
+                live: (7 * (step.slots + step.tables) - 1) / 8,
+                beside: None,
+                ..step
+            });
+            [made, self.swiss_step(known, (1 << depth, FULL_TABLE), full)]
+        });
+        [first].into_iter().chain(of_one).chain(of_many).map_while(|step| step).collect()
+    }
+
+    /// So many tables of so many slots. `old`: what is still held of those before while the last one grows.
+    fn swiss_step(&self, known: &Known, (tables, slots): (u64, u64), old: Option<u64>) -> Option<Step> {
+        let directory = self.sizes.object(tables.checked_mul(8)?, false)?;
+        let bytes = tables.checked_mul(self.swiss_table(known, slots)?)?.checked_add(directory)?;
+        let all = tables.checked_mul(slots)?;
+        Some(Step {
+            live: all / 8 * 7,
+            slots: all,
+            tables,
+            bytes: Bytes(bytes),
+            spare: 0,
+            beside: old.map(Bytes),
+        })
+    }
+
+    fn swiss_table(&self, known: &Known, slots: u64) -> Option<u64> {
+        self.groups(known, slots / SLOTS)?.checked_add(TABLE)
+    }
+
     /// The growth that follows on 2^`shift` buckets, of a map with so many live entries and so many overflow
     /// buckets by its own count (`mapassign`, `overLoadFactor`, `tooManyOverflowBuckets`, src/runtime/map.go).
     #[must_use]
@@ -169,6 +258,7 @@ fn nearest_power(number: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn costs(minor: u32, kind: Kind) -> Costs {
         Costs::of(Release { major: 1, minor }, kind)
@@ -258,6 +348,70 @@ mod tests {
         assert_eq!(next(6, (6144, 5376)), Next { at_live: 7168, tables: splits(10), slots: 16_384 });
         assert_eq!(costs.next_swiss(&known, u64::MAX, (1 << 20, 5)), None);
         assert_eq!(costs.next_swiss(&known, 0, (1 << 20, 5)), None);
+    }
+
+    #[test]
+    fn a_classic_map_has_an_array_at_each_size_and_the_one_before_while_it_grows() {
+        let costs = costs(23, Kind::Bucket);
+        let sizes = costs.all_sizes(&ints(Kind::Bucket), SizesId(3));
+        assert_eq!((sizes.id, sizes.header, sizes.slot), (SizesId(3), Bytes(48), Some(Bytes(16))));
+        assert_eq!(sizes.overflow, Some(Bytes(144)));
+        let step = |live, slots, bytes, spare, old| Step {
+            live,
+            slots,
+            tables: 1,
+            bytes: Bytes(bytes),
+            spare,
+            beside: Some(Bytes(old)),
+        };
+        // 8 buckets are 1152 bytes; 16 and a spare one 2448, for which there are 2688, and mapextra has 24.
+        assert_eq!(sizes.steps[0], step(8, 8, 144, 0, 0));
+        assert_eq!(sizes.steps[3], step(52, 64, 1152, 0, 576));
+        assert_eq!(sizes.steps[4], step(104, 128, 2688 + 24, 2, 1152));
+        // (2^17 + 2^13) buckets are 20,054,016 bytes, 2448 pages; the array before has half of them.
+        assert_eq!(sizes.steps[17], step(851_968, 1 << 20, 20_054_016 + 24, 8192, 10_027_008));
+        assert_eq!(sizes.steps.len(), 41);
+    }
+
+    #[test]
+    fn a_swiss_map_has_one_table_up_to_1024_slots_and_then_many() {
+        let costs = costs(27, Kind::Swiss);
+        let sizes = costs.all_sizes(&ints(Kind::Swiss), SizesId(0));
+        assert_eq!((sizes.header, sizes.slot), (Bytes(48), Some(Bytes(16))));
+        let step = |(live, slots, tables), bytes, beside: Option<u64>| Step {
+            live,
+            slots,
+            tables,
+            bytes: Bytes(bytes),
+            spare: 0,
+            beside: beside.map(Bytes),
+        };
+        // A group of 8 + 8 * 16 = 136 bytes takes 144, two take 288; a table 32, a directory 8 for each.
+        assert_eq!(sizes.steps[0], step((8, 8, 1), 144, Some(0)));
+        assert_eq!(sizes.steps[1], step((14, 16, 1), 288 + 32 + 8, Some(144)));
+        assert_eq!(sizes.steps[2], step((28, 32, 1), 576 + 32 + 8, Some(288 + 32)));
+        // 128 groups are 17,408 bytes, for which there are 18,432; 64 are 8704, for which there are 9472.
+        assert_eq!(sizes.steps[7], step((896, 1024, 1), 18_432 + 32 + 8, Some(9472 + 32)));
+        assert_eq!(sizes.steps[8], step((897, 1024, 2), 2 * (9472 + 32) + 16, None));
+        assert_eq!(sizes.steps[9], step((1792, 2048, 2), 2 * (18_432 + 32) + 16, Some(18_432 + 32)));
+        assert_eq!(sizes.steps.len(), 8 + 2 * 27);
+    }
+
+    proptest! {
+        #[test]
+        fn the_step_for_so_many_entries_is_what_a_map_of_them_needs(
+            (live, near) in (1_u64..1 << 36, 0_u32..27), minor in 19_u32..28, behind in 0_u64..300,
+        ) {
+            let kind = if minor < 24 { Kind::Bucket } else { Kind::Swiss };
+            let (costs, known) = (costs(minor, kind), Known { behind, ..ints(kind) });
+            let sizes = costs.all_sizes(&known, SizesId(0));
+            // Also around the numbers at which the steps end.
+            for live in [live, (896 << near) + live % 64, (896_u64 << near) - live % 64] {
+                let step = sizes.steps.iter().find(|step| step.live >= live);
+                let bytes = step.map(|step| Bytes(sizes.header.0 + step.bytes.0 + behind * live));
+                prop_assert_eq!(bytes, costs.needed(&known, live), "{}", live);
+            }
+        }
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub fn tell(mut counted: Counted, types: &MapTypes, process: &Process<'_>, runti
         if let Some(known) = only_told(types, seen.guess, owner) {
             seen.shape.allocated += Bytes(known.behind.saturating_mul(seen.shape.live));
             seen.shape.needed = types.costs().needed(known, seen.shape.live);
+            seen.shape.sizes = types.sizes_id_of(known);
         }
         owner_of.insert(seen.at, *owner);
     }

@@ -14,7 +14,7 @@ use super::owners::variables::Variables;
 use super::places::Places;
 use super::types::MapTypes;
 use super::{Kind, census, debug, held, owners, ranges, writers};
-use crate::audit::fact::{self, Fact, Shape, What};
+use crate::audit::fact::{self, Fact, Shape, Sizes, SizesId, What};
 use crate::audit::unit::{Address, Bytes};
 use crate::runtimes::census::Census;
 use crate::runtimes::hook::{Hit, Hook};
@@ -285,6 +285,10 @@ impl Instance for Go {
 
     fn heap(&self) -> Option<Vec<(Address, Bytes)>> {
         self.known.as_ref().map(|known| known.heap.arenas())
+    }
+
+    fn sizes(&self, id: SizesId) -> Option<Sizes> {
+        self.known.as_ref()?.types.borrow().sizes(id)
     }
 
     fn header_suffices(&self) -> bool {

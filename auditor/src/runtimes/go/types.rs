@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::Kind;
 use super::cost::Costs;
-use crate::audit::fact::Next;
+use crate::audit::fact::{Next, Sizes, SizesId};
 use crate::audit::unit::{Address, Bytes};
 use crate::target::go::types::{MapType, Types};
 
@@ -172,6 +172,26 @@ impl MapTypes {
     #[must_use]
     pub fn next(&self, guess: Guess, of: impl Fn(&Costs, &Known) -> Option<Next>) -> Option<Next> {
         of(&self.costs, self.common_table(guess)?)
+    }
+
+    /// By which number [`Self::sizes`] knows how maps of any of these types are sized; `None`: it depends on which
+    /// of them it is.
+    #[must_use]
+    pub fn sizes_id(&self, guess: Guess) -> Option<SizesId> {
+        self.sizes_id_of(self.common(guess)?)
+    }
+
+    /// The same of one type.
+    #[must_use]
+    pub fn sizes_id_of(&self, known: &Known) -> Option<SizesId> {
+        let number = self.known.binary_search_by_key(&known.at, |known| known.at).ok()?;
+        u32::try_from(number).ok().map(SizesId)
+    }
+
+    /// How maps of the type with that number are sized.
+    #[must_use]
+    pub fn sizes(&self, id: SizesId) -> Option<Sizes> {
+        self.known.get(id.0 as usize).map(|known| self.costs.all_sizes(known, id))
     }
 
     /// Whether there is any type in a set.

@@ -5,7 +5,7 @@ pub(crate) mod go;
 
 use std::collections::BTreeMap;
 
-use auditor::audit::fact::{GrowthKind, HookState};
+use auditor::audit::fact::{GrowthKind, HookState, Sizes, SizesId, Step};
 use auditor::audit::report::{
     Auditor, Calls, Change, Changes, Confidence, Cost, Coverage, Episode, Evacuation, Events, Finding,
     Forecast, Gc, Growths, HeapExtended, Host, Lag, LargeObjects, Madvise, Map, MapBytes, Memory, Misses,
@@ -67,6 +67,7 @@ pub(crate) fn empty() -> Report {
         events: Events::default(),
         maps: vec![],
         populations: vec![],
+        sizes: vec![],
         episodes: vec![],
         lags: vec![],
         forecast: Forecast::default(),
@@ -109,6 +110,7 @@ pub(crate) fn unknown_map(address: u64) -> Map {
         growths: Growths::default(),
         evacuation: None,
         next_growth: None,
+        sizes: None,
         cleared: None,
         verdict: None,
         outlook: None,
@@ -203,6 +205,7 @@ fn sessions() -> Map {
             eta_most: None,
             eta: Some(Nanos(245 * SECOND)),
         }),
+        sizes: Some(SizesId(0)),
         verdict: Some(Verdict::Stalled),
         outlook: Some(Outlook {
             mechanism: text("only writes move entries to the new table, and nothing has moved for 6.1 s"),
@@ -223,6 +226,7 @@ fn typed() -> Map {
         live: Some(98_304),
         capacity: Some(131_072),
         tombstones: Some(1_204),
+        sizes: Some(SizesId(1)),
         bytes: MapBytes {
             allocated: Some(mib(96)),
             resident: Some(mib(96)),
@@ -233,6 +237,43 @@ fn typed() -> Map {
         },
         ..unknown_map(0xc000_1234_5600)
     }
+}
+
+fn step((live, slots, tables): (u64, u64, u64), bytes: Bytes, beside: Option<Bytes>) -> Step {
+    Step { live, slots, tables, bytes, spare: slots / 128, beside }
+}
+
+/// The two kinds of the maps above, near their size.
+fn sizes() -> Vec<Sizes> {
+    let bytes = |shift: u32| Bytes((mib(1528).0 << 2) >> (22 - shift));
+    let doubling =
+        (10..=22).map(|shift| step((13 << shift >> 1, 8 << shift, 1), bytes(shift), Some(bytes(shift - 1))));
+    let table = Some(Bytes(27_296));
+    let splitting = vec![
+        step((57_344, 65_536, 64), Bytes(1_747_456), table),
+        step((57_455, 65_536, 128), Bytes(1_839_104), None),
+        step((114_688, 131_072, 128), Bytes(3_494_912), table),
+        step((229_376, 262_144, 256), Bytes(6_989_824), table),
+    ];
+    let (behind, slot) = (Bytes(0), Some(Bytes(16)));
+    vec![
+        Sizes {
+            id: SizesId(0),
+            header: Bytes(128),
+            slot,
+            behind,
+            overflow: Some(Bytes(382)),
+            steps: doubling.collect(),
+        },
+        Sizes {
+            id: SizesId(1),
+            header: Bytes(48),
+            slot: None,
+            behind: Bytes(8),
+            overflow: None,
+            steps: splitting,
+        },
+    ]
 }
 
 /// A map that came and went.
@@ -552,6 +593,7 @@ pub(crate) fn rich() -> Report {
             near_empty: Some(1_100),
             over_presized: None,
         }],
+        sizes: sizes(),
         episodes: episodes(),
         lags: lags(),
         forecast: forecast(),
@@ -620,6 +662,7 @@ fn hostile_map(address: u64) -> Map {
             eta_least: Some(Nanos(0)),
             eta_most: Some(Nanos(u64::MAX)),
         }),
+        sizes: Some(SizesId(u32::MAX)),
         verdict: Some(Verdict::Stalled),
         outlook: Some(Outlook {
             mechanism: endless.clone(),
@@ -707,6 +750,14 @@ pub(crate) fn hostile() -> Report {
                 by_advice: BTreeMap::from([(endless.clone(), calls)]),
             },
         }),
+        sizes: vec![Sizes {
+            id: SizesId(u32::MAX),
+            header: Bytes(u64::MAX),
+            slot: most,
+            behind: Bytes(u64::MAX),
+            overflow: most,
+            steps: vec![step((u64::MAX, u64::MAX, u64::MAX), Bytes(u64::MAX), most); 96],
+        }],
         maps: (0..30).map(|index| hostile_map(u64::MAX - index)).collect(),
         writers: Some(Writers {
             map: Address(u64::MAX),

@@ -286,6 +286,7 @@ fn seen(work: &Work, overflow: &Overflow, reader: &Reader<'_>) -> Seen {
         allocated: Bytes(total),
         old_bytes: Bytes(old_bytes),
         needed: types.needed(work.guess, header.count),
+        sizes: types.sizes_id(work.guess),
         evacuation: evacuation.map(|shift| Progress { moved: header.moved, total: 1 << shift }),
         next: work.buckets.and_then(|_| {
             let counts = (header.count, header.overflow.into());

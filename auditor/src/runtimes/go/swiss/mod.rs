@@ -195,4 +195,5 @@ fn finish(seen: &mut Seen, bytes: u64, types: &super::types::MapTypes) {
     let behind = common.map_or(0, |known| known.behind).saturating_mul(seen.shape.live);
     seen.shape.allocated = Bytes(bytes.saturating_add(behind));
     seen.shape.needed = types.needed(seen.guess, seen.shape.live);
+    seen.shape.sizes = types.sizes_id(seen.guess);
 }
