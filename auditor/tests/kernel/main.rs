@@ -30,3 +30,4 @@ mod rss;
 mod screen;
 mod stopped;
 mod syscalls;
+mod whatif;

@@ -108,6 +108,7 @@ const ROWS: &[Row] = &[
     ),
     row("syscalls::calls_in_known_numbers", COOKIES..AFTER_ALL, ANYWHERE, TOO_OLD),
     row("syscalls::strace_sees", COOKIES..AFTER_ALL, HERE, "it needs strace"),
+    row("whatif::", COOKIES..AFTER_ALL, HERE, "it needs the Go toolchains, and no kernel differs"),
 ];
 
 /// The tests for one kernel on one machine.
