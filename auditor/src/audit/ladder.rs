@@ -15,6 +15,8 @@ use super::unit::Bytes;
 
 /// The last row.
 pub const UNEXPLAINED: &str = "unexplained";
+/// The row of pages that were left to the kernel to take.
+pub const LAZILY_FREED: &str = "lazily freed";
 /// The row that there is where it was asked how much of the maps is in RAM.
 pub const TABLES: &str = "current tables";
 
@@ -65,7 +67,7 @@ pub(super) fn ladder(memory: &Memory, from: Sources) -> Ladder {
         (None, Some(heap)) => climb.unmanaged(heap, from.maps),
         (None, None) => {}
     }
-    climb.row("lazily freed", from.lazily_freed, ROLLUP);
+    climb.row(LAZILY_FREED, from.lazily_freed, ROLLUP);
     climb.ladder.rungs.push(rung(UNEXPLAINED, climb.rest, REST));
     climb.ladder
 }

@@ -23,6 +23,7 @@ mod evidence;
 pub mod fact;
 pub mod findings;
 mod forecast;
+mod giving_back;
 mod happenings;
 mod head;
 mod headroom;

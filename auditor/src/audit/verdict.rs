@@ -3,14 +3,10 @@
 
 use super::findings::scene::{Idle, Scene, Seen, surplus};
 use super::ladder::UNEXPLAINED;
-use super::report::{Evacuation, Outlook, Verdict};
+use super::report::{Evacuation, Gc, Outlook, Verdict};
 use super::unit::{Bytes, Nanos};
-use super::{findings, words};
+use super::{findings, giving_back, words};
 
-/// An idle Go program forces a cycle after this: `forcegcperiod`, Go 1.19 to 1.27, runtime/proc.go.
-const FORCED_CYCLE: Nanos = Nanos(120_000_000_000);
-/// Go's scavenger has given back what it will within this after a cycle; measured with Go 1.19 to 1.27.
-const SCAVENGED: Nanos = Nanos(10_000_000_000);
 /// How much of RSS something must be to decide what becomes of it: one part in this many.
 const PART_OF_RSS: u64 = 20;
 /// Less is not worth a verdict on RSS.
@@ -26,7 +22,7 @@ pub(super) fn of_map(scene: &Scene<'_>, seen: Seen<'_>) -> Option<Told> {
         return None;
     }
     if map.reachable == Some(false) {
-        return Some(garbage(map.bytes.allocated));
+        return Some(garbage(scene, map.bytes.allocated));
     }
     if let Some(evacuation) = map.evacuation.filter(|evacuation| evacuation.in_progress) {
         return Some(evacuating(scene, seen, evacuation));
@@ -97,10 +93,16 @@ fn too_early(reason: &str) -> Told {
     told(Verdict::TooEarly, reason, None, None, "watch for longer")
 }
 
-fn garbage(frees: Option<Bytes>) -> Told {
-    let why = "nothing refers to it: the next garbage collection frees it, which an idle program runs every 2 minutes";
-    let disproof = "it is still listed after the next cycle";
-    told(Verdict::AfterNextGc, why, Some(FORCED_CYCLE), frees, disproof)
+/// Garbage is free for the program with the next cycle.
+fn garbage(scene: &Scene<'_>, frees: Option<Bytes>) -> Told {
+    let cycle = giving_back::forced_cycle(scene.report.gc.as_ref());
+    let when = if cycle.is_some() {
+        "which an idle program runs every 2 minutes"
+    } else {
+        "and with GOGC=off none comes by itself"
+    };
+    let why = format!("nothing refers to it: the next garbage collection frees it, {when}");
+    told(Verdict::AfterNextGc, &why, cycle, frees, "it is still listed after the next cycle")
 }
 
 fn evacuating(scene: &Scene<'_>, seen: Seen<'_>, evacuation: Evacuation) -> Told {
@@ -155,33 +157,58 @@ fn sum(maps: &[Option<Told>], verdict: Verdict) -> Option<Told> {
     Some((verdict, sum))
 }
 
-/// Garbage that waits, listed or folded.
+/// Garbage that waits, listed or folded: RSS falls by it after the cycle, when the scavenger has been there.
 fn garbage_in_all(scene: &Scene<'_>) -> Option<Told> {
     let waiting = |reachable: Option<bool>| reachable == Some(false);
     let listed = scene.report.maps.iter().filter(|map| map.died.is_none() && waiting(map.reachable));
     let listed = listed.filter_map(|map| map.bytes.allocated);
     let folded = scene.report.populations.iter().filter(|row| waiting(row.reachable));
     let bytes = listed.chain(folded.map(|row| row.bytes.allocated)).fold(Bytes(0), |sum, next| sum + next);
-    Some(garbage(Some(bytes)))
+    let (verdict, mut outlook) = garbage(scene, Some(bytes));
+    let after = giving_back::after_a_cycle(scene.report);
+    outlook.expected_within = outlook.expected_within.zip(after).map(|(cycle, after)| cycle.plus(after));
+    Some((verdict, outlook))
 }
 
-/// What a managed heap has free and keeps. Go's scavenger keeps a tenth over the goal of the next cycle
-/// (`gcPercentGoal`, Go 1.19 to 1.27, runtime/mgcscavenge.go).
+/// What a managed heap has free and does not keep.
 fn kept_by_heap(scene: &Scene<'_>) -> Option<Told> {
     let gc = scene.report.gc.as_ref().filter(|gc| gc.gives_back_lazily != Some(true))?;
+    let frees = Some(free_to_go(gc)?);
+    let disproof = "gc.free is as large 30 s after the next cycle";
+    if gc.heap_goal.is_none() {
+        let why = "the heap has free spans, and with GOGC=off its scavenger keeps as much as was in use before the last cycle; the next one lets it go, and none comes by itself";
+        return Some(told(Verdict::AfterNextGc, why, None, frees, disproof));
+    }
+    let within = giving_back::after_a_cycle(scene.report);
+    let why = if giving_back::waits_for_a_cycle(scene.report) {
+        "the heap has free spans, and its scavenger gives them back down to a tenth above the goal of the next cycle: in some 10 s, but what was nearly full before the last cycle only after the next one"
+    } else {
+        "the heap has free spans, and its scavenger gives them back bit by bit, down to a tenth above the goal of the next cycle"
+    };
+    Some(told(Verdict::ComingBackNow, why, within, frees, disproof))
+}
+
+/// Free spans beyond what Go's scavenger keeps: a tenth over the goal of the next cycle (`gcPercentGoal`, Go 1.19
+/// to 1.27, runtime/mgcscavenge.go). Without a goal it keeps nothing once two cycles have passed.
+fn free_to_go(gc: &Gc) -> Option<Bytes> {
     let (free, in_use) = (gc.free?, gc.in_use.unwrap_or_default());
     let goal = gc.heap_goal.unwrap_or_default();
     let kept = Bytes(goal.0.saturating_add(goal.0 / 10)).less(in_use);
-    let why = "the heap has free spans, and its scavenger gives them back bit by bit, down to a tenth above the goal of the next cycle";
-    let disproof = "gc.free is as large 30 s later";
-    Some(told(Verdict::ComingBackNow, why, Some(SCAVENGED), Some(free.less(kept)), disproof))
+    Some(free.less(kept))
 }
 
+/// What was given back so that RSS does not show it, and what a heap that does so will give back.
 fn lazily_freed(scene: &Scene<'_>) -> Option<Told> {
-    let frees = findings::lazily_freed(scene.report)?;
-    let why = "the heap gave it back with MADV_FREE: RSS shows it until the kernel is short of memory";
-    let disproof = "LazyFree in /proc/PID/smaps is far smaller";
-    Some(told(Verdict::LazilyFreed, why, None, Some(frees), disproof))
+    let gone = findings::lazily_freed(scene.report);
+    let going = scene.report.gc.as_ref().filter(|gc| gc.gives_back_lazily == Some(true)).and_then(free_to_go);
+    let frees = Some([gone, going].into_iter().flatten().reduce(|sum, next| sum + next)?);
+    let why = if going > gone {
+        "the heap has free spans, and gives them back with MADV_FREE: RSS shows them until the kernel is short of memory"
+    } else {
+        "it was given back with MADV_FREE: RSS shows it until the kernel is short of memory"
+    };
+    let disproof = "LazyFree in /proc/PID/smaps is far smaller after the next cycle";
+    Some(told(Verdict::LazilyFreed, why, None, frees, disproof))
 }
 
 /// Only where a table was seen to go and the memory was not.

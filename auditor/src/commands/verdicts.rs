@@ -29,7 +29,9 @@ come back while the entries are there. (gc.in_use is another thing: see gc.)",
         text: "
 A map whose entries move to a new table, after which the old one goes; expected_within is at
 the rate so far. Or a managed heap with free spans that its scavenger gives back: Go's takes
-some 10 s, and keeps a tenth over the goal of the next cycle.",
+some 10 s, and keeps a tenth over the goal of the next cycle. From Go 1.21 on it leaves 4 MiB
+chunks alone that were nearly full before the last cycle: they go after the next one, which an
+idle program runs within 2 minutes.",
     },
     Topic {
         name: "after_next_gc",
@@ -37,8 +39,9 @@ some 10 s, and keeps a tenth over the goal of the next cycle.",
         line: "verdict: the next cycle of the collector frees it",
         text: "
 Nothing refers to the map. A Go program that does nothing else runs a cycle every 2 minutes; one
-that allocates runs it sooner. After that its memory is free for the program, and with the
-kernel some 10 s later.",
+that allocates runs it sooner; with GOGC=off it runs none by itself. After that its memory is
+free for the program, and with the kernel some 10 s later, from Go 1.21 on partly after one
+cycle more: of RSS, expected_within counts that, too. With GOGC=off free spans wait likewise.",
     },
     Topic {
         name: "held_by_allocator",
@@ -54,7 +57,8 @@ that much which no map holds. What makes an allocator give it back: see allocato
         line: "verdict: given back already, RSS shows it until the kernel takes it",
         text: "
 MADV_FREE leaves pages where they are until the kernel is short of memory, so RSS is no leak
-here. LazyFree in /proc/PID/smaps tells how many there are.",
+here. LazyFree in /proc/PID/smaps tells how many there are. Free spans of a heap that gives
+back so are among frees: they will not leave RSS by themselves either.",
     },
     Topic {
         name: "stranded_until_rebuilt",

@@ -2,6 +2,7 @@
 
 use super::Rule;
 use super::scene::{Found, Outcome, Scene};
+use crate::audit::ladder::LAZILY_FREED;
 use crate::audit::report::{Report, Severity};
 use crate::audit::unit::Bytes;
 use crate::audit::words;
@@ -10,9 +11,9 @@ pub(super) const RULE: Rule = Rule {
     name: "lazily_freed_is_not_a_leak",
     line: "given back with MADV_FREE: RSS stays until the kernel takes it",
     text: "
-Decided by: the heap says that it gave so much back, it does so with MADV_FREE (in Go
-GODEBUG=madvdontneed=0), and RSS has more than the heap holds. The kernel takes such pages only
-when it is short of memory; LazyFree in /proc/PID/smaps tells how many there are.
+Decided by: LazyFree in /proc/PID/smaps_rollup; where that cannot be read, the heap says that it
+gave so much back, it does so with MADV_FREE (in Go GODEBUG=madvdontneed=0), and RSS has more
+than the heap holds. The kernel takes such pages only when it is short of memory.
 What to do: nothing. If RSS must tell the truth (for an autoscaler, say), leave
 madvdontneed=0 away; page faults come back a little more often then.",
     judge,
@@ -37,10 +38,15 @@ fn found(bytes: Bytes) -> Found {
     }
 }
 
-/// How much of RSS was given back and not taken, at most; `None`: none, or nobody knows.
+/// How much of RSS was given back and not taken: as the kernel counts it, or else at most; `None`: none, or nobody
+/// knows.
 pub(in crate::audit) fn lazily_freed(report: &Report) -> Option<Bytes> {
+    let ladder = &report.memory.ladder;
+    if let Some(counted) = ladder.iter().find(|rung| rung.name == LAZILY_FREED) {
+        return Some(counted.bytes).filter(|bytes| *bytes > Bytes(0));
+    }
     let gc = report.gc.as_ref().filter(|gc| gc.gives_back_lazily == Some(true))?;
     // What no counter of the heap explains: pages that it let go are there.
-    let unexplained = report.memory.ladder.last()?.bytes;
-    gc.released.map(|released| released.min(unexplained))
+    let unexplained = ladder.last()?.bytes;
+    gc.released.map(|released| released.min(unexplained)).filter(|bytes| *bytes > Bytes(0))
 }

@@ -297,7 +297,7 @@ pub(super) fn rebuild(map: &Map, needed: Bytes) -> String {
     );
     if is_go(map) {
         return format!(
-            "{first}. The next garbage collection frees the old one and the scavenger gives it back in about 10 s; delete and clear() free nothing"
+            "{first}. The next garbage collection frees the old one and the scavenger gives it back in about 10 s, from Go 1.21 on some of it after one more collection; delete and clear() free nothing"
         );
     }
     first
@@ -305,5 +305,10 @@ pub(super) fn rebuild(map: &Map, needed: Bytes) -> String {
 
 /// Whether it is a map of Go's.
 pub(super) fn is_go(map: &Map) -> bool {
-    map.runtime == "go" || map.runtime.starts_with("go_")
+    is_go_runtime(&map.runtime)
+}
+
+/// Whether a runtime of that name is Go's.
+pub(in crate::audit) fn is_go_runtime(name: &str) -> bool {
+    name == "go" || name.starts_with("go_")
 }

@@ -483,35 +483,95 @@ fn garbage_comes_back_with_the_next_cycle_and_is_never_blamed() {
 }
 
 fn with_heap(heap: Heap, rss: u64) -> Report {
+    of_go("go1.20.14", heap, rss)
+}
+
+/// What is said of a heap of that release.
+fn of_go(version: &str, heap: Heap, rss: u64) -> Report {
     let mut play = Play::new();
     play.other_memory = rss;
-    play.tell(What::Heap(Box::new(Heap { runtime: "go_swiss".to_owned(), ..heap })));
+    let (name, evidence) = ("go_bucket".to_owned(), "build information".to_owned());
+    let runtime = crate::audit::fact::Runtime {
+        version: Some(version.to_owned()),
+        name: name.clone(),
+        evidence,
+        verified: Some(true),
+    };
+    play.tell(What::Runtime(runtime));
+    play.tell(What::Heap(Box::new(Heap { runtime: name, ..heap })));
     play.pass(6);
     play.report()
 }
 
-#[test]
-fn a_heap_that_is_free_comes_back_unless_it_was_given_back_lazily() {
-    let free = Heap {
+fn mostly_free() -> Heap {
+    Heap {
         in_use: Some(Bytes(20 * MIB)),
         allocated: Some(Bytes(15 * MIB)),
         free: Some(Bytes(180 * MIB)),
         goal: Some(Bytes(20 * MIB)),
+        percent: Some(100),
         ..Heap::default()
-    };
-    let report = with_heap(free.clone(), 210 * MIB);
-    assert_eq!(report.memory.verdict, Some(Verdict::ComingBackNow));
-    let outlook = report.memory.outlook.unwrap();
-    assert_eq!((outlook.expected_within, outlook.frees), (Some(Nanos(10 * SECOND)), Some(Bytes(178 * MIB))));
+    }
+}
+
+/// Verdict on RSS, how soon in s, how much in MiB.
+fn outlook(report: &Report) -> (Verdict, Option<u64>, Option<u64>) {
+    let outlook = report.memory.outlook.as_ref().unwrap();
+    let seconds = outlook.expected_within.map(|within| within.0 / SECOND);
+    (report.memory.verdict.unwrap(), seconds, outlook.frees.map(|frees| frees.0 / MIB))
+}
+
+#[test]
+fn a_heap_that_is_free_comes_back_unless_it_was_given_back_lazily() {
+    let report = with_heap(mostly_free(), 210 * MIB);
+    assert_eq!(outlook(&report), (Verdict::ComingBackNow, Some(10), Some(178)));
     let lazily = Heap {
         free: Some(Bytes(0)),
         released: Some(Bytes(180 * MIB)),
         gives_back_lazily: Some(true),
-        ..free
+        ..mostly_free()
     };
     let report = with_heap(lazily, 210 * MIB);
-    assert_eq!(report.memory.verdict, Some(Verdict::LazilyFreed));
+    assert_eq!(outlook(&report), (Verdict::LazilyFreed, None, Some(180)));
     assert_eq!(finding(&report, "lazily_freed_is_not_a_leak").map(|it| it.severity), Some(Severity::Info));
+}
+
+#[test]
+fn what_was_full_before_the_last_cycle_waits_for_the_next_one_from_go_1_21_on() {
+    for (version, within) in [("go1.20.14", 10), ("go1.21.0", 130), ("go1.27rc1", 130), ("devel", 130)] {
+        let report = of_go(version, mostly_free(), 210 * MIB);
+        assert_eq!(outlook(&report), (Verdict::ComingBackNow, Some(within), Some(178)), "{version}");
+    }
+}
+
+#[test]
+fn without_a_cycle_that_comes_by_itself_nothing_is_promised_in_time() {
+    let off = Heap { percent: None, goal: None, ..mostly_free() };
+    assert_eq!(outlook(&with_heap(off, 210 * MIB)), (Verdict::AfterNextGc, None, Some(180)));
+}
+
+#[test]
+fn a_heap_that_will_give_back_lazily_does_not_come_back_either() {
+    let lazily = Heap { gives_back_lazily: Some(true), ..mostly_free() };
+    let report = with_heap(lazily, 210 * MIB);
+    assert_eq!(outlook(&report), (Verdict::LazilyFreed, None, Some(178)));
+    assert_eq!(finding(&report, "lazily_freed_is_not_a_leak"), None);
+}
+
+#[test]
+fn of_pages_left_to_the_kernel_its_own_count_decides() {
+    let mut play = Play::new();
+    play.other_memory = 210 * MIB;
+    let heap = Heap {
+        free: Some(Bytes(0)),
+        released: Some(Bytes(180 * MIB)),
+        gives_back_lazily: Some(true),
+        ..mostly_free()
+    };
+    play.tell(What::Heap(Box::new(heap)));
+    play.tell(What::LazilyFreed(Bytes(150 * MIB)));
+    play.pass(6);
+    assert_eq!(outlook(&play.report()), (Verdict::LazilyFreed, None, Some(150)));
 }
 
 #[test]
