@@ -59,6 +59,7 @@ const ROWS: &[Row] = &[
     row("census::", BEFORE_ALL..AFTER_ALL, HERE, "it needs strace, and no kernel differs"),
     row("census::every_map", BEFORE_ALL..AFTER_ALL, ANYWHERE, "every kernel lets memory be read"),
     row("changes::", COOKIES..AFTER_ALL, HERE, "it measures time, which an emulated machine has not"),
+    row("comes_back::", COOKIES..AFTER_ALL, HERE, "it needs the Go toolchains, and measures time"),
     row(
         "doctor::a_kernel_without_attach_cookies",
         BEFORE_ALL..COOKIES,
@@ -71,6 +72,7 @@ const ROWS: &[Row] = &[
     row("exit::a_target_that_replaces", COOKIES..AFTER_ALL, ANYWHERE, TOO_OLD),
     row("fallback::", LAST_LOOK..AFTER_ALL, ANYWHERE, ENDS_WITH_THE_TARGET),
     row("findings::", LAST_LOOK..AFTER_ALL, HERE, "whole runs of a million entries, by their final figures"),
+    row("forecast_go::", COOKIES..AFTER_ALL, HERE, "it needs the Go toolchains, and measures time"),
     row("generic::", COOKIES..AFTER_ALL, ANYWHERE, TOO_OLD),
     row(
         "generic::a_header_comes_with_the_hit",
@@ -86,6 +88,12 @@ const ROWS: &[Row] = &[
     row("harmless::", COOKIES..AFTER_ALL, ANYWHERE, TOO_OLD),
     row("harmless::fast_attaching", COOKIES..AFTER_ALL, HERE, "on an emulated machine nothing is fast"),
     row("harness::fixture::", BEFORE_ALL..AFTER_ALL, HERE, "it needs gcc"),
+    row(
+        "limits::",
+        LAST_LOOK..AFTER_ALL,
+        HERE,
+        "it needs a cgroup hierarchy, which the init of the virtual one does not mount",
+    ),
     row("midrun::all_that_was_there", COOKIES..AFTER_ALL, ANYWHERE, TOO_OLD),
     row(
         "midrun::maps_that_go_on",

@@ -1,0 +1,332 @@
+//! Whether memory comes back as the report promises: a program in a known state, its report, a wait, and what RSS
+//! has become, by /proc alone. All programs wait at the same time.
+
+use std::fmt::Display;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::harness::go::{Go, Program, Variant, toolchains};
+use crate::harness::{Scene, json, number, rows, text};
+
+const SOURCE: &str = "go-waits";
+const WAIT: Duration = Duration::from_secs(10);
+/// What is promised within that is waited for.
+const SOON: u64 = 10_000_000_000;
+const MIB: u64 = 1 << 20;
+/// Entries of a map of some 40 MB.
+const ENTRIES: u64 = 1_250_000;
+/// The first entry that makes a classic map of 2^18 buckets grow: 6.5 a bucket and one more.
+const GROWS: u64 = 1_703_937;
+const KEPT: u64 = 1000;
+
+/// What the report said of RSS, and RSS just before and just after it, as a heap may give back meanwhile.
+#[derive(Debug)]
+struct Promise {
+    report: Value,
+    before: u64,
+    after: u64,
+}
+
+/// VmRSS, in bytes.
+fn rss(pid: u32) -> u64 {
+    row_of(&format!("/proc/{pid}/status"), "VmRSS:")
+}
+
+fn row_of(path: &str, row: &str) -> u64 {
+    let text = fs::read_to_string(path).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(row)).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+impl Promise {
+    /// By one look.
+    fn of(pid: u32) -> Self {
+        Self::by(pid, &["census", "-f", "json", "-p"])
+    }
+
+    /// By an audit that follows for longer than it takes until what stands still is called so.
+    fn of_followed(pid: u32) -> Self {
+        Self::by(pid, &["attach", "-f", "json", "--duration", "7s", "-p"])
+    }
+
+    fn by(pid: u32, args: &[&str]) -> Self {
+        let scene = Scene::new();
+        let before = rss(pid);
+        let report = json(&scene.audit(args.iter().copied().chain([pid.to_string().as_str()])).well().stdout);
+        Self { report, before, after: rss(pid) }
+    }
+
+    fn verdict(&self) -> &str {
+        text(&self.report, "/memory/verdict")
+    }
+
+    fn within(&self) -> Option<u64> {
+        self.report.pointer("/memory/outlook/expected_within").unwrap().as_u64()
+    }
+
+    fn frees(&self) -> u64 {
+        number(&self.report, "/memory/outlook/frees")
+    }
+
+    /// A tenth, as the promise is made of counters that move while they are read, and 2 MiB of the runtime's own
+    /// memory that comes and goes.
+    fn tolerance(&self) -> u64 {
+        self.frees() / 10 + 2 * MIB
+    }
+
+    /// It says this, and when.
+    fn says(&self, verdict: &str, within: Option<u64>) -> Option<String> {
+        let is_so = self.verdict() == verdict && self.within() == within;
+        (!is_so).then(|| {
+            format!("{} within {:?}, and not {verdict} within {within:?}", self.verdict(), self.within())
+        })
+    }
+
+    /// RSS fell by what was promised, no more and no less.
+    fn came(&self, now: u64) -> Option<String> {
+        let (least, most) = (self.after.saturating_sub(now), self.before.saturating_sub(now));
+        let is_kept = self.frees() <= most + self.tolerance() && self.frees() + self.tolerance() >= least;
+        (!is_kept).then(|| self.words("promised to come", now))
+    }
+
+    /// RSS fell by what was promised, and more, as other things went with it.
+    fn came_with_others(&self, now: u64) -> Option<String> {
+        let most = self.before.saturating_sub(now);
+        (self.frees() > most + self.tolerance()).then(|| self.words("promised to come, at least", now))
+    }
+
+    /// RSS is what it was: a twentieth is less than any promise is made of.
+    fn stayed(&self, now: u64) -> Option<String> {
+        (self.after.abs_diff(now) > self.after / 20).then(|| self.words("promised to stay", now))
+    }
+
+    fn words(&self, what: &str, now: u64) -> String {
+        let outlook = &self.report["memory"]["outlook"];
+        format!("{what}: RSS {} to {}, now {now}; {} {outlook}", self.before, self.after, self.verdict())
+    }
+}
+
+/// A program in one of the scenes.
+struct Waiting {
+    program: Program,
+    scene: Scene,
+}
+
+impl Waiting {
+    fn new(path: &Path, environment: Option<(&str, &str)>) -> Self {
+        let scene = Scene::new();
+        let program = Program::start_with(&scene, Command::new(path).envs(environment));
+        Self { program, scene }
+    }
+
+    fn tell(&mut self, commands: &[&str]) -> &mut Self {
+        for command in commands {
+            let answer = self.program.ask(command);
+            assert_eq!(answer["done"], command.split(' ').next().unwrap(), "{:?}", self.scene);
+        }
+        self
+    }
+
+    /// Filled by so many.
+    fn fill(&mut self, entries: u64) -> &mut Self {
+        self.tell(&[&format!("fill {entries}")])
+    }
+
+    /// All that is garbage is given back: two cycles, as the first leaves what it found full.
+    fn settle(&mut self) {
+        self.tell(&["gc", "gc"]);
+        thread::sleep(WAIT);
+    }
+
+    fn look(&self) -> Promise {
+        Promise::of(self.program.pid())
+    }
+
+    fn rss(&self) -> u64 {
+        rss(self.program.pid())
+    }
+
+    fn rss_later(&self) -> u64 {
+        thread::sleep(WAIT);
+        self.rss()
+    }
+}
+
+const fn seconds(seconds: u64) -> Option<u64> {
+    Some(seconds * 1_000_000_000)
+}
+
+type Problems = Vec<Option<String>>;
+
+/// A map that nothing refers to, then one cycle, and where the promise asks for it another one.
+fn dropped(go: &Go, path: &Path) -> Problems {
+    let mut waiting = Waiting::new(path, None);
+    waiting.fill(ENTRIES).tell(&["drop"]);
+    let waits = go.minor() >= 21;
+    let first = waiting.look();
+    waiting.tell(&["gc"]);
+    let then = waiting.look();
+    if then.within().is_some_and(|within| within > SOON) {
+        waiting.tell(&["gc"]);
+    }
+    let now = waiting.rss_later();
+    let rest = waiting.look();
+    vec![
+        first.says("after_next_gc", if waits { seconds(250) } else { seconds(130) }),
+        first.came_with_others(now),
+        then.says("coming_back_now", if waits { seconds(130) } else { seconds(10) }),
+        then.came(now),
+        rest.says("in_use", None),
+    ]
+}
+
+/// The same where no cycle comes by itself.
+fn dropped_and_off(_: &Go, path: &Path) -> Problems {
+    let mut waiting = Waiting::new(path, Some(("GOGC", "off")));
+    waiting.fill(ENTRIES).tell(&["drop"]);
+    let first = waiting.look();
+    waiting.tell(&["gc"]);
+    let then = waiting.look();
+    let unmoved = waiting.rss_later();
+    waiting.tell(&["gc"]);
+    let now = waiting.rss_later();
+    vec![
+        first.says("after_next_gc", None),
+        first.came_with_others(now),
+        then.says("after_next_gc", None),
+        then.stayed(unmoved),
+        then.came(now),
+    ]
+}
+
+/// The same where pages go back so that RSS does not show it.
+fn dropped_lazily(_: &Go, path: &Path) -> Problems {
+    let mut waiting = Waiting::new(path, Some(("GODEBUG", "madvdontneed=0")));
+    waiting.fill(ENTRIES).tell(&["drop", "gc"]);
+    let going = waiting.look();
+    waiting.settle();
+    let (unmoved, gone) = (waiting.rss(), waiting.look());
+    let lazily = row_of(&format!("/proc/{}/smaps_rollup", waiting.program.pid()), "LazyFree:");
+    let is_right = gone.frees().abs_diff(lazily) <= gone.tolerance() && lazily > 20 * MIB;
+    vec![
+        going.says("lazily_freed", None),
+        going.stayed(unmoved),
+        gone.says("lazily_freed", None),
+        (!is_right).then(|| format!("{} and LazyFree is {lazily}", gone.words("promised", unmoved))),
+    ]
+}
+
+/// A map that was emptied stays until it is rebuilt; then what was promised comes, and with it what the heap had
+/// free and kept because its goal was as large as this map made it.
+fn emptied_by(path: &Path, how: &str) -> Problems {
+    let mut waiting = Waiting::new(path, None);
+    waiting.fill(ENTRIES).tell(&[how]).settle();
+    let stranded = waiting.look();
+    let unmoved = waiting.rss_later();
+    waiting.tell(&["rebuild"]).settle();
+    let now = waiting.rss();
+    vec![
+        stranded.says("stranded_until_rebuilt", None),
+        stranded.stayed(unmoved),
+        stranded.came_with_others(now),
+        waiting.look().says("in_use", None),
+    ]
+}
+
+fn emptied(_: &Go, path: &Path) -> Problems {
+    emptied_by(path, &format!("empty {KEPT}"))
+}
+
+fn cleared(_: &Go, path: &Path) -> Problems {
+    emptied_by(path, &format!("clear {KEPT}"))
+}
+
+/// A map that is needed stays.
+fn in_use(_: &Go, path: &Path) -> Problems {
+    let mut waiting = Waiting::new(path, None);
+    waiting.fill(ENTRIES).settle();
+    let used = waiting.look();
+    let now = waiting.rss_later();
+    vec![used.says("in_use", None), used.stayed(now)]
+}
+
+/// Two tables stay while nothing is written; writes let the old one go.
+fn stalled(go: &Go, path: &Path) -> Problems {
+    if go.is_swiss() {
+        return Vec::new();
+    }
+    let mut waiting = Waiting::new(path, None);
+    waiting.fill(GROWS).tell(&["touch 20000"]).settle();
+    let stalled = Promise::of_followed(waiting.program.pid());
+    let unmoved = waiting.rss_later();
+    waiting.tell(&["touch 400000"]).settle();
+    vec![stalled.says("stalled", None), stalled.stayed(unmoved), stalled.came(waiting.rss())]
+}
+
+type Play = fn(&Go, &Path) -> Problems;
+
+const SCENES: [(&str, Play); 7] = [
+    ("dropped", dropped),
+    ("dropped, GOGC=off", dropped_and_off),
+    ("dropped, madvdontneed=0", dropped_lazily),
+    ("emptied", emptied),
+    ("cleared", cleared),
+    ("in use", in_use),
+    ("stalled", stalled),
+];
+
+fn named(name: impl Display, problems: Problems) -> Vec<String> {
+    problems.into_iter().flatten().map(|problem| format!("{name}: {problem}")).collect()
+}
+
+/// Everything at the same time; what is wrong, in words.
+fn at_once<P: Send>(all: Vec<P>, play: impl Fn(P) -> Vec<String> + Sync) -> Vec<String> {
+    let play = &play;
+    thread::scope(|scope| {
+        let threads: Vec<_> = all.into_iter().map(|one| scope.spawn(move || play(one))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn what_is_promised_of_a_go_program_is_what_rss_does() {
+    let built: Vec<(Go, PathBuf)> =
+        toolchains().into_iter().map(|go| (go.clone(), go.build_of(SOURCE, Variant::Plain, &[]))).collect();
+    let all = built.iter().flat_map(|build| SCENES.map(|scene| (build, scene))).collect();
+    let wrong =
+        at_once(all, |((go, path), (name, play))| named(format!("{} {name}", go.release), play(go, path)));
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+/// A scenario of the demo that holds its maps, its verdict, and whether part of its only map is promised.
+fn held_by_demo((scenario, verdict): (&str, &str)) -> Vec<String> {
+    let scene = Scene::new();
+    let mut target = scene.demo(&[scenario, "--entries", "1000000", "--hold", "60"]);
+    target.wait_to_say("holds its maps");
+    let promise = Promise::of_followed(target.pid());
+    thread::sleep(WAIT);
+    let living = |map: &&Value| map["died"].is_null();
+    let of_map = rows(&promise.report, "/maps").iter().find(living).unwrap();
+    let agrees = of_map["verdict"] == verdict
+        && of_map["outlook"]["frees"] == promise.report["memory"]["outlook"]["frees"];
+    let differs = (!agrees).then(|| format!("of the map: {} {}", of_map["verdict"], of_map["outlook"]));
+    named(scenario, vec![promise.says(verdict, None), promise.stayed(rss(target.pid())), differs])
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn what_is_promised_of_the_demo_to_stay_stays() {
+    let all = vec![
+        ("grow_then_delete", "stranded_until_rebuilt"),
+        ("rebuild", "in_use"),
+        ("stalled_evacuation", "stalled"),
+    ];
+    let wrong = at_once(all, held_by_demo);
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
