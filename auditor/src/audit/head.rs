@@ -7,6 +7,9 @@ use super::recognised::Recognised;
 use super::report::{Auditor, Host, Target, Window};
 use super::unit::{Bytes, Nanos, Pid};
 
+/// Characters of an allocator's name that are kept.
+const LONGEST_NAME: usize = 32;
+
 /// The frame of the audit.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Head {
@@ -14,6 +17,7 @@ pub(super) struct Head {
     start: Option<Nanos>,
     latest: Nanos,
     ended: Option<Ended>,
+    allocator: Option<String>,
 }
 
 impl Head {
@@ -25,6 +29,11 @@ impl Head {
     /// The audit ended.
     pub(super) const fn ended(&mut self, why: Ended) {
         self.ended = Some(why);
+    }
+
+    /// The allocator was recognised. A recording may call it anything.
+    pub(super) fn has_allocator(&mut self, name: &str) {
+        self.allocator = Some(name.chars().take(LONGEST_NAME).collect());
     }
 
     /// A fact of that time has been applied.
@@ -77,6 +86,7 @@ impl Head {
             exe: self.text(|began| &began.exe),
             build_id: self.began.as_ref().and_then(|began| began.build_id.clone()),
             runtimes: recognised.report(),
+            allocator: self.allocator.clone(),
         }
     }
 

@@ -184,6 +184,7 @@ impl Audit {
             What::Pressure(pressure) => self.headroom.read(*pressure),
             What::Rules(text) => self.rules(text),
             What::Sizes(sizes) => self.kinds.add(sizes),
+            What::Allocator(name) => self.head.has_allocator(name),
             What::Resident(resident) => self.lives.asked(resident),
             What::LazilyFreed(bytes) => self.lazily_freed = Some(*bytes),
             What::Beside(beside) => self.beside = Some(*beside),

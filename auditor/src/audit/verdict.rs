@@ -218,7 +218,8 @@ fn kept_by_allocator(scene: &Scene<'_>) -> Option<Told> {
         return None;
     }
     let frees = findings::kept(scene)?.bytes;
-    let why = "maps let it go, and it did not go back to the kernel: the allocator keeps it";
+    let named = report.target.allocator.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
+    let why = format!("maps let it go, and it did not go back to the kernel: the allocator{named} keeps it");
     let disproof = "malloc_trim, or what the allocator has for it, changes nothing";
-    Some(told(Verdict::HeldByAllocator, why, None, Some(frees), disproof))
+    Some(told(Verdict::HeldByAllocator, &why, None, Some(frees), disproof))
 }

@@ -52,10 +52,12 @@ facts, not the one that draws them; schema the name and version of the report's 
     },
     Topic {
         name: "target",
-        also: &["runtimes", "runtime", "pid", "comm", "exe", "build_id"],
+        also: &["runtimes", "runtime", "pid", "comm", "exe", "build_id", "allocator"],
         line: "report: the process and the runtimes recognised in it",
         text: "
 runtimes lists the kinds of hash map that were found, each with its version and the evidence.
+allocator is what is behind malloc: glibc, jemalloc, tcmalloc or mimalloc, by what the mapped
+files export; null: none of these, or two that exclude each other.
 --runtime NAME looks for one of them only.",
     },
     Topic {

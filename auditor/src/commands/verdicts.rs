@@ -54,7 +54,7 @@ that much which no map holds. What makes an allocator give it back: see allocato
     Topic {
         name: "lazily_freed",
         also: &[],
-        line: "verdict: given back already, RSS shows it until the kernel takes it",
+        line: "verdict: left to the kernel, and RSS shows it until the kernel takes it",
         text: "
 MADV_FREE leaves pages where they are until the kernel is short of memory, so RSS is no leak
 here. LazyFree in /proc/PID/smaps tells how many there are. Free spans of a heap that gives

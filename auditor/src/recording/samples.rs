@@ -144,6 +144,7 @@ pub(super) fn one_of_each() -> Vec<Fact> {
         }),
         What::Written(Box::new(written(Some(3)))),
         What::Sizes(Box::new(sizes(Some(9)))),
+        What::Allocator(text()),
     ];
     let fact = |(n, what)| Fact { at: Nanos(1_000_000_000_000 + 1_000 * n), thread: Some(Tid(9)), what };
     (0_u64..).zip(whats).map(fact).collect()
@@ -421,6 +422,7 @@ fn any_what() -> impl Strategy<Value = What> {
         bytes().prop_map(What::LazilyFreed),
         option::of(any::<u64>()).prop_map(|n| What::Pressure(pressure(n))),
         ".{0,200}".prop_map(What::Rules),
+        ".{0,200}".prop_map(What::Allocator),
         option::of(bytes()).prop_map(|n| What::Beside(Beside { heap: n, runtime: n, ..Beside::default() })),
         option::of(any::<u64>()).prop_map(|n| What::Written(Box::new(written(n)))),
         option::of(any::<u64>()).prop_map(|n| What::Sizes(Box::new(sizes(n)))),

@@ -71,7 +71,7 @@ pub const fn verdict(verdict: Verdict) -> (&'static str, &'static str, Tone) {
         Verdict::ComingBackNow => ("coming back", "it is coming back now", Tone::Good),
         Verdict::AfterNextGc => ("next GC", "after the next garbage collection", Tone::Good),
         Verdict::HeldByAllocator => ("allocator", "not by itself, the allocator keeps it", Tone::Warn),
-        Verdict::LazilyFreed => ("lazily freed", "it is given back already", Tone::Good),
+        Verdict::LazilyFreed => ("lazily freed", "when the kernel is short of memory", Tone::Good),
         Verdict::StrandedUntilRebuilt => ("stranded", "not without a rebuild", Tone::Warn),
         Verdict::Stalled => ("stalled", "not by itself, it has stopped", Tone::Bad),
         Verdict::TooEarly => ("too early", "too early to tell", Tone::Quiet),

@@ -11,6 +11,7 @@ use crate::probes::kernel::Multi;
 use crate::probes::object::{LoadError, Log};
 use crate::probes::plan::{self, Evacuation, Function, Plan, Wanted};
 use crate::runtimes::{Instance, LayoutError, RUNTIMES, Unusable};
+use crate::target::allocator;
 use crate::target::maps::MapsError;
 use crate::target::memory::{LiveMemory, ReadError};
 use crate::target::module::{Module, modules};
@@ -164,6 +165,8 @@ pub struct Inspected {
     pub host: Host,
     /// The program's build id.
     pub build_id: Option<String>,
+    /// The allocator of its C library, where that is known.
+    pub allocator: Option<&'static str>,
 }
 
 /// Looks at a process and plans. Attaches nothing, changes nothing.
@@ -176,6 +179,7 @@ pub fn inspect(pid: Pid, options: &Options, host: &Host) -> Result<Inspected, Se
     }
     let opened = open(pid, options.runtime.as_deref())?;
     let build_id = opened.build_id();
+    let allocator = opened.allocator();
     let Opened { process, instance, modules, home } = opened;
     let module = &modules[home];
     let hooks = instance.hooks();
@@ -192,7 +196,7 @@ pub fn inspect(pid: Pid, options: &Options, host: &Host) -> Result<Inspected, Se
     };
     let mut plan = plan::plan(&wanted, |symbol| function(&*instance, module, symbol), host);
     let burst = plan.split_off(first);
-    Ok(Inspected { process, instance, plan, burst, host: host.clone(), build_id })
+    Ok(Inspected { process, instance, plan, burst, host: host.clone(), build_id, allocator })
 }
 
 /// A process that may be looked at, and its runtime.
@@ -213,6 +217,12 @@ impl Opened {
     pub fn build_id(&self) -> Option<String> {
         let main = self.modules.iter().find(|module| module.is_main())?;
         main.elf().ok()?.build_id().map(str::to_owned)
+    }
+
+    /// The allocator of its C library, where that is known.
+    #[must_use]
+    pub fn allocator(&self) -> Option<&'static str> {
+        allocator::recognise(&self.modules)
     }
 }
 

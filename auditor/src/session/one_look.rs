@@ -59,6 +59,8 @@ pub fn look(
     let began = setup::began(&look.opened.process, look.opened.build_id(), options);
     look.tell(What::Began(Box::new(began)));
     options.rules.iter().for_each(|text| look.tell(What::Rules(text.clone())));
+    let allocator = look.opened.allocator();
+    allocator.into_iter().for_each(|name| look.tell(What::Allocator(name.to_owned())));
     let Opened { process, instance, .. } = &mut look.opened;
     let check = || setup::check_layout(&mut **instance, process, &look.memory);
     let runtime = timed("checking the layout", check)?;

@@ -58,6 +58,7 @@ pub fn start(
     let mut live =
         Live::new(Parts { process, memory, translator, kernel, governor, hooks, recording, min_bytes });
     live.introduce(began, runtime);
+    inspected.allocator.into_iter().for_each(|name| live.tell(What::Allocator(name.to_owned())));
     options.rules.iter().for_each(|text| live.tell(What::Rules(text.clone())));
     timed("the first census", || first_census(&mut live, pid))?;
     if let Some(asked) = options.writers {

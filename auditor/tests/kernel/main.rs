@@ -7,6 +7,7 @@
 //! other file is one subject.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod allocator;
 mod bad_input;
 mod census;
 mod changes;

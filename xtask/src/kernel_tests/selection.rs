@@ -52,6 +52,7 @@ const fn row(
 }
 
 const ROWS: &[Row] = &[
+    row("allocator::", COOKIES..AFTER_ALL, HERE, "it needs gcc and the Go toolchains, and no kernel differs"),
     row("bad_input::", COOKIES..AFTER_ALL, HERE, "it needs gcc, mount and unshare, and no kernel differs"),
     row("bad_input::a_target_that_dies_while", COOKIES..AFTER_ALL, ANYWHERE, TOO_OLD),
     row("bad_input::three_capabilities", MULTI_LINKS..AFTER_ALL, ANYWHERE, "perf links need CAP_SYS_ADMIN"),

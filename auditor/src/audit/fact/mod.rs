@@ -123,6 +123,8 @@ pub enum What {
     Written(Box<Written>),
     /// How a runtime sizes its maps of one kind. Told before the first look at one of them.
     Sizes(Box<Sizes>),
+    /// Which allocator the target's C library has: `glibc`, `jemalloc`, ...
+    Allocator(String),
 }
 
 /// How the audit began.

@@ -22,6 +22,14 @@ mimalloc: mi_collect. None of them gives back a page on which anything still liv
     judge,
 };
 
+/// How each allocator is made to give memory back.
+const WAYS: [(&str, &str); 4] = [
+    ("glibc", "malloc_trim(0), once or now and then; MALLOC_ARENA_MAX where many threads allocate"),
+    ("jemalloc", "MALLOC_CONF=background_thread:true,dirty_decay_ms:1000, or mallctl arena.4096.purge"),
+    ("tcmalloc", "MallocExtension::ReleaseFreeMemory(), or TCMALLOC_RELEASE_RATE"),
+    ("mimalloc", "mi_collect(true), or MIMALLOC_PURGE_DELAY=0 (MIMALLOC_RESET_DELAY up to 2.0)"),
+];
+
 /// What the allocator has of maps, at most.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::audit) struct Kept {
@@ -66,9 +74,19 @@ fn found(scene: &Scene<'_>) -> Option<Found> {
                 words::bytes(given_back(report).unwrap_or_default())
             ),
         ],
-        remedy: "glibc: malloc_trim(0); jemalloc: background_thread and decay; tcmalloc: ReleaseFreeMemory; mimalloc: mi_collect. Pages on which anything lives stay".to_owned(),
+        remedy: remedy(report.target.allocator.as_deref()),
         reclaimable: Some(bytes),
     })
+}
+
+/// What the allocator has for it, or each of those there are.
+fn remedy(allocator: Option<&str>) -> String {
+    let own = WAYS.iter().find(|(name, _)| Some(*name) == allocator);
+    let ways = own.map_or_else(
+        || WAYS.map(|(name, way)| format!("{name}: {way}")).join("; "),
+        |(name, way)| format!("the allocator is {name}: {way}"),
+    );
+    format!("{ways}. Pages on which anything lives stay")
 }
 
 /// What maps let go since they held most, and neither went back nor left RSS; `None`: nobody saw.

@@ -108,6 +108,8 @@ pub struct Target {
     pub build_id: Option<String>,
     /// The runtimes recognised in it, by name.
     pub runtimes: Vec<Runtime>,
+    /// Which allocator its C library has.
+    pub allocator: Option<String>,
 }
 
 /// A runtime.

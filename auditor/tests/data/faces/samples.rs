@@ -40,6 +40,7 @@ pub(crate) fn empty() -> Report {
         auditor: Auditor { version: text("0.1.0") },
         host: Host { kernel: text("6.8.0-45-generic"), arch: text("x86_64"), page_size: Bytes(4096) },
         target: Target {
+            allocator: None,
             pid: Pid(17),
             comm: text("idle"),
             exe: text("/usr/bin/idle"),
@@ -535,6 +536,7 @@ fn writers() -> Writers {
 pub(crate) fn rich() -> Report {
     Report {
         target: Target {
+            allocator: Some("glibc".into()),
             pid: Pid(4711),
             comm: text("target-demo"),
             exe: text("/usr/bin/target-demo"),
@@ -681,6 +683,7 @@ pub(crate) fn hostile() -> Report {
     let most = Some(Bytes(u64::MAX));
     let mut report = Report {
         target: Target {
+            allocator: Some(endless.clone()),
             pid: Pid(u32::MAX),
             comm: endless.clone(),
             exe: endless.clone(),
