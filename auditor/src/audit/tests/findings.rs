@@ -624,6 +624,36 @@ fn what_was_let_go_and_did_not_go_back_is_the_allocators() {
 }
 
 #[test]
+fn an_allocator_that_is_known_is_named_with_its_own_remedy_alone() {
+    let remedy = |allocator: Option<&str>| {
+        let mut play = filled(1_000_000);
+        allocator.into_iter().for_each(|name| play.tell(What::Allocator(name.to_owned())));
+        play.drop_first();
+        play.other_memory += Demo::bytes(18, 0);
+        play.pass(3);
+        let report = play.report();
+        let mechanism = report.memory.outlook.as_ref().unwrap().mechanism.clone();
+        (finding(&report, "allocator_retention").unwrap().remedy.clone(), mechanism)
+    };
+    let own = [
+        ("glibc", "malloc_trim"),
+        ("jemalloc", "background_thread"),
+        ("tcmalloc", "ReleaseFreeMemory"),
+        ("mimalloc", "mi_collect"),
+    ];
+    for (name, way) in own {
+        let (told, mechanism) = remedy(Some(name));
+        assert!(told.contains(name) && mechanism.contains(name), "{told} {mechanism}");
+        let ways: Vec<&str> = own.into_iter().map(|(_, way)| way).filter(|way| told.contains(way)).collect();
+        assert_eq!(ways, [way], "{told}");
+    }
+    for unknown in [None, Some("dlmalloc")] {
+        let (told, _) = remedy(unknown);
+        assert!(own.into_iter().all(|(name, way)| told.contains(name) && told.contains(way)), "{told}");
+    }
+}
+
+#[test]
 fn tables_that_a_map_grew_out_of_prove_nothing_against_the_allocator() {
     let mut play = filled(1_000_000);
     play.other_memory = 80 * MIB;
