@@ -15,6 +15,8 @@ use super::unit::Bytes;
 
 /// The last row.
 pub const UNEXPLAINED: &str = "unexplained";
+/// The row of what a C library's allocator has in `[heap]`, maps in it aside.
+pub const OF_ALLOCATOR: &str = "allocator's memory ([heap])";
 /// The row of pages that were left to the kernel to take.
 pub const LAZILY_FREED: &str = "lazily freed";
 /// The row that there is where it was asked how much of the maps is in RAM.
@@ -140,7 +142,7 @@ impl Climb {
     fn unmanaged(&mut self, heap: Bytes, maps: Held) {
         let small = (maps.small + maps.unlooked).min(heap);
         self.row("small maps", Some(small), SIZES);
-        self.row("allocator's memory ([heap])", Some(heap.less(small)), PAGES);
+        self.row(OF_ALLOCATOR, Some(heap.less(small)), PAGES);
     }
 }
 

@@ -4,14 +4,16 @@
 use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use crate::harness::fixture;
 use crate::harness::go::{Go, Program, Variant, toolchains};
-use crate::harness::{Scene, json, rows, text};
+use crate::harness::{Process, Scene, json, rows, text};
 
 const SOURCE: &str = "go-waits";
 const WAIT: Duration = Duration::from_secs(10);
@@ -333,5 +335,43 @@ fn what_is_promised_of_the_demo_to_stay_stays() {
         ("stalled_evacuation", "stalled"),
     ];
     let wrong = at_once(all, held_by_demo);
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+/// A program with one map whose table comes from malloc, followed until the map is dropped, and what was promised.
+fn dropped_into_malloc(scene: &Scene) -> (Process, Promise) {
+    let mut command = Command::new(scene.fixture(&fixture::HELD));
+    let mut target = scene.start("held", command.stdin(Stdio::piped()));
+    target.wait_to_sleep();
+    let auditor = scene.attach(&target, &["-f", "json", "-i", "200ms"]);
+    target.ask("make", "done 1");
+    thread::sleep(Duration::from_secs(2));
+    target.ask("drop", "done 2");
+    thread::sleep(Duration::from_secs(5));
+    let report = json(&auditor.end_by(Signal::SIGINT).well().stdout);
+    let held = rss(target.pid());
+    (target, Promise { report, before: held, after: held })
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn what_the_allocator_keeps_stays_until_its_own_remedy() {
+    let scene = Scene::new();
+    let (mut target, promise) = dropped_into_malloc(&scene);
+    thread::sleep(WAIT);
+    let unmoved = rss(target.pid());
+    target.ask("trim", "done 3");
+    let findings = &promise.report["findings"];
+    let is_it = |one: &&Value| one["rule"] == "allocator_retention";
+    let remedy = findings.as_array().unwrap().iter().find(is_it).map(|one| text(one, "/remedy"));
+    let is_named = remedy.is_some_and(|remedy| remedy.contains("glibc: malloc_trim"));
+    let unnamed = (!is_named).then(|| format!("the remedy is missing: {findings}"));
+    let problems = vec![
+        promise.says("held_by_allocator", None),
+        promise.stayed(unmoved),
+        promise.came(rss(target.pid())),
+        unnamed,
+    ];
+    let wrong = named("malloc", problems);
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }

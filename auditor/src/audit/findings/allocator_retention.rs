@@ -2,7 +2,7 @@
 
 use super::Rule;
 use super::scene::{Found, Outcome, Scene};
-use crate::audit::ladder::UNEXPLAINED;
+use crate::audit::ladder::{OF_ALLOCATOR, UNEXPLAINED};
 use crate::audit::report::{Report, Severity, Tables};
 use crate::audit::trend::Whole;
 use crate::audit::unit::Bytes;
@@ -92,12 +92,13 @@ fn remedy(allocator: Option<&str>) -> String {
 /// What maps let go since they held most, and neither went back nor left RSS; `None`: nobody saw.
 pub(in crate::audit) fn kept(scene: &Scene<'_>) -> Option<Kept> {
     let report = scene.report;
-    let unexplained = report.memory.ladder.iter().find(|rung| rung.name == UNEXPLAINED)?.bytes;
+    let row = |name: &str| report.memory.ladder.iter().find(|rung| rung.name == name).map(|rung| rung.bytes);
     let then =
         *scene.trends.whole().iter().filter(|point| point.rss.is_some()).max_by_key(|point| point.maps)?;
     let fell = then.rss?.less(report.memory.rss.last?);
     let missing = then.maps.less(of_maps(report)).less(fell);
-    let beyond_maps = unexplained.less(of_maps(report));
+    // What it keeps lies in mappings that nobody explains, or in the break.
+    let beyond_maps = row(UNEXPLAINED)?.less(of_maps(report)) + row(OF_ALLOCATOR).unwrap_or_default();
     let bytes = missing.min(let_go(report).less(given_back(report)?)).min(beyond_maps);
     Some(Kept { bytes, then })
 }

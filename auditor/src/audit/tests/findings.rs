@@ -624,6 +624,22 @@ fn what_was_let_go_and_did_not_go_back_is_the_allocators() {
 }
 
 #[test]
+fn what_the_allocator_keeps_in_the_break_is_explained_and_kept_nevertheless() {
+    let after = |stays: u64| {
+        let mut play = filled(1_000_000);
+        play.drop_first();
+        play.other_memory += stays;
+        let beside = crate::audit::fact::Beside { heap: Some(Bytes(stays)), ..Default::default() };
+        play.tell(What::Beside(beside));
+        play.pass(3);
+        play.report()
+    };
+    let table = Demo::bytes(18, 0);
+    assert_eq!(after(table).memory.verdict, Some(Verdict::HeldByAllocator));
+    assert_eq!(after(0).memory.verdict, Some(Verdict::InUse));
+}
+
+#[test]
 fn an_allocator_that_is_known_is_named_with_its_own_remedy_alone() {
     let remedy = |allocator: Option<&str>| {
         let mut play = filled(1_000_000);

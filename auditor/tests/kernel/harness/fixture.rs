@@ -28,6 +28,7 @@ pub(crate) struct Fixture {
 pub(crate) const CALLS: Fixture =
     Fixture { name: "calls", source: "calls", flags: &["-static", "-nostdlib", "-fno-stack-protector"] };
 pub(crate) const CAPTURES: Fixture = Fixture { name: "captures", source: "captures", flags: &["-no-pie"] };
+pub(crate) const HELD: Fixture = Fixture { name: "held", source: "held", flags: &[] };
 pub(crate) const HERD: Fixture = Fixture { name: "herd", source: "herd", flags: &["-pthread"] };
 /// Its functions begin with a nop of 5 bytes.
 pub(crate) const HERD_ON_NOP5: Fixture = Fixture {
@@ -39,7 +40,7 @@ pub(crate) const HOSTILE: Fixture = Fixture { name: "hostile", source: "hostile"
 pub(crate) const HOT: Fixture = Fixture { name: "hot", source: "hot", flags: &[] };
 pub(crate) const RSS: Fixture = Fixture { name: "rss", source: "rss", flags: &[] };
 
-const ALL: [&Fixture; 7] = [&CALLS, &CAPTURES, &HERD, &HERD_ON_NOP5, &HOSTILE, &HOT, &RSS];
+const ALL: [&Fixture; 8] = [&CALLS, &CAPTURES, &HELD, &HERD, &HERD_ON_NOP5, &HOSTILE, &HOT, &RSS];
 
 impl Fixture {
     /// Builds it into a folder.
