@@ -52,11 +52,11 @@ const fn row(
 }
 
 const ROWS: &[Row] = &[
-    row("allocator::", COOKIES..AFTER_ALL, HERE, "it needs gcc and the Go toolchains, and no kernel differs"),
     row("bad_input::", COOKIES..AFTER_ALL, HERE, "it needs gcc, mount and unshare, and no kernel differs"),
     row("bad_input::a_target_that_dies_while", COOKIES..AFTER_ALL, ANYWHERE, TOO_OLD),
     row("bad_input::three_capabilities", MULTI_LINKS..AFTER_ALL, ANYWHERE, "perf links need CAP_SYS_ADMIN"),
     row("bad_input::without_the_rights", COOKIES..AFTER_ALL, ANYWHERE, TOO_OLD),
+    row("allocator::", COOKIES..AFTER_ALL, HERE, "it needs gcc and the Go toolchains, and no kernel differs"),
     row("census::", BEFORE_ALL..AFTER_ALL, HERE, "it needs strace, and no kernel differs"),
     row("census::every_map", BEFORE_ALL..AFTER_ALL, ANYWHERE, "every kernel lets memory be read"),
     row("changes::", COOKIES..AFTER_ALL, HERE, "it measures time, which an emulated machine has not"),
