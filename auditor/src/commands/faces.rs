@@ -115,6 +115,10 @@ impl Live {
 }
 
 impl Face for Live {
+    fn wants_intervals(&self) -> bool {
+        true
+    }
+
     fn interval(&mut self, report: &Report) -> io::Result<()> {
         self.refresh(report)
     }
@@ -191,10 +195,11 @@ impl Stream {
 }
 
 impl Face for Stream {
+    fn wants_intervals(&self) -> bool {
+        self.intervals
+    }
+
     fn interval(&mut self, report: &Report) -> io::Result<()> {
-        if !self.intervals {
-            return Ok(());
-        }
         let written = self.write(report);
         self.before = Some(report.clone());
         match written {

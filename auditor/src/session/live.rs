@@ -7,11 +7,11 @@ use nix::time::{ClockId, clock_gettime};
 use super::burst::Burst;
 use super::census::Schedule;
 use super::governor::Governor;
-use super::kinds::Kinds;
 use super::readings::{self, Readings};
 use super::residents::Residents;
 use super::sampler::Sampler;
 use super::stacks::Stacks;
+use super::stock::Told;
 use super::translate::Translator;
 use crate::audit::Audit;
 use crate::audit::fact::{self, Ended, Fact, HookState, What};
@@ -45,14 +45,16 @@ pub struct Live {
     pub(super) recording: Option<recording::Writer<std::fs::File>>,
     pub(super) sampler: Sampler,
     pub(super) stacks: Stacks,
-    usage: Option<Usage>,
-    scarcity: Scarcity,
-    own: Option<Own>,
+    pub(super) usage: Option<Usage>,
+    pub(super) scarcity: Scarcity,
+    pub(super) own: Option<Own>,
     pub(super) order: Order<Fact>,
     pub(super) audit: Audit,
-    lost: BTreeMap<&'static str, u64>,
+    pub(super) lost: BTreeMap<&'static str, u64>,
     /// What was told last, so that only news become facts.
-    told: Told,
+    pub(super) told: Told,
+    /// Whether anybody wants a report at each tick.
+    draws_intervals: bool,
     replaced: bool,
     /// When the hooks began to see.
     began: Nanos,
@@ -68,15 +70,6 @@ pub struct Live {
     pub(super) residents: Option<Residents>,
     /// A short look at the writers of one map.
     pub(super) burst: Option<Burst>,
-}
-
-#[derive(Debug, Default)]
-struct Told {
-    hits: BTreeMap<u32, u64>,
-    lost: BTreeMap<&'static str, u64>,
-    memory: Option<fact::Memory>,
-    pressure: Option<fact::Pressure>,
-    kinds: Kinds,
 }
 
 /// What a live target is made of.
@@ -131,6 +124,7 @@ impl Live {
             audit: Audit::new(),
             lost: BTreeMap::new(),
             told: Told::default(),
+            draws_intervals: true,
             replaced: false,
             began: Nanos(0),
             newborn: Vec::new(),
@@ -186,6 +180,11 @@ impl Live {
     /// The hooks see from now on: what came before is all there.
     pub(super) fn begins(&mut self) {
         self.began = now();
+    }
+
+    /// Whether reports are drawn at ticks.
+    pub(super) const fn draw_intervals(&mut self, are_wanted: bool) {
+        self.draws_intervals = are_wanted;
     }
 
     /// The report at the first tick. It waits for nothing: before the hooks saw anything, there was
@@ -263,61 +262,6 @@ impl Live {
         self.report()
     }
 
-    /// Everything that is cumulative or read from /proc.
-    fn take_stock(&mut self) {
-        for counted in self.kernel.counted() {
-            let at = Nanos(counted.last);
-            match self.translator.counted(counted.hook, counted.key, counted.count, at) {
-                Ok(fact) => fact.into_iter().for_each(|fact| self.order.push(fact)),
-                Err(lost) => *self.lost.entry(lost.0).or_default() += counted.count,
-            }
-        }
-        self.tell_memory();
-        self.tell_pressure();
-        self.tell_hits();
-        self.tell_losses();
-        let Some(own) = self.own.as_ref().and_then(|own| own.read().ok()) else { return };
-        let bpf_memory = self.kernel.memory();
-        self.tell(What::Cost(fact::Cost { agent_cpu: own.cpu, agent_rss: own.rss, bpf_memory }));
-    }
-
-    fn tell_memory(&mut self) {
-        let Some(memory) = self.usage.as_mut().and_then(|usage| usage.read().ok()) else { return };
-        if self.told.memory.as_ref() != Some(&memory) {
-            self.told.memory = Some(memory.clone());
-            self.tell(What::Memory(memory));
-        }
-    }
-
-    fn tell_pressure(&mut self) {
-        let pressure = self.scarcity.read();
-        if self.told.pressure.replace(pressure) != Some(pressure) {
-            self.tell(What::Pressure(pressure));
-        }
-    }
-
-    fn tell_hits(&mut self) {
-        let placed: Vec<u32> = self.hooks.keys().copied().collect();
-        for hook in placed {
-            let hits = self.kernel.hits(hook);
-            if hits > 0 && self.told.hits.insert(hook, hits) != Some(hits) {
-                self.tell(What::Hits { hook, hits });
-            }
-        }
-    }
-
-    fn tell_losses(&mut self) {
-        for (name, count) in auditor_ebpf::counter::NAMES.into_iter().zip(self.kernel.losses()) {
-            self.lost.insert(name, count);
-        }
-        self.lost.insert("headers_unreadable", self.sampler.failed());
-        for (source, count) in self.lost.clone() {
-            if count > 0 && self.told.lost.insert(source, count) != Some(count) {
-                self.tell(What::Lost(fact::Lost { source: source.to_owned(), count }));
-            }
-        }
-    }
-
     pub(super) fn read_ring(&mut self) -> usize {
         self.kernel.log_diagnostics();
         let mut events = Vec::new();
@@ -374,7 +318,7 @@ impl Live {
                 self.audit.apply(fact);
             }
             self.replaced |= fact.what == What::Exec;
-            if fact.what == What::Tick {
+            if fact.what == What::Tick && self.draws_intervals {
                 ticks.push(self.audit.report());
             }
         }

@@ -22,6 +22,7 @@ pub mod sampler;
 pub mod setup;
 pub mod shell;
 pub mod stacks;
+mod stock;
 pub mod timed;
 pub mod translate;
 pub mod writers;
@@ -44,6 +45,9 @@ const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 /// Who shows the report while the audit goes on.
 pub trait Face {
+    /// Whether it wants to be told of intervals: drawing a report of many maps takes time.
+    fn wants_intervals(&self) -> bool;
+
     /// An interval ended.
     ///
     /// # Errors
@@ -97,6 +101,7 @@ pub async fn follow(
     let mut tick = paced(start, timing.interval);
     let mut screen = paced(start, face.pace().unwrap_or(NEVER));
     let mut ring = paced(start, PACE);
+    live.draw_intervals(face.wants_intervals());
     for report in live.first() {
         face.interval(&report)?;
     }

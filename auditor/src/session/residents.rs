@@ -21,9 +21,9 @@ use crate::target::page_map::{PageMap, PageMapError, Survey, lazily_freed};
 use crate::target::proc;
 use crate::target::process::Process;
 
-/// Of the time so much is spent on it: one part in so many.
+/// Of the time so much is spent on it: one part in so many. What a poll leaves of it, later ones have.
 const SHARE: u64 = 50;
-/// Most time at once: so long the target's events wait.
+/// Most time at once, and most that is left for later: so long the target's events wait.
 pub const MOST: Nanos = Nanos(100_000_000);
 /// Tables of one map that are asked for because a call told of them.
 const MOST_TABLES: usize = 1 << 16;
@@ -69,6 +69,8 @@ pub struct Residents {
     lazily_told: Option<Bytes>,
     /// When the last poll began.
     before: Option<Nanos>,
+    /// What is left of the time that it may take.
+    left_over: Nanos,
 }
 
 /// What is being asked for.
@@ -97,18 +99,21 @@ impl Residents {
             lazily: Schedule::default(),
             lazily_told: None,
             before: None,
+            left_over: MOST,
         })
     }
 
-    /// Goes on for a share of the time since the last poll. An answer is dated when it is complete.
+    /// Goes on for a share of the time that has passed. An answer is dated when it is complete.
     ///
     /// # Errors
     /// [`PageMapError`]: then the round is given up.
     pub fn poll(&mut self, world: World<'_>, from: Bytes) -> Result<Vec<Fact>, PageMapError> {
-        let now = now();
-        let time =
-            self.before.replace(now).map_or(MOST, |before| Nanos(now.since(before).0 / SHARE).min(MOST));
-        self.go_on(world, from, time)
+        let began = now();
+        let passed = self.before.replace(began).map_or(Nanos(0), |before| began.since(before));
+        let time = self.left_over.plus(Nanos(passed.0 / SHARE)).min(MOST);
+        let facts = self.go_on(world, from, time);
+        self.left_over = time.since(now().since(began));
+        facts
     }
 
     /// Goes on for about so long, and no further than to the end of a round, over maps of at least `from` bytes.

@@ -24,7 +24,8 @@ pub(in crate::audit) struct Scene<'a> {
     pub(in crate::audit) trends: &'a Trends,
     /// From where on it matters.
     pub(in crate::audit) thresholds: &'a Thresholds,
-    pasts: &'a [Past],
+    /// Every map of the report, in its order: many rules go through them.
+    seen: Vec<Seen<'a>>,
     growths: BTreeMap<Address, Vec<&'a Episode>>,
 }
 
@@ -125,7 +126,10 @@ impl<'a> Scene<'a> {
         for episode in &report.episodes {
             growths.entry(episode.map).or_default().push(episode);
         }
-        Self { report, trends, thresholds, pasts, growths }
+        let pasts = pasts.iter().copied().chain(std::iter::repeat(Past::default()));
+        let seen = report.maps.iter().zip(pasts);
+        let seen = seen.map(|(map, past)| Seen { map, past, trend: trends.of(map.address, map.born) });
+        Self { report, trends, thresholds, seen: seen.collect(), growths }
     }
 
     /// The time of the report.
@@ -145,13 +149,7 @@ impl<'a> Scene<'a> {
 
     /// Every map of the report, in its order.
     pub(in crate::audit) fn all(&self) -> impl Iterator<Item = Seen<'a>> {
-        let trends = self.trends;
-        let pasts = self.pasts.iter().copied().chain(std::iter::repeat(Past::default()));
-        self.report.maps.iter().zip(pasts).map(move |(map, past)| Seen {
-            map,
-            past,
-            trend: trends.of(map.address, map.born),
-        })
+        self.seen.iter().copied()
     }
 
     /// Those that live and that something leads to, as far as is known: only they are to blame.

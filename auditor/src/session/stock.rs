@@ -1,0 +1,75 @@
+//! What is cumulative, or read from /proc, becomes facts where it is news.
+
+use std::collections::BTreeMap;
+
+use super::kinds::Kinds;
+use super::live::Live;
+use crate::audit::fact::{self, What};
+use crate::audit::unit::Nanos;
+
+/// What was told last.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) hits: BTreeMap<u32, u64>,
+    pub(super) lost: BTreeMap<&'static str, u64>,
+    pub(super) memory: Option<fact::Memory>,
+    pub(super) pressure: Option<fact::Pressure>,
+    pub(super) kinds: Kinds,
+}
+
+impl Live {
+    /// Everything that is cumulative or read from /proc.
+    pub(super) fn take_stock(&mut self) {
+        for counted in self.kernel.counted() {
+            let at = Nanos(counted.last);
+            match self.translator.counted(counted.hook, counted.key, counted.count, at) {
+                Ok(fact) => fact.into_iter().for_each(|fact| self.order.push(fact)),
+                Err(lost) => *self.lost.entry(lost.0).or_default() += counted.count,
+            }
+        }
+        self.tell_memory();
+        self.tell_pressure();
+        self.tell_hits();
+        self.tell_losses();
+        let Some(own) = self.own.as_ref().and_then(|own| own.read().ok()) else { return };
+        let bpf_memory = self.kernel.memory();
+        self.tell(What::Cost(fact::Cost { agent_cpu: own.cpu, agent_rss: own.rss, bpf_memory }));
+    }
+
+    fn tell_memory(&mut self) {
+        let Some(memory) = self.usage.as_mut().and_then(|usage| usage.read().ok()) else { return };
+        if self.told.memory.as_ref() != Some(&memory) {
+            self.told.memory = Some(memory.clone());
+            self.tell(What::Memory(memory));
+        }
+    }
+
+    fn tell_pressure(&mut self) {
+        let pressure = self.scarcity.read();
+        if self.told.pressure.replace(pressure) != Some(pressure) {
+            self.tell(What::Pressure(pressure));
+        }
+    }
+
+    fn tell_hits(&mut self) {
+        let placed: Vec<u32> = self.hooks.keys().copied().collect();
+        for hook in placed {
+            let hits = self.kernel.hits(hook);
+            if hits > 0 && self.told.hits.insert(hook, hits) != Some(hits) {
+                self.tell(What::Hits { hook, hits });
+            }
+        }
+    }
+
+    fn tell_losses(&mut self) {
+        for (name, count) in auditor_ebpf::counter::NAMES.into_iter().zip(self.kernel.losses()) {
+            self.lost.insert(name, count);
+        }
+        self.lost.insert("headers_unreadable", self.sampler.failed());
+        for (source, count) in self.lost.clone() {
+            if count > 0 && self.told.lost.insert(source, count) != Some(count) {
+                self.tell(What::Lost(fact::Lost { source: source.to_owned(), count }));
+            }
+        }
+    }
+}
