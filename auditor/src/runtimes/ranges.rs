@@ -18,6 +18,13 @@ pub struct Ranges {
 }
 
 impl Ranges {
+    /// How long they are together.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
+        let all = self.current.iter().chain(&self.old).chain(&self.rest);
+        all.fold(Bytes(0), |sum, (_, len)| sum + *len)
+    }
+
     /// All of them: the current ones, the old ones, the rest.
     #[must_use]
     pub fn all(&self) -> Vec<(Address, Bytes)> {

@@ -16,8 +16,8 @@ use crate::audit::unit::{Address, Bytes, Nanos, Pid};
 use crate::runtimes::Instance;
 use crate::runtimes::ranges::Ranges;
 use crate::target::maps::open_maps;
-use crate::target::memory::Memory;
-use crate::target::page_map::{PageMap, PageMapError, Survey, lazily_freed};
+use crate::target::memory::{Memory, Request};
+use crate::target::page_map::{self, PageMap, PageMapError, Survey, lazily_freed};
 use crate::target::proc;
 use crate::target::process::Process;
 
@@ -25,6 +25,10 @@ use crate::target::process::Process;
 const SHARE: u64 = 50;
 /// Most time at once, and most that is left for later: so long the target's events wait.
 pub const MOST: Nanos = Nanos(100_000_000);
+/// Maps that are asked for together, and how much memory they have before another one is left for later: their
+/// headers lie close together, and small tables do.
+const TOGETHER: usize = 64;
+const ENOUGH: Bytes = Bytes(4 << 20);
 /// Tables of one map that are asked for because a call told of them.
 const MOST_TABLES: usize = 1 << 16;
 /// Ranges of maps that are remembered within a round, so that they do not count as beside the maps.
@@ -55,8 +59,8 @@ impl std::fmt::Debug for World<'_> {
 #[derive(Debug)]
 pub struct Residents {
     pages: PageMap,
-    /// Maps of this round that have not been asked for, the next one last.
-    left: Vec<Address>,
+    /// Maps of this round that have not been asked for, each with the bytes it holds, the next one last.
+    left: Vec<(Bytes, Address)>,
     under_way: Option<Job>,
     /// Ranges of the maps of this round.
     claimed: Vec<(Address, Bytes)>,
@@ -76,8 +80,8 @@ pub struct Residents {
 /// What is being asked for.
 #[derive(Debug)]
 enum Job {
-    /// A map, and where it was when the asking began.
-    Map(Address, Ranges, Survey),
+    /// Maps, and where each was when the asking began.
+    Maps(Vec<(Address, Ranges)>, Survey),
     /// What lies beside them.
     Beside(Vec<Place>, Survey),
 }
@@ -133,7 +137,7 @@ impl Residents {
             match self.step(&mut job) {
                 Ok(false) => self.under_way = Some(job),
                 Ok(true) => {
-                    facts.extend(self.answer(job, is_old, world).map(fact));
+                    facts.extend(self.answer(job, is_old, world).into_iter().map(fact));
                     is_old = false;
                 }
                 Err(error) => {
@@ -161,22 +165,24 @@ impl Residents {
 
     /// A new round: the largest come first.
     fn begin(&mut self, world: World<'_>, from: Bytes) {
-        let mut maps = (world.maps)();
-        maps.retain(|(_, bytes)| *bytes >= from);
-        maps.sort_unstable_by_key(|(address, bytes)| (*bytes, *address));
-        self.left = maps.into_iter().map(|(address, _)| address).collect();
+        let maps = (world.maps)().into_iter().filter(|(_, bytes)| *bytes >= from);
+        self.left = maps.map(|(address, bytes)| (bytes, address)).collect();
+        self.left.sort_unstable();
         self.claimed.clear();
         self.claims_are_whole = true;
     }
 
     /// What is to be asked for next; `None`: the round is over.
     fn next(&mut self, world: World<'_>) -> Option<Job> {
-        while let Some(map) = self.left.pop() {
-            let Some(ranges) = ranges(map, world) else { continue };
-            let all = ranges.all();
+        while !self.left.is_empty() {
+            let mut maps = ranges(&self.some_left(), world);
+            // A target may claim any size for its tables.
+            maps.retain(|(_, ranges)| ranges.bytes() <= page_map::MOST.less(ENOUGH));
+            let all: Vec<_> = maps.iter().flat_map(|(_, ranges)| ranges.all()).collect();
             self.claim(&all);
-            if let Ok(survey) = self.pages.survey(&all) {
-                return Some(Job::Map(map, ranges, survey));
+            match self.pages.survey(&all) {
+                Ok(survey) if !maps.is_empty() => return Some(Job::Maps(maps, survey)),
+                _ => {}
             }
         }
         let began = now();
@@ -201,6 +207,17 @@ impl Residents {
         Some(Job::Beside(places, self.pages.survey(&ranges).ok()?))
     }
 
+    /// The next ones, as many as are asked for together.
+    fn some_left(&mut self) -> Vec<Address> {
+        let (mut maps, mut asked) = (Vec::new(), Bytes(0));
+        while maps.len() < TOGETHER && asked < ENOUGH {
+            let Some((bytes, map)) = self.left.pop() else { break };
+            asked += bytes;
+            maps.push(map);
+        }
+        maps
+    }
+
     fn claim(&mut self, ranges: &[(Address, Bytes)]) {
         let has_room = self.claimed.len() + ranges.len() <= MOST_CLAIMED;
         self.claims_are_whole &= has_room;
@@ -211,24 +228,26 @@ impl Residents {
 
     fn step(&self, job: &mut Job) -> Result<bool, PageMapError> {
         match job {
-            Job::Map(_, _, survey) | Job::Beside(_, survey) => survey.step(&self.pages),
+            Job::Maps(_, survey) | Job::Beside(_, survey) => survey.step(&self.pages),
         }
     }
 
-    /// The news of what was asked for, if it is any.
-    fn answer(&mut self, job: Job, is_old: bool, world: World<'_>) -> Option<What> {
+    /// The news of what was asked for.
+    fn answer(&mut self, job: Job, is_old: bool, world: World<'_>) -> Vec<What> {
         match job {
-            Job::Map(map, asked, survey) => {
-                if is_old && ranges(map, world).as_ref() != Some(&asked) {
-                    return None;
-                }
-                let found = resident(map, &asked, &survey.finish());
-                (world.audit.resident(map) != Some(found)).then_some(What::Resident(found))
+            Job::Maps(maps, survey) => {
+                let pages = survey.finish();
+                let mut pages = pages.iter();
+                let moved = if is_old { moved(&maps, world) } else { BTreeSet::new() };
+                let found = maps.iter().map(|(map, asked)| resident(*map, asked, &mut pages));
+                let is_news = |found: &Resident| world.audit.resident(found.map).as_ref() != Some(found);
+                let news = found.filter(|found| !moved.contains(&found.map) && is_news(found));
+                news.map(What::Resident).collect()
             }
             Job::Beside(places, survey) => {
                 let found = beside::found(&places, &survey.finish());
                 let is_news = self.told.replace(found) != Some(found);
-                is_news.then_some(What::Beside(found))
+                is_news.then_some(What::Beside(found)).into_iter().collect()
             }
         }
     }
@@ -249,11 +268,25 @@ fn fact(what: What) -> Fact {
     Fact { at: now(), thread: None, what }
 }
 
-/// Where a map is now.
-fn ranges(map: Address, world: World<'_>) -> Option<Ranges> {
-    let mut header = vec![0; world.instance.header_len()];
-    world.memory.read(map, &mut header).ok()?;
-    let mut ranges = world.instance.ranges(map, &header, world.memory)?;
+/// Where maps are now; those that cannot be read are left out.
+fn ranges(maps: &[Address], world: World<'_>) -> Vec<(Address, Ranges)> {
+    let mut headers = vec![vec![0; world.instance.header_len()]; maps.len()];
+    let mut requests: Vec<Request<'_>> =
+        maps.iter().zip(&mut headers).map(|(map, header)| Request { at: *map, into: header }).collect();
+    let answers = world.memory.read_many(&mut requests);
+    let read = maps.iter().zip(&headers).zip(answers).filter(|(_, answer)| answer.is_ok());
+    read.filter_map(|((map, header), _)| Some((*map, ranges_of(*map, header, world)?))).collect()
+}
+
+/// Those that are no longer where they were.
+fn moved(maps: &[(Address, Ranges)], world: World<'_>) -> BTreeSet<Address> {
+    let asked: Vec<Address> = maps.iter().map(|(map, _)| *map).collect();
+    let now: BTreeMap<Address, Ranges> = ranges(&asked, world).into_iter().collect();
+    maps.iter().filter(|(map, asked)| now.get(map) != Some(asked)).map(|(map, _)| *map).collect()
+}
+
+fn ranges_of(map: Address, header: &[u8], world: World<'_>) -> Option<Ranges> {
+    let mut ranges = world.instance.ranges(map, header, world.memory)?;
     // Overflow areas are known by the calls that asked for them. While the map changes, its tables may have been
     // told of and not read, or the other way round: those of the arrays are in both.
     let arrays: BTreeSet<Address> = ranges.current.iter().chain(&ranges.old).map(|(at, _)| *at).collect();
@@ -262,8 +295,7 @@ fn ranges(map: Address, world: World<'_>) -> Option<Ranges> {
 }
 
 /// What was found of a map, range by range in the order of [`Ranges::all`].
-fn resident(map: Address, asked: &Ranges, found: &[Pages]) -> Resident {
-    let mut found = found.iter();
+fn resident<'a>(map: Address, asked: &Ranges, found: &mut impl Iterator<Item = &'a Pages>) -> Resident {
     let mut sum = |ranges: &[(Address, Bytes)]| found.by_ref().take(ranges.len()).fold(None, add);
     let [current, old, rest] =
         [&asked.current, &asked.old, &asked.rest].map(|ranges| sum(ranges).unwrap_or_default());

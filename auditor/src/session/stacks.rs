@@ -10,6 +10,9 @@ use crate::target::symbolise::Symboliser;
 /// Stacks that are numbered; further ones have no number, and the report says how many.
 const MOST: usize = auditor_ebpf::STACKS as usize;
 
+/// Times that nothing was new before what was read of symbol files is let go.
+const RESTS: u32 = 5;
+
 /// The stacks of one target.
 #[derive(Debug)]
 pub struct Stacks {
@@ -19,6 +22,8 @@ pub struct Stacks {
     numbers: FxHashMap<(i64, u64), StackId>,
     /// Numbered but not named yet, with their addresses.
     unnamed: Vec<(StackId, Vec<Address>)>,
+    /// How often in succession nothing was new.
+    idle: u32,
 }
 
 impl Stacks {
@@ -27,7 +32,7 @@ impl Stacks {
     pub fn new(pid: Pid) -> Self {
         let mut symboliser = Symboliser::new();
         symboliser.prepare(pid);
-        Self { pid, symboliser, numbers: FxHashMap::default(), unnamed: Vec::new() }
+        Self { pid, symboliser, numbers: FxHashMap::default(), unnamed: Vec::new(), idle: 0 }
     }
 
     /// The number of a stack. `addresses` is asked for a stack that is new.
@@ -64,6 +69,11 @@ impl Stacks {
     /// Names what is new: as `known` says, which is asked for the place of each call, else by symbol files.
     pub fn named(&mut self, known: impl Fn(Address) -> Option<Vec<String>>) -> Vec<Stack> {
         let unnamed = std::mem::take(&mut self.unnamed);
+        self.idle = if unnamed.is_empty() { self.idle.saturating_add(1) } else { 0 };
+        if self.idle == RESTS && !self.numbers.is_empty() {
+            self.symboliser.rest(self.pid);
+            own::give_back();
+        }
         if unnamed.is_empty() {
             return Vec::new();
         }

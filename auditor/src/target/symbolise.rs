@@ -45,6 +45,13 @@ impl Symboliser {
         });
     }
 
+    /// Lets go of what was read of symbol files, some 10 MB: nothing new was asked for in a while. What comes later
+    /// is read again.
+    pub fn rest(&mut self, pid: Pid) {
+        self.reader = None;
+        self.prepare(pid);
+    }
+
     /// The frames of a call stack, innermost first, as [`crate::audit::fact::Stack`] wants them.
     /// Addresses after the first are taken for return addresses: the call is just before them.
     /// Inlined functions come as frames of their own, so there may be more frames than addresses. What
@@ -214,6 +221,17 @@ mod tests {
         assert!(last.contains("symbolise::tests::landmark_of_the_symboliser"), "{frames:?}");
         assert!(last.contains("(symbolise.rs:"), "{frames:?}");
         assert_eq!(landmark_of_the_symboliser(), 5);
+    }
+
+    #[test]
+    fn what_was_read_is_let_go_and_read_again_when_something_new_comes() {
+        let mut symboliser = Symboliser::new();
+        let start = landmark_of_the_symboliser as *const () as u64;
+        let first = symboliser.frames(own(), &[Address(start)], &|_| None);
+        symboliser.rest(own());
+        assert_eq!(symboliser.frames(own(), &[Address(start)], &|_| None), first, "it stays named");
+        let new = symboliser.frames(own(), &[Address(0x10), Address(start + 2)], &|_| None);
+        assert!(new.last().unwrap().contains("landmark_of_the_symboliser"), "{new:?}");
     }
 
     #[test]

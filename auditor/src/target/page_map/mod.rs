@@ -31,7 +31,7 @@ pub use lazily::lazily_freed;
 /// Pages between two ranges that are walked for nothing rather than asking twice.
 const GAP: u64 = 64;
 /// Most bytes of one survey: more than there is RAM. A target may claim any size for its tables.
-const MOST: u64 = 1 << 42;
+pub const MOST: Bytes = Bytes(1 << 42);
 
 /// How the kernel is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl PageMap {
     /// [`PageMapError::TooMuch`].
     pub fn survey(&self, ranges: &[(Address, Bytes)]) -> Result<Survey, PageMapError> {
         let asked = ranges.iter().fold(Bytes(0), |sum, (_, len)| sum + *len);
-        if asked.0 > MOST {
+        if asked > MOST {
             return Err(PageMapError::TooMuch { asked });
         }
         let tally = Tally::new(ranges, self.way == Way::Scan);
