@@ -2,6 +2,8 @@
 
 use super::changes::Moment;
 use super::findings::scene::{Past, Scene};
+use super::life::Life;
+use super::populations::Populations;
 use super::report::Report;
 use super::trend::{Point, Slow, Whole};
 use super::unit::{Bytes, Nanos};
@@ -17,10 +19,20 @@ impl Audit {
             }
         }
         let (cycles, paused) = self.collector.counted();
-        let maps = self.lives.living().fold(Bytes(0), |sum, life| sum + life.holding.allocated());
+        let maps = self.held_by_maps();
+        let counted = self.counted.filter(|_| !self.told.births());
         let (rss, limit) = (self.memory.now(), self.memory.limit());
-        self.trends.tick(Whole { at, rss, limit, maps, cycles, paused });
+        self.trends.tick(Whole { at, rss, limit, maps, counted, cycles, paused });
         self.changed(at);
+    }
+
+    /// What all living maps hold, those that a census added up among them.
+    fn held_by_maps(&self) -> Bytes {
+        let crowds = self.crowds.as_ref();
+        let is_one = |life: &&Life| crowds.is_none() || life.listed || self.lives.is_listed(life);
+        let told = self.lives.living().filter(is_one).map(|life| life.holding.allocated());
+        let added_up = crowds.into_iter().flat_map(Populations::sizes).map(|(_, bytes)| bytes);
+        told.chain(added_up).fold(Bytes(0), |sum, bytes| sum + bytes)
     }
 
     /// Keeps what RSS is made of now.

@@ -105,6 +105,8 @@ pub struct Audit {
     lives: Lives,
     /// The small maps that the last census added up; `None`: none did.
     crowds: Option<Populations>,
+    /// When they were last counted.
+    counted: Option<Nanos>,
     /// Maps that only later censuses found; `None`: there was none, or not known.
     born: Option<u64>,
     episodes: Episodes,
@@ -171,6 +173,7 @@ impl Audit {
             What::Described(described) => self.lives.describe(described),
             What::Crowds(crowds) => {
                 self.crowds = Some(Populations::of_crowds(crowds, &mut self.recognised));
+                self.counted = Some(at);
             }
             What::Heap(heap) => self.collector.read(at, heap),
             What::Cycle(cycle) => {
@@ -320,7 +323,7 @@ impl Audit {
         self.lives.replaced(at, &mut self.episodes);
         self.memory.replaced();
         self.collector.replaced();
-        (self.crowds, self.born) = (None, None);
+        (self.crowds, self.counted, self.born) = (None, None, None);
         self.kinds.replaced();
         (self.beside, self.lazily_freed) = (None, None);
         self.syscalls.replaced();

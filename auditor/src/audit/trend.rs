@@ -51,8 +51,10 @@ pub(super) struct Whole {
     pub(super) rss: Option<Bytes>,
     /// The smallest limit.
     pub(super) limit: Option<Bytes>,
-    /// What all living maps hold.
+    /// What all living maps hold, as of the time when they were counted.
     pub(super) maps: Bytes,
+    /// When that was; `None`: births and deaths are told as they happen.
+    pub(super) counted: Option<Nanos>,
     /// Cycles of the collector since the program began.
     pub(super) cycles: Option<u64>,
     /// All its pauses since then.

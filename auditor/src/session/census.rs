@@ -14,10 +14,14 @@ const PAUSE: Nanos = Nanos(5_000_000_000);
 /// The next one waits this many times as long as the last one took: censuses take 1 % of a core.
 const SHARE: u64 = 100;
 
+/// One that takes longer is not made for the sake of the last report.
+const QUICK: Nanos = Nanos(1_000_000_000);
+
 /// When the next census is due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Schedule {
     due: Nanos,
+    last: Nanos,
 }
 
 impl Schedule {
@@ -25,9 +29,14 @@ impl Schedule {
         now >= self.due
     }
 
+    /// Whether the last one was quick.
+    fn is_quick(self) -> bool {
+        self.last <= QUICK
+    }
+
     pub(super) fn took(&mut self, began: Nanos, ended: Nanos) {
-        let wait = Nanos(ended.since(began).0.saturating_mul(SHARE)).max(PAUSE);
-        self.due = ended.plus(wait);
+        self.last = ended.since(began);
+        self.due = ended.plus(Nanos(self.last.0.saturating_mul(SHARE)).max(PAUSE));
     }
 }
 
@@ -50,9 +59,22 @@ impl Live {
     /// Looks at every map there is once more, when it is time to and where nothing else tells which there
     /// are. What fails now is tried again: the target may have moved its own lists meanwhile.
     pub(super) fn recount(&mut self) {
-        if self.translator.instance().births_are_told() || !self.schedule.is_due(now()) {
-            return;
+        if !self.translator.instance().births_are_told() && self.schedule.is_due(now()) {
+            self.recount_now();
         }
+    }
+
+    /// The same, whether it is time to or not, as nothing will be told later.
+    pub(super) fn recount_for_the_last_time(&mut self) {
+        if !self.translator.instance().births_are_told()
+            && self.schedule.is_quick()
+            && !self.process.has_exited()
+        {
+            self.recount_now();
+        }
+    }
+
+    fn recount_now(&mut self) {
         match self.count_all() {
             Ok(census) => {
                 let view = View { instance: self.translator.instance(), memory: &self.memory };

@@ -23,6 +23,7 @@ impl Live {
     /// The same, of every map there is, as nothing will tell of them later.
     pub(super) fn poll_for_the_last_time(&mut self) {
         self.read_ring();
+        self.recount_for_the_last_time();
         let mut began = now();
         self.poll();
         for _ in 0..TRIES {

@@ -14,9 +14,9 @@ pub(super) const RULE: Rule = Rule {
     line: "many growths at a time, of one map or of many maps in step",
     text: "
 Decided by: more than 5 growths of one map within 10 s, each for a table worth a line; or at
-least 20 maps that double to one size within 1 s, for 8 MiB together, and live on for as long.
-Maps of one size under one load pass the same threshold at the same moment, and all of them hold
-two tables then. Of more than 10,000 growths the smallest are not seen here.
+least 20 maps that double or split to one size within 1 s, for 8 MiB together, and live on for
+as long. Maps of one size under one load pass the same threshold at the same moment, and all of
+them hold two tables then. Of more than 10,000 growths the smallest are not seen here.
 What to do: presize the maps; or give each another size, so that their growths are spread over
 time (jitter of some 10 % does). Presized maps take their memory from the start.",
     judge,
@@ -59,7 +59,7 @@ fn of_one(scene: &Scene<'_>, seen: Seen<'_>) -> Option<Found> {
     })
 }
 
-/// Maps that doubled to one size at a time: the size for which most was asked. Maps that are made, filled
+/// Maps that grew to one size at a time: the size for which most was asked. Maps that are made, filled
 /// and dropped one after the other do not stand side by side.
 fn in_step(scene: &Scene<'_>) -> Option<Found> {
     let limits = &scene.thresholds.avalanche;
@@ -68,7 +68,9 @@ fn in_step(scene: &Scene<'_>) -> Option<Found> {
         let lives_on = |growth: &&Episode| {
             seen.map.died.is_none_or(|died| died.since(growth.start) >= limits.together.0)
         };
-        let doubled = scene.growths_of(seen.map).filter(|growth| growth.kind == GrowthKind::Double);
+        let doubled = scene
+            .growths_of(seen.map)
+            .filter(|growth| matches!(growth.kind, GrowthKind::Double | GrowthKind::Split));
         doubled.filter(lives_on).for_each(|growth| by_size.entry(growth.allocated).or_default().push(growth));
     }
     let at_once = |(size, growths): (Bytes, Vec<&Episode>)| {
@@ -85,7 +87,7 @@ fn in_step(scene: &Scene<'_>) -> Option<Found> {
         severity: Severity::Warning,
         map: None,
         summary: format!(
-            "{} maps doubled to one size within {}: together they asked for {}",
+            "{} maps grew to one size within {}: together they asked for {}",
             words::count(maps),
             words::span(last.since(first)),
             words::bytes(all)
@@ -95,9 +97,8 @@ fn in_step(scene: &Scene<'_>) -> Option<Found> {
             words::bytes(size),
             words::span(first.since(scene.report.window.start))
         )],
-        remedy:
-            "presize them; or make each for another number of entries, so that they do not double at once"
-                .to_owned(),
+        remedy: "presize them; or make each for another number of entries, so that they do not grow at once"
+            .to_owned(),
         reclaimable: None,
     })
 }

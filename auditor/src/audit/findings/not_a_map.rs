@@ -13,7 +13,8 @@ pub(super) const RULE: Rule = Rule {
     text: "
 Decided by: maps hold less than a tenth of an RSS of at least 100 MiB; or RSS has risen by
 50 MiB, or by 5 % of the limit, since its last fall, and the maps by less than a tenth of that.
-Keys and values that maps point to are not theirs.
+Keys and values that maps point to are not theirs. Where only a look at the whole heap finds
+maps, what came after the last one is not judged.
 What to do: look at the ladder's largest row. Heap in use, not maps: a heap profile. Free but
 kept: the collector's settings. Unexplained: the allocator, other runtimes, caches.",
     judge,
@@ -26,7 +27,7 @@ fn judge(scene: &Scene<'_>) -> Outcome {
 /// RSS that rose without the maps.
 fn rise(scene: &Scene<'_>) -> Option<Found> {
     let limits = &scene.thresholds.not_a_map;
-    let points = scene.trends.whole();
+    let points = as_counted(scene.trends.whole());
     let (first, last) = (since_the_last_fall(points)?, points.last()?);
     let (before, after) = first.rss.zip(last.rss)?;
     let rose = after.less(before);
@@ -51,6 +52,13 @@ fn rise(scene: &Scene<'_>) -> Option<Found> {
     ))
 }
 
+/// Up to the last count of the maps: of what has come since, nobody knows whose it is.
+fn as_counted(points: &[Whole]) -> &[Whole] {
+    let Some(counted) = points.last().and_then(|last| last.counted) else { return points };
+    let with_it = points.partition_point(|point| point.at < counted);
+    points.get(..=with_it).unwrap_or_default()
+}
+
 /// Where the last rise began: the lowest sample since RSS last fell by a twentieth.
 fn since_the_last_fall(points: &[Whole]) -> Option<&Whole> {
     let mut first: Option<(&Whole, Bytes)> = None;
@@ -72,7 +80,11 @@ fn share(scene: &Scene<'_>) -> Option<Found> {
     let report = scene.report;
     // Where no map could be read, nothing says that there is none.
     let known = report.coverage.confidence != crate::audit::report::Confidence::Insufficient;
-    let rss = report.memory.rss.last.filter(|rss| known && *rss >= limits.least.0)?;
+    let points = scene.trends.whole();
+    // What has come since the maps were counted may be theirs.
+    let counted = as_counted(points).last().filter(|point| point.counted.is_some()).map(|point| point.rss);
+    let rss = counted.unwrap_or(report.memory.rss.last).min(report.memory.rss.last);
+    let rss = rss.filter(|rss| known && *rss >= limits.least.0)?;
     let listed = report.maps.iter().map(|map| map.bytes.resident.or(map.bytes.allocated));
     let folded = report.populations.iter().map(|row| Some(row.bytes.allocated));
     let maps = listed.chain(folded).flatten().fold(Bytes(0), |sum, held| sum + held);

@@ -201,6 +201,27 @@ fn crowds_are_populations_and_take_the_place_of_those_before() {
     assert_eq!((report.populations.len(), owned_by(&report, "main.many").maps), (1, 30));
 }
 
+/// Whether a rise of RSS by 120 MiB in 20 s is said to be none of the maps', which censuses find: at the beginning,
+/// and `later`, each with what small maps hold then.
+fn rise_is_something_else(later: &[(u64, u64)]) -> bool {
+    let counted = |bytes: u64| What::Crowds(vec![Crowd { allocated: Bytes(bytes), ..crowd("main.m", 100) }]);
+    let mut facts = vec![(SECOND, counted(1 << 20))];
+    for second in 1..=20 {
+        let at = second * SECOND;
+        facts
+            .extend(later.iter().filter(|(when, _)| *when == second).map(|(_, bytes)| (at, counted(*bytes))));
+        facts.extend([(at + 1, memory(second * 6 << 20)), (at + 2, What::Tick)]);
+    }
+    told(unhooked(), facts).findings.iter().any(|finding| finding.rule == "not_a_map")
+}
+
+#[test]
+fn what_rss_rose_by_since_the_last_census_may_be_maps() {
+    assert!(!rise_is_something_else(&[]), "nobody has counted since");
+    assert!(!rise_is_something_else(&[(18, 90 << 20)]), "small maps hold it");
+    assert!(rise_is_something_else(&[(18, 2 << 20)]), "they were counted, and do not");
+}
+
 #[test]
 fn a_crowd_that_waits_for_the_collector_comes_last_however_large() {
     let garbage = Crowd { owner: None, reachable: Some(false), ..crowd("", 1000) };
