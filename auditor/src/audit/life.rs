@@ -22,7 +22,7 @@ const MOST_NAME: usize = 256;
 /// soon after it may have given its address to another by then, whose name it would be.
 const READING: Nanos = Nanos(100_000_000);
 
-/// One map. It takes 1032 bytes, and its tables about 300 for up to eleven.
+/// One map. It takes 1048 bytes, and its tables about 300 for up to eleven.
 #[derive(Clone, Debug)]
 pub(super) struct Life {
     /// Its header's address.
@@ -30,7 +30,7 @@ pub(super) struct Life {
     /// How it came into sight.
     pub(super) birth: Birth,
     /// When its first table was seen.
-    born: Option<Nanos>,
+    pub(super) born: Option<Nanos>,
     /// When it was dropped, if it was.
     pub(super) gone: Option<Nanos>,
     /// Whose, once a look has told.
@@ -71,6 +71,8 @@ pub(super) struct Life {
     table: Option<Address>,
     /// Time of its youngest event.
     pub(super) heard: Nanos,
+    /// When something of it was heard of first; `None`: never.
+    pub(super) met: Option<Nanos>,
     /// Whether its counters were read at its very end.
     read_at_end: bool,
     /// Whether it was read while its process exited.
@@ -129,6 +131,7 @@ impl Life {
             had_table: false,
             table: None,
             heard: Nanos(0),
+            met: None,
             read_at_end: false,
             read_at_exit: false,
             doubted: false,
@@ -138,29 +141,6 @@ impl Life {
     /// Its name in the target.
     pub(super) fn name(&self) -> Option<&str> {
         self.named.as_ref().map(|(_, name)| &**name)
-    }
-
-    /// Whether everything of it was seen.
-    pub(super) fn is_whole(&self) -> bool {
-        self.birth == Birth::Seen
-    }
-
-    /// When its first table was seen, asked for or there.
-    pub(super) fn born(&self) -> Option<Nanos> {
-        match self.birth {
-            Birth::By(at) => Some(at),
-            Birth::Seen | Birth::Before => self.born,
-        }
-    }
-
-    /// Whether an event of it younger than `at` has been applied.
-    pub(super) fn heard_after(&self, at: Nanos) -> bool {
-        self.heard > at
-    }
-
-    /// Whether its birth was seen, before `at`.
-    pub(super) fn was_born_before(&self, at: Nanos) -> bool {
-        self.born.is_some_and(|born| born < at)
     }
 
     /// Whether it said at the last reading that it is being dropped.
@@ -176,7 +156,7 @@ impl Life {
         place: Option<Address>,
         around: &mut Around<'_>,
     ) {
-        self.heard = self.heard.max(at);
+        self.hears(at);
         if self.is_whole() {
             self.born.get_or_insert(at);
         }
@@ -199,7 +179,7 @@ impl Life {
         if fact.kind == GrowthKind::Split {
             return self.split(at, fact, around);
         }
-        self.heard = self.heard.max(at);
+        self.hears(at);
         self.had_table |= fact.kind != GrowthKind::First;
         self.most_live = self.most_live.max(fact.live.unwrap_or(0));
         self.end_growth(at, End::Complete, around);
@@ -227,7 +207,7 @@ impl Life {
 
     /// A table was let go.
     pub(super) fn free(&mut self, at: Nanos, fact: &Free, around: &mut Around<'_>) {
-        self.heard = self.heard.max(at);
+        self.hears(at);
         self.had_table = true;
         if let Some(shape) = &fact.shape {
             self.holding.read_before_free(shape);
@@ -387,6 +367,6 @@ mod tests {
     #[test]
     fn a_life_takes_no_more_than_the_limit_of_lives_counts_with() {
         let size = size_of::<Life>();
-        assert!(size <= 1032, "a life takes {size} bytes");
+        assert!(size <= 1048, "a life takes {size} bytes");
     }
 }

@@ -91,7 +91,7 @@ impl Lives {
     /// A map is emptied at once.
     pub(super) fn clear(&mut self, at: Nanos, fact: &Clear, episodes: &mut Episodes) {
         self.with(fact.map, Birth::Before, episodes, |life, _| {
-            life.heard = life.heard.max(at);
+            life.hears(at);
             life.growths.clear();
         });
     }
@@ -150,7 +150,7 @@ impl Lives {
             life.runtime = runtime.or(life.runtime);
             // A poll reads what a growth has told of, whenever it was born.
             if matches!(birth, Birth::By(_)) && life.birth == Birth::Before && !life.listed {
-                life.birth = birth;
+                life.was_born_by(at);
             }
             life.look(at, fact, told, around);
         });

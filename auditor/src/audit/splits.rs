@@ -19,7 +19,7 @@ pub(super) struct Spell {
 impl Life {
     /// A table of it was split.
     pub(super) fn split(&mut self, at: Nanos, fact: &Grow, around: &mut Around<'_>) {
-        self.heard = self.heard.max(at);
+        self.hears(at);
         self.had_table = true;
         self.growths.count(GrowthKind::Split);
         let spell = self.spell.take().filter(|spell| at.since(spell.last) <= SPELL);

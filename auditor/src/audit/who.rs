@@ -2,6 +2,7 @@
 //! type, who holds it, whether anything does).
 
 use super::fact::Described;
+use super::life::Life;
 use super::report::Origin;
 use super::unit::Nanos;
 
@@ -29,6 +30,42 @@ impl Birth {
             Self::Seen | Self::By(_) => Origin::Observed,
             Self::Before => Origin::BeforeAttach,
         }
+    }
+}
+
+impl Life {
+    /// Whether everything of it was seen.
+    pub(super) fn is_whole(&self) -> bool {
+        self.birth == Birth::Seen
+    }
+
+    /// When its first table was seen, asked for or there.
+    pub(super) fn born(&self) -> Option<Nanos> {
+        match self.birth {
+            Birth::By(at) => Some(at),
+            Birth::Seen | Birth::Before => self.born,
+        }
+    }
+
+    /// Something happened to it.
+    pub(super) fn hears(&mut self, at: Nanos) {
+        self.heard = self.heard.max(at);
+        self.met = Some(self.met.map_or(at, |met| met.min(at)));
+    }
+
+    /// A census found it for the first time: by then it was there, and when something happened to it.
+    pub(super) fn was_born_by(&mut self, at: Nanos) {
+        self.birth = Birth::By(self.met.map_or(at, |met| met.min(at)));
+    }
+
+    /// Whether an event of it younger than `at` has been applied.
+    pub(super) fn heard_after(&self, at: Nanos) -> bool {
+        self.heard > at
+    }
+
+    /// Whether its birth was seen, before `at`.
+    pub(super) fn was_born_before(&self, at: Nanos) -> bool {
+        self.born.is_some_and(|born| born < at)
     }
 }
 

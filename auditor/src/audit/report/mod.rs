@@ -264,8 +264,8 @@ pub struct Map {
     pub name: Option<String>,
     /// Born before or after.
     pub origin: Origin,
-    /// When its first table was seen asked for, or the census began that found it; `null` for one that
-    /// was there.
+    /// When its first table was seen asked for; of one that a census found, when that began, or when something
+    /// of it was heard first; `null` for one that was there.
     pub born: Option<Nanos>,
     /// When it was dropped; `null`: it lives.
     pub died: Option<Nanos>,

@@ -134,22 +134,22 @@ fn births_that_only_censuses_tell_of_are_counted_and_said_to_be_no_more_than_tha
 }
 
 #[test]
-fn a_census_also_dates_a_map_that_only_its_growth_had_told_of() {
+fn a_map_that_a_census_finds_new_was_born_before_its_growth() {
     let facts = [(5, grow(GrowthKind::Double, 256, 512)), (9, look_at(MAP, Occasion::Census, 500))];
     let told_of = |more| told(with_hooks(&["go_map_grow"]), facts.clone().into_iter().chain(more));
     let map = only_map(&told_of(None)).clone();
-    assert_eq!((map.origin, map.born, map.growths.double), (Origin::Observed, Some(Nanos(9)), Some(1)));
+    assert_eq!((map.origin, map.born, map.growths.double), (Origin::Observed, Some(Nanos(5)), Some(1)));
     let polled = facts.iter().cloned().chain([(7, look_at(MAP, Occasion::Poll, 400))]);
     let mut polled: Vec<(u64, What)> = polled.collect();
     polled.sort_by_key(|(at, _)| *at);
     let polled = told(with_hooks(&["go_map_grow"]), polled);
     assert_eq!(
         only_map(&polled).born,
-        Some(Nanos(9)),
+        Some(Nanos(5)),
         "a poll that read it before says nothing of its birth"
     );
     let again = told_of(Some((20, look_at(MAP, Occasion::Census, 700))));
-    assert_eq!(only_map(&again).born, Some(Nanos(9)), "a birth is told once");
+    assert_eq!(only_map(&again).born, Some(Nanos(5)), "a birth is told once");
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn rise_is_something_else(later: &[(u64, u64)]) -> bool {
         let at = second * SECOND;
         facts
             .extend(later.iter().filter(|(when, _)| *when == second).map(|(_, bytes)| (at, counted(*bytes))));
-        facts.extend([(at + 1, memory(second * 6 << 20)), (at + 2, What::Tick)]);
+        facts.extend([(at + 1, memory((second * 6) << 20)), (at + 2, What::Tick)]);
     }
     told(unhooked(), facts).findings.iter().any(|finding| finding.rule == "not_a_map")
 }
