@@ -138,6 +138,14 @@ impl MapTrend {
         Self { born, seen: first.at, latest: first, history: History::default(), fastest: None }
     }
 
+    /// Whether it is that of the map born then. Of one that was there, a census may find later when that was: then
+    /// it was before the first sample.
+    fn is_of(&self, born: Option<Nanos>) -> bool {
+        let first = self.points().first().map(|point| point.at);
+        self.born == born
+            || (self.born.is_none() && born.zip(first).is_some_and(|(born, first)| born <= first))
+    }
+
     /// Its points, oldest first.
     pub(super) fn points(&self) -> &[Point] {
         self.history.points()
@@ -169,7 +177,7 @@ pub(super) fn rate((times, span): (u64, Nanos)) -> u64 {
 impl Trends {
     /// A map as it is at this tick. Addresses are used again: one that was born at another time is another.
     pub(super) fn sample(&mut self, map: Address, born: Option<Nanos>, point: Point) {
-        if self.maps.get(&map).is_some_and(|trend| trend.born != born) {
+        if self.maps.get(&map).is_some_and(|trend| !trend.is_of(born)) {
             self.maps.remove(&map);
         }
         if self.maps.len() >= MOST_MAPS && !self.maps.contains_key(&map) {
@@ -201,7 +209,7 @@ impl Trends {
 
     /// That of one map.
     pub(super) fn of(&self, map: Address, born: Option<Nanos>) -> Option<&MapTrend> {
-        self.maps.get(&map).filter(|trend| trend.born == born)
+        self.maps.get(&map).filter(|trend| trend.is_of(born))
     }
 
     /// The process, oldest first.
@@ -255,6 +263,16 @@ mod tests {
         trends.sample(map, Some(Nanos(7)), point(8, 1, 1));
         assert_eq!(trends.of(map, born).map(MapTrend::points), None);
         assert_eq!(trends.of(map, Some(Nanos(7))).unwrap().points().len(), 1);
+    }
+
+    #[test]
+    fn a_map_whose_birth_is_found_out_later_keeps_its_history() {
+        let mut trends = Trends::default();
+        trends.sample(Address(0xa0), None, point(5, 10, 1));
+        trends.sample(Address(0xa0), Some(Nanos(4)), point(6, 20, 1));
+        assert_eq!(trends.of(Address(0xa0), Some(Nanos(4))).unwrap().points().len(), 2);
+        trends.sample(Address(0xa0), Some(Nanos(7)), point(8, 1, 1));
+        assert_eq!(trends.of(Address(0xa0), Some(Nanos(7))).unwrap().points().len(), 1, "it is another one");
     }
 
     #[test]

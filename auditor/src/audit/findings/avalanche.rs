@@ -64,7 +64,9 @@ fn of_one(scene: &Scene<'_>, seen: Seen<'_>) -> Option<Found> {
 fn in_step(scene: &Scene<'_>) -> Option<Found> {
     let limits = &scene.thresholds.avalanche;
     let mut by_size: BTreeMap<Bytes, Vec<&Episode>> = BTreeMap::new();
-    for seen in scene.all() {
+    // Where deaths are only noticed later, only what is known to be held has lived on.
+    let deaths_are_told = scene.trends.whole().last().is_none_or(|last| last.counted.is_none());
+    for seen in scene.all().filter(|seen| deaths_are_told || seen.map.reachable == Some(true)) {
         let lives_on = |growth: &&Episode| {
             seen.map.died.is_none_or(|died| died.since(growth.start) >= limits.together.0)
         };

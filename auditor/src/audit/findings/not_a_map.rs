@@ -27,8 +27,10 @@ fn judge(scene: &Scene<'_>) -> Outcome {
 /// RSS that rose without the maps.
 fn rise(scene: &Scene<'_>) -> Option<Found> {
     let limits = &scene.thresholds.not_a_map;
-    let points = as_counted(scene.trends.whole());
-    let (first, last) = (since_the_last_fall(points)?, points.last()?);
+    let points = scene.trends.whole();
+    let last = as_counted(points)?;
+    let before = points.partition_point(|point| point.at <= last.at);
+    let first = since_the_last_fall(&points[..before])?;
     let (before, after) = first.rss.zip(last.rss)?;
     let rose = after.less(before);
     let enough = match last.limit {
@@ -52,11 +54,14 @@ fn rise(scene: &Scene<'_>) -> Option<Found> {
     ))
 }
 
-/// Up to the last count of the maps: of what has come since, nobody knows whose it is.
-fn as_counted(points: &[Whole]) -> &[Whole] {
-    let Some(counted) = points.last().and_then(|last| last.counted) else { return points };
-    let with_it = points.partition_point(|point| point.at < counted);
-    points.get(..=with_it).unwrap_or_default()
+/// The last sample; where maps are counted now and then, RSS as it was before the last count, and what that found:
+/// of what has come since, nobody knows whose it is.
+fn as_counted(points: &[Whole]) -> Option<Whole> {
+    let last = points.last()?;
+    let Some(counted) = last.counted else { return Some(*last) };
+    let after = points.partition_point(|point| point.at < counted);
+    let (before, after) = (points.get(after.checked_sub(1)?)?, points.get(after)?);
+    Some(Whole { maps: after.maps, ..*before })
 }
 
 /// Where the last rise began: the lowest sample since RSS last fell by a twentieth.
@@ -82,8 +87,9 @@ fn share(scene: &Scene<'_>) -> Option<Found> {
     let known = report.coverage.confidence != crate::audit::report::Confidence::Insufficient;
     let points = scene.trends.whole();
     // What has come since the maps were counted may be theirs.
-    let counted = as_counted(points).last().filter(|point| point.counted.is_some()).map(|point| point.rss);
-    let rss = counted.unwrap_or(report.memory.rss.last).min(report.memory.rss.last);
+    let now = report.memory.rss.last;
+    let counts = points.last().is_some_and(|last| last.counted.is_some());
+    let rss = if counts { as_counted(points)?.rss.min(now) } else { now };
     let rss = rss.filter(|rss| known && *rss >= limits.least.0)?;
     let listed = report.maps.iter().map(|map| map.bytes.resident.or(map.bytes.allocated));
     let folded = report.populations.iter().map(|row| Some(row.bytes.allocated));
