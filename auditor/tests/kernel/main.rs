@@ -22,6 +22,7 @@ mod generic;
 mod go;
 mod go_kinds;
 mod go_program;
+mod go_twins;
 mod go_writers;
 mod governor;
 mod harmless;

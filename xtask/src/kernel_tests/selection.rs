@@ -83,6 +83,7 @@ const ROWS: &[Row] = &[
     ),
     row("go::", COOKIES..AFTER_ALL, HERE, "it needs the Go toolchains, and no kernel differs"),
     row("go_kinds::", COOKIES..AFTER_ALL, HERE, "it needs the Go toolchains, and no kernel differs"),
+    row("go_twins::", COOKIES..AFTER_ALL, HERE, "it needs the Go toolchains, and no kernel differs"),
     row("go_writers::", COOKIES..AFTER_ALL, HERE, "it needs the Go toolchains, and no kernel differs"),
     row("go_program::", BEFORE_ALL..AFTER_ALL, HERE, "it needs the Go toolchains, and no kernel differs"),
     row("governor::", COOKIES..AFTER_ALL, HERE, "it measures time, which an emulated machine has not"),
