@@ -1,6 +1,6 @@
 //! What is wrong, why that is known, and what to do: the rules, one a file, all of them in [`RULES`].
 //!
-//! A rule looks at the [`Scene`] and says that all is well, what it found, or that it is too early to tell.
+//! A rule looks at the `Scene` and says that all is well, what it found, or that it is too early to tell.
 //! It rests on evidence that it names; what nobody saw it does not judge. A rule that blames must be able to
 //! clear: each has tests of both. `scene.rs` has the questions that several ask, `thresholds.rs` the numbers.
 

@@ -2,8 +2,8 @@
 //! 1 / i^s (Zipf). The only floating point in the audit: no report is made of it.
 //!
 //! A key that is asked for with probability p is among m requests with 1 - (1 - p)^m; the expected number of
-//! distinct keys is the sum of that over all ranks. The first [`EXACT`] ranks are added up one by one. Of the
-//! others, ranks within 1 part in [`PARTS`] of each other are taken together: what is added up falls with the
+//! distinct keys is the sum of that over all ranks. The first `EXACT` ranks are added up one by one. Of the
+//! others, ranks within 1 part in `PARTS` of each other are taken together: what is added up falls with the
 //! rank, so that the first and the last of them bound the rest, and half of what they differ by is the error.
 
 /// Ranks that are added up one by one.
