@@ -114,8 +114,7 @@ impl<'a> Builder<'a> {
     }
 
     fn left_overs(&self, part: &Part<'_>) -> Option<[std::ops::Range<u64>; 2]> {
-        let processor = self.marks.special.processor.as_ref()?;
-        processor.left_overs(part.base, part.header, part.bytes)
+        self.marks.special.numbers(part.base, part.header, part.bytes)
     }
 
     #[inline]

@@ -1,4 +1,4 @@
-//! Types of the runtime's own that matter: what a processor keeps beside pointers, and channels.
+//! Types of the runtime's own that matter: what processors and goroutines keep beside pointers, and channels.
 
 use std::ops::Range;
 
@@ -11,6 +11,13 @@ use crate::target::go::types::{Field, Kind, Type};
 
 /// Sizes that `runtime.p` may have: it holds a buffer of 512 words.
 const PROCESSOR: Range<u64> = 4096..65_536;
+/// Sizes that `runtime.g` may have.
+const GOROUTINE: Range<u64> = 256..1024;
+/// The smallest stack, and where the guard of one may be above its beginning (`stackGuard`, src/runtime/stack.go);
+/// a guard beyond [`ASKED`] asks the goroutine to stop.
+const STACK: u64 = 2048;
+const GUARD: Range<u64> = 512..2048;
+const ASKED: u64 = u64::MAX - 0xfff;
 /// Sizes that `runtime.hchan` may have.
 const CHANNEL: Range<u64> = 64..256;
 
@@ -19,6 +26,8 @@ const CHANNEL: Range<u64> = 64..256;
 pub(super) struct Special {
     /// `runtime.p`.
     pub(super) processor: Option<Processor>,
+    /// `runtime.g`.
+    pub(super) goroutine: Option<Goroutine>,
     /// `runtime.hchan`.
     pub(super) channel: Option<Channel>,
 }
@@ -32,6 +41,17 @@ pub(super) struct Processor {
     barrier: Range<u64>,
     /// `gcw`.
     work: Range<u64>,
+}
+
+/// `runtime.g` (src/runtime/runtime2.go), which says by plain numbers where its stack begins and ends: what lies
+/// behind the stack is none of its.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Goroutine {
+    size: u64,
+    /// `stack`: `lo` and `hi`.
+    stack: Range<u64>,
+    /// `stackguard0`.
+    guard: u64,
 }
 
 /// `runtime.hchan` (src/runtime/chan.go).
@@ -51,7 +71,14 @@ impl Special {
         };
         let processor = named(&PROCESSOR, "runtime.p").and_then(|of| Processor::of(&of, types));
         let channel = named(&CHANNEL, "runtime.hchan").and_then(|of| Channel::of(&of, types));
-        Self { processor, channel }
+        let goroutine = named(&GOROUTINE, "runtime.g").and_then(|of| Goroutine::of(&of, types));
+        Self { processor, goroutine, channel }
+    }
+
+    /// Which bytes of an object are plain numbers that look like pointers; `None`: it is none of these.
+    pub(super) fn numbers(&self, base: u64, header: Typing, bytes: &[u8]) -> Option<[Range<u64>; 2]> {
+        let of_processor = self.processor.as_ref().and_then(|of| of.left_overs(base, header, bytes));
+        of_processor.or_else(|| Some([self.goroutine.as_ref()?.stack(header, bytes)?, 0..0]))
     }
 }
 
@@ -78,6 +105,29 @@ impl Processor {
         let (barrier, work) = (shifted(&self.barrier), shifted(&self.work));
         let end = number(bytes, barrier.start + WORD, WORD)?;
         (end == base.checked_add(barrier.end)?).then_some([barrier, work])
+    }
+}
+
+impl Goroutine {
+    fn of(of: &Type, types: &dyn Types) -> Option<Self> {
+        let fields = types.fields(of.at);
+        let stack = place(&fields, "stack", types).filter(|range| range.end - range.start == 2 * WORD)?;
+        Some(Self { size: of.size, stack, guard: place(&fields, "stackguard0", types)?.start })
+    }
+
+    /// Where in an object the bounds of its stack are; `None`: it is no goroutine. The size of a stack is a power of
+    /// two, and its guard a little above its beginning.
+    fn stack(&self, header: Typing, bytes: &[u8]) -> Option<Range<u64>> {
+        let begin = if header == Typing::FirstWord { WORD } else { 0 };
+        if rounded(self.size + begin) != Some(bytes.len() as u64) {
+            return None;
+        }
+        let stack = self.stack.start + begin..self.stack.end + begin;
+        let (low, high) = (number(bytes, stack.start, WORD)?, number(bytes, stack.start + WORD, WORD)?);
+        let guard = number(bytes, self.guard + begin, WORD)?;
+        let size = high.checked_sub(low).filter(|size| *size >= STACK && size.is_power_of_two());
+        let is_guard = guard >= ASKED || guard.checked_sub(low).is_some_and(|above| GUARD.contains(&above));
+        size.filter(|_| low > 0 && is_guard).map(|_| stack)
     }
 }
 
@@ -126,6 +176,10 @@ mod tests {
             ("elemtype", number),
             ("x", words),
         ];
+        let bounds = types.add("runtime.stack", 16, Kind::Plain);
+        let saved = types.add("[50]uintptr", 400, Kind::Plain);
+        let goroutine = [("stack", bounds), ("stackguard0", number), ("m", number), ("sched", saved)];
+        types.structure("runtime.g", &goroutine);
         types.structure("runtime.hchan", &channel[..4]);
         types.structure("main.hchan", &channel);
         types
@@ -154,6 +208,40 @@ mod tests {
     }
 
     #[test]
+    fn the_bounds_of_a_stack_are_plain_numbers() {
+        let goroutine = special().goroutine.unwrap();
+        let made = |low: u64, high: u64, guard: u64| {
+            let mut bytes = vec![0; 448];
+            bytes[..8].copy_from_slice(&low.to_le_bytes());
+            bytes[8..16].copy_from_slice(&high.to_le_bytes());
+            bytes[16..24].copy_from_slice(&guard.to_le_bytes());
+            goroutine.stack(Typing::None, &bytes)
+        };
+        let low = 0xc0_0000_8000;
+        assert_eq!(made(low, low + 32_768, low + 928), Some(0..16));
+        assert_eq!(made(low, low + 2048, 0xffff_ffff_ffff_fade), Some(0..16));
+        assert_eq!(made(low, low + 32_760, low + 928), None);
+        assert_eq!(made(low, low + 32_768, low + 4096), None, "two pointers and another one");
+        assert_eq!(made(0, 0, 928), None);
+    }
+
+    #[test]
+    fn what_lies_behind_a_stack_is_not_held_by_its_goroutine() {
+        let mut world = World::default();
+        let headers = world.run(48, 160);
+        let goroutines = world.run(448, 1);
+        world.types = types();
+        // Of a stack that ends where the headers begin.
+        world.put(goroutines, headers - 32_768).put(goroutines + 8, headers);
+        world.put(goroutines + 16, headers - 32_768 + 928).put(goroutines + 24, headers + 48);
+        world.variable("runtime.m0", &[goroutines]);
+        world.goroutine(4, 0, &[0]);
+        let reachable = |at| world.told(&super::super::made::wanted(at)).0;
+        assert_eq!(reachable(headers), Some(false));
+        assert_eq!(reachable(headers + 48), Some(true));
+    }
+
+    #[test]
     fn buffers_that_were_about_to_be_marked_hold_nothing() {
         let mut world = World::default();
         let headers = world.run(48, 160);
@@ -175,7 +263,7 @@ mod tests {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..5000), base in any::<u64>()) {
             let special = special();
-            let left = special.processor.unwrap().left_overs(base, Typing::None, &bytes);
+            let left = special.numbers(base, Typing::None, &bytes);
             prop_assert!(left.is_none_or(|left| left.iter().all(|range| range.end <= 5000)));
         }
     }
