@@ -36,13 +36,14 @@ impl Held {
     /// By the maps that live, and the small ones that a census added up.
     pub(super) fn by(lives: &Lives, crowds: Option<&Populations>) -> Self {
         let mut held = Self::default();
-        for life in lives.living() {
+        for life in lives.by_themselves(crowds.is_some()) {
+            let (waits, bytes) = (waits(life), life.holding.allocated());
             if life.resident.is_some() {
                 held.add_life(life);
             } else if lives.is_listed(life) {
-                held.add_size(waits(life), life.holding.allocated(), |held| &mut held.unlooked);
-            } else if crowds.is_none() || life.listed {
-                held.add_size(waits(life), life.holding.allocated(), |held| &mut held.small);
+                held.add_size(waits, bytes, |held| &mut held.unlooked);
+            } else {
+                held.add_size(waits, bytes, |held| &mut held.small);
             }
         }
         for (reachable, bytes) in crowds.into_iter().flat_map(Populations::sizes) {

@@ -2,7 +2,6 @@
 
 use super::changes::Moment;
 use super::findings::scene::{Past, Scene};
-use super::life::Life;
 use super::populations::Populations;
 use super::report::Report;
 use super::trend::{Point, Slow, Whole};
@@ -29,10 +28,9 @@ impl Audit {
     /// What all living maps hold, those that a census added up among them.
     fn held_by_maps(&self) -> Bytes {
         let crowds = self.crowds.as_ref();
-        let is_one = |life: &&Life| crowds.is_none() || life.listed || self.lives.is_listed(life);
-        let told = self.lives.living().filter(is_one).map(|life| life.holding.allocated());
+        let own = self.lives.by_themselves(crowds.is_some()).map(|life| life.holding.allocated());
         let added_up = crowds.into_iter().flat_map(Populations::sizes).map(|(_, bytes)| bytes);
-        told.chain(added_up).fold(Bytes(0), |sum, bytes| sum + bytes)
+        own.chain(added_up).fold(Bytes(0), |sum, bytes| sum + bytes)
     }
 
     /// Keeps what RSS is made of now.

@@ -220,6 +220,11 @@ impl Lives {
         self.here.values().map(Box::as_ref).filter(|life| life.gone.is_none())
     }
 
+    /// Of those that live, the ones that no census has added up with others. `crowded`: one has added up small ones.
+    pub(super) fn by_themselves(&self, crowded: bool) -> impl Iterator<Item = &Life> {
+        self.living().filter(move |life| !crowded || life.listed || self.is_listed(life))
+    }
+
     /// Of those that live, the ones that are listed one by one.
     pub(super) fn listed(&self) -> impl Iterator<Item = &Life> {
         self.living().filter(|life| self.is_listed(life))

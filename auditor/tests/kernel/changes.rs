@@ -1,6 +1,5 @@
 //! Why RSS moved: what the parts say adds up, and they explain it, held against what the kernel counted.
 
-use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::harness::go::{Program, Variant, toolchains};
+use crate::harness::process::bytes_in;
 use crate::harness::{Scene, entries, json, number, rows, text};
 
 /// How much of what RSS rose no part may leave unexplained, in percent.
@@ -15,12 +15,7 @@ const MOST: u64 = 5;
 
 /// RSS now and the highest that it was, as the kernel counts.
 fn held(pid: u32) -> (u64, u64) {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let of = |name: &str| {
-        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
-    };
-    (of("VmRSS:"), of("VmHWM:"))
+    (bytes_in("status", pid, "VmRSS"), bytes_in("status", pid, "VmHWM"))
 }
 
 /// Every change adds up, they follow each other, and little of what RSS rose is unexplained. `rose`: how much it

@@ -135,9 +135,7 @@ impl Process {
 
     /// The number of a row of /proc/PID/status, in bytes.
     pub(crate) fn status_bytes(&self, row: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(row)).unwrap();
-        line.trim_matches([':', '\t', ' ']).trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+        bytes_in("status", self.pid(), row)
     }
 
     /// Waits until it would not die of that signal, so that it can be told to end by it.
@@ -183,4 +181,11 @@ impl Ended {
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         self
     }
+}
+
+/// The number of a row of a file of /proc/PID, in bytes.
+pub(crate) fn bytes_in(file: &str, pid: u32, row: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(row)).unwrap();
+    line.trim_matches([':', '\t', ' ']).trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
