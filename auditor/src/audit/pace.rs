@@ -1,7 +1,8 @@
 //! How fast a map fills: its live entries at the last few looks.
 //!
 //! A look is told only when something has changed. So time that passes without one counts as time in which
-//! nothing was put in, once it is longer than any two looks lay apart.
+//! nothing was put in, once it is longer than any two looks lay apart. And once nothing has come for longer than
+//! what is remembered of filling took, the map is not filling any more.
 
 use super::unit::Nanos;
 
@@ -58,6 +59,10 @@ impl Pace {
         let looks = &self.looks[..self.count];
         let (first, (last, _)) = (looks.first()?, looks.last()?);
         let longest = looks.windows(2).map(|pair| pair[1].0.since(pair[0].0)).max()?;
+        let (rose, _) = looks.windows(2).rfind(|pair| pair[1].1 > pair[0].1)?[1];
+        if now.since(rose) > rose.since(first.0) {
+            return None;
+        }
         let until = if now.since(*last) > longest { now } else { *last };
         let whole = Rate { entries: live.checked_sub(first.1)?, over: until.since(first.0) };
         let more = at_live.saturating_sub(live);
@@ -133,7 +138,11 @@ mod tests {
     fn time_without_a_look_is_time_without_an_entry() {
         let pace = pace(&[0, 100, 200]);
         assert_eq!(seconds(pace.eta(Nanos(2 * SECOND + SECOND / 2), 200, 300)), Some((0, 0, Some(0))));
-        assert_eq!(seconds(pace.eta(Nanos(20 * SECOND), 200, 300)), Some((10, 1, None)));
+        assert_eq!(seconds(pace.eta(Nanos(4 * SECOND), 200, 300)), Some((2, 1, None)));
+        assert_eq!(seconds(pace.eta(Nanos(5 * SECOND), 200, 300)), None, "it has stopped");
+        let mut looked_at = pace.clone();
+        looked_at.seen(Nanos(20 * SECOND), 200);
+        assert_eq!(seconds(looked_at.eta(Nanos(20 * SECOND), 200, 300)), None, "and one more look shows it");
     }
 
     #[test]
