@@ -1,4 +1,4 @@
-//! Why RSS moved. At each tick it is kept what RSS was made of. A change goes from one turning point of RSS to the
+//! Why RSS moved. At each reading it is kept what RSS was made of. A change goes from one turning point of RSS to the
 //! next, and what differs between the two explains it: maps one by one, and the other rows of the ladder. What
 //! nothing explains is said, so that a change always adds up.
 
@@ -87,8 +87,8 @@ impl Moment {
 }
 
 impl Changes {
-    /// A tick.
-    pub(super) fn tick(&mut self, now: Moment) {
+    /// RSS was read.
+    pub(super) fn read(&mut self, now: Moment) {
         let now = Arc::new(now);
         let Some(UnderWay { start, farthest, last }) = &mut self.under_way else {
             let [start, farthest] = [&now, &now].map(Arc::clone);
@@ -114,7 +114,7 @@ impl Changes {
         }
     }
 
-    /// As the report has it; `None`: RSS was known at one tick at most.
+    /// As the report has it; `None`: RSS was read once at most.
     pub(super) fn report(&self, episodes: &[Episode]) -> Option<report::Changes> {
         let mut all = self.clone();
         all.replaced();
@@ -222,7 +222,7 @@ mod tests {
 
     fn told(moments: &[(u64, [u64; 3])]) -> Changes {
         let mut changes = Changes::default();
-        moments.iter().for_each(|(at, parts)| changes.tick(moment(*at, *parts)));
+        moments.iter().for_each(|(at, parts)| changes.read(moment(*at, *parts)));
         changes
     }
 
@@ -267,7 +267,7 @@ mod tests {
         let other = (Address(0xb0), Some(Nanos(2)));
         let mut last = moment(2, [0, 50, 0]);
         (last.maps, last.rows) = ([(other, Bytes(40 * MIB))].into(), BTreeMap::new());
-        changes.tick(last);
+        changes.read(last);
         let parts = changes.report(&[]).unwrap().largest.remove(0).parts;
         let parts: Vec<_> = parts.iter().map(|part| (part.map, mebibytes(part.bytes))).collect();
         assert_eq!(parts, [(Some(other.0), 40), (None, -10)]);

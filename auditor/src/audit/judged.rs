@@ -22,7 +22,6 @@ impl Audit {
         let counted = self.counted.filter(|_| !self.told.births());
         let (rss, limit) = (self.memory.now(), self.memory.limit());
         self.trends.tick(Whole { at, rss, limit, maps, counted, cycles, paused });
-        self.changed(at);
     }
 
     /// What all living maps hold, those that a census added up among them.
@@ -33,12 +32,12 @@ impl Audit {
         own.chain(added_up).fold(Bytes(0), |sum, bytes| sum + bytes)
     }
 
-    /// Keeps what RSS is made of now.
+    /// RSS was read, right after the maps were: keeps what it is made of.
     pub(super) fn changed(&mut self, at: Nanos) {
         let Some(rss) = self.memory.rss().last else { return };
         let mut moment = Moment::new(at, rss, &self.ladder().rungs, self.lives.living());
         moment.cycles = self.collector.counted().0;
-        self.changes.tick(moment);
+        self.changes.read(moment);
     }
 
     pub(super) fn rules(&mut self, text: &str) {

@@ -165,10 +165,7 @@ impl Audit {
             What::Cost(cost) => self.cost = Some(cost.clone()),
             What::Note(words) => self.coverage.note(words),
             What::Tick => self.tick(at),
-            What::Ended(why) => {
-                self.changed(at);
-                self.head.ended(*why);
-            }
+            What::Ended(why) => self.head.ended(*why),
             What::Fork { .. } | What::Exit => {}
             What::Described(described) => self.lives.describe(described),
             What::Crowds(crowds) => {
@@ -316,6 +313,7 @@ impl Audit {
     fn read_memory(&mut self, at: Nanos, memory: &fact::Memory) {
         self.memory.read(at, memory, self.head.saw_the_start());
         self.episodes.rss(steps::Step { at, rss: self.memory.now(), way: Ordering::Equal });
+        self.changed(at);
     }
 
     /// The target replaced its program.

@@ -230,8 +230,9 @@ impl Live {
     /// reading a program's debug information for the first frame takes longer than the governor may
     /// be kept waiting.
     pub fn tick(&mut self) {
-        self.poll();
         self.name_stacks();
+        self.poll();
+        self.tell_memory();
         self.take_stock();
         self.tell(What::Tick);
         if let Some(recording) = &mut self.recording
@@ -246,6 +247,7 @@ impl Live {
     pub fn finish(&mut self, ended: Ended, tick: impl FnMut(&Report)) -> Report {
         if ended != Ended::TargetExited {
             self.poll_for_the_last_time();
+            self.tell_memory();
         }
         drop(self.break_burst_off());
         self.kernel.remove_all();

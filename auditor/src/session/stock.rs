@@ -18,7 +18,7 @@ pub(super) struct Told {
 }
 
 impl Live {
-    /// Everything that is cumulative or read from /proc.
+    /// Everything else that is cumulative or read from /proc.
     pub(super) fn take_stock(&mut self) {
         for counted in self.kernel.counted() {
             let at = Nanos(counted.last);
@@ -27,7 +27,6 @@ impl Live {
                 Err(lost) => *self.lost.entry(lost.0).or_default() += counted.count,
             }
         }
-        self.tell_memory();
         self.tell_pressure();
         self.tell_hits();
         self.tell_losses();
@@ -36,7 +35,9 @@ impl Live {
         self.tell(What::Cost(fact::Cost { agent_cpu: own.cpu, agent_rss: own.rss, bpf_memory }));
     }
 
-    fn tell_memory(&mut self) {
+    /// RSS and what it is made of, right after the maps were read: what takes long must not come in between, or the
+    /// one does not explain the other.
+    pub(super) fn tell_memory(&mut self) {
         let Some(memory) = self.usage.as_mut().and_then(|usage| usage.read().ok()) else { return };
         if self.told.memory.as_ref() != Some(&memory) {
             self.told.memory = Some(memory.clone());

@@ -51,8 +51,8 @@ fn demo(scenario: &str, interval: &str) -> (Value, u64) {
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn what_rss_rose_while_one_map_grew_is_explained_by_that_map() {
-    let (report, rose) = demo("grow", "200ms");
-    // Between two ticks it may turn.
+    let (report, rose) = demo("grow", "100ms");
+    // Between two readings it may turn.
     explained(&report, rose / 2, "grow");
     let map = &rows(&report, "/maps")[0]["address"];
     let all = rows(&report, "/memory/changes/largest");

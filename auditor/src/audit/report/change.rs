@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Address, Bytes, Nanos};
 
-/// How RSS moved, from the first tick to the last.
+/// How RSS moved, from the first reading to the last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
     /// All rises together.
@@ -24,9 +24,9 @@ pub struct Changes {
 /// RSS from one turning point to the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// The tick at which it began.
+    /// The reading at which it began.
     pub start: Nanos,
-    /// The tick at which it ended, or the last one.
+    /// The reading at which it ended, or the last one.
     pub end: Nanos,
     /// How far RSS moved. The parts and what is unexplained add up to it.
     pub rss: i64,
