@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::thread;
+use std::time::Duration;
 
 use super::inspect::{Opened, Options, SetupError};
 use super::kinds::Kinds;
@@ -17,7 +19,7 @@ use crate::audit::report::Report;
 use crate::audit::unit::{Address, Bytes};
 use crate::recording;
 use crate::runtimes::LayoutError;
-use crate::runtimes::census::Census;
+use crate::runtimes::census::{Census, Found};
 use crate::target::memory::LiveMemory;
 use crate::target::own::Own;
 use crate::target::pressure::Scarcity;
@@ -26,6 +28,12 @@ use crate::target::usage::Usage;
 /// A map that is written just when it is read may look wrong for a moment, and one that is listed may
 /// have died by then: the census is taken again this many times for those that could not be read.
 const TRIES: usize = 8;
+/// What only the stack of a running goroutine refers to may be garbage: how far that stack reaches is not known.
+/// Where that is much, it is looked again after so long, when the goroutine may stand still.
+const PAUSES: [Duration; 3] =
+    [Duration::from_millis(20), Duration::from_millis(60), Duration::from_millis(200)];
+/// Less of what all maps hold is not worth another look: one part in so many.
+const PART: u64 = 20;
 
 /// A look under way.
 struct Look {
@@ -80,9 +88,11 @@ impl Look {
     fn count(&mut self) -> Result<(), LayoutError> {
         let mut told = BTreeSet::new();
         let mut unread = BTreeSet::new();
+        let mut pauses = PAUSES.iter();
         for again in 0..TRIES {
             let census = self.opened.instance.census(self.min_bytes, &self.memory)?;
             log::debug!("{} maps listed, {} MiB read", census.maps.len(), census.read.0 >> 20);
+            let pause = pauses.next().filter(|_| is_unsettled(&census));
             unread = census.maps.iter().map(|found| found.map).collect::<BTreeSet<Address>>();
             let census = if again == 0 { census } else { only_maps(census) };
             let view = View { instance: &*self.opened.instance, memory: &self.memory };
@@ -95,8 +105,10 @@ impl Look {
                 self.take(fact);
             }
             unread.retain(|map| !told.contains(map));
-            if unread.is_empty() {
-                return Ok(());
+            match pause {
+                Some(pause) => thread::sleep(*pause),
+                None if unread.is_empty() => return Ok(()),
+                None => {}
             }
         }
         self.tell(What::Lost(Lost { source: "maps_unreadable".to_owned(), count: unread.len() as u64 }));
@@ -160,7 +172,46 @@ impl Look {
     }
 }
 
+/// Whether it is not known of maps that hold much if anything refers to them, where such things are known.
+fn is_unsettled(census: &Census) -> bool {
+    let reachable = |found: &Found| found.described.as_ref().and_then(|described| described.reachable);
+    let of_crowds = census.crowds.iter().flatten().map(|crowd| crowd.reachable);
+    let is_told = of_crowds.chain(census.maps.iter().map(reachable)).any(|reachable| reachable.is_some());
+    let sum = |is_of: &dyn Fn(&Found) -> bool| {
+        let shapes = census.maps.iter().filter(|found| is_of(found)).filter_map(|found| found.shape.as_ref());
+        shapes.fold(Bytes(0), |sum, shape| sum + shape.allocated)
+    };
+    let open = sum(&|found| reachable(found).is_none());
+    is_told && open > Bytes(0) && open >= Bytes(sum(&|_| true).0 / PART)
+}
+
 /// Without what was told the first time.
 fn only_maps(census: Census) -> Census {
     Census { maps: census.maps, ..Census::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::fact::{Crowd, Described, Shape};
+
+    fn found(bytes: u64, reachable: Option<bool>) -> Found {
+        let shape = Some(Shape { allocated: Bytes(bytes), ..Shape::default() });
+        let described = Some(Described { reachable, ..Described::default() });
+        Found { map: Address(bytes), shape, described, is_new: false }
+    }
+
+    #[test]
+    fn it_is_looked_again_where_much_may_or_may_not_be_garbage() {
+        let census = |maps: &[(u64, Option<bool>)], crowds| {
+            let maps = maps.iter().map(|(bytes, reachable)| found(*bytes, *reachable)).collect();
+            is_unsettled(&Census { maps, crowds, ..Census::default() })
+        };
+        assert!(census(&[(10, None), (90, Some(true))], None));
+        assert!(!census(&[(1, None), (99, Some(true))], None));
+        assert!(!census(&[(10, Some(false)), (90, Some(true))], None));
+        assert!(!census(&[(10, None), (90, None)], None), "nobody asks there");
+        let crowds = Some(vec![Crowd { reachable: Some(true), ..Crowd::default() }]);
+        assert!(census(&[(10, None)], crowds));
+    }
 }
