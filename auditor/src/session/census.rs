@@ -4,7 +4,7 @@
 use super::live::{Live, now};
 use super::sampler::View;
 use super::setup::wall_clock;
-use crate::audit::fact::Occasion;
+use crate::audit::fact::{Occasion, What};
 use crate::audit::unit::Nanos;
 use crate::runtimes::census::Census;
 use crate::runtimes::{LayoutError, Moment};
@@ -14,6 +14,8 @@ const PAUSE: Nanos = Nanos(5_000_000_000);
 /// The next one waits this many times as long as the last one took: censuses take 1 % of a core.
 const SHARE: u64 = 100;
 
+/// How often the last one is tried: the target may be moving its own lists.
+const LAST_TRIES: usize = 3;
 /// One that takes longer is not made for the sake of the last report.
 const QUICK: Nanos = Nanos(1_000_000_000);
 
@@ -59,31 +61,40 @@ impl Live {
     /// Looks at every map there is once more, when it is time to and where nothing else tells which there
     /// are. What fails now is tried again: the target may have moved its own lists meanwhile.
     pub(super) fn recount(&mut self) {
-        if !self.translator.instance().births_are_told() && self.schedule.is_due(now()) {
-            self.recount_now();
+        if !self.translator.instance().births_are_told()
+            && self.schedule.is_due(now())
+            && let Err(error) = self.recount_now()
+        {
+            log::debug!("census: {error}");
         }
     }
 
     /// The same, whether it is time to or not, as nothing will be told later.
     pub(super) fn recount_for_the_last_time(&mut self) {
-        if !self.translator.instance().births_are_told()
-            && self.schedule.is_quick()
-            && !self.process.has_exited()
-        {
-            self.recount_now();
+        let is_wanted = !self.translator.instance().births_are_told() && self.schedule.is_quick();
+        let mut failed = None;
+        for _ in 0..LAST_TRIES {
+            if !is_wanted || self.process.has_exited() {
+                return;
+            }
+            match self.recount_now() {
+                Ok(()) => return,
+                Err(error) => failed = Some(error),
+            }
+        }
+        if let Some(error) = failed {
+            let missing = "maps born since the one before may be missing";
+            self.tell(What::Note(format!("the last census failed, and {missing}: {error}")));
         }
     }
 
-    fn recount_now(&mut self) {
-        match self.count_all() {
-            Ok(census) => {
-                let view = View { instance: self.translator.instance(), memory: &self.memory };
-                for fact in self.sampler.recount(view, census, now) {
-                    self.order.push(fact);
-                }
-            }
-            Err(error) => log::debug!("census: {error}"),
+    fn recount_now(&mut self) -> Result<(), LayoutError> {
+        let census = self.count_all()?;
+        let view = View { instance: self.translator.instance(), memory: &self.memory };
+        for fact in self.sampler.recount(view, census, now) {
+            self.order.push(fact);
         }
+        Ok(())
     }
 
     fn count_all(&mut self) -> Result<Census, LayoutError> {
