@@ -197,8 +197,9 @@ mod tests {
 
     fn found(bytes: u64, reachable: Option<bool>) -> Found {
         let shape = Some(Shape { allocated: Bytes(bytes), ..Shape::default() });
-        let described = Some(Described { reachable, ..Described::default() });
-        Found { map: Address(bytes), shape, described, is_new: false }
+        let map = Address(bytes);
+        let described = Described { map, type_name: None, candidates: Vec::new(), owner: None, reachable };
+        Found { map, shape, described: Some(described), is_new: false }
     }
 
     #[test]
