@@ -200,8 +200,9 @@ impl Face for Stream {
     }
 
     fn interval(&mut self, report: &Report) -> io::Result<()> {
-        let written = self.write(report);
-        self.before = Some(report.clone());
+        let report = Report { timeline: None, ..report.clone() };
+        let written = self.write(&report);
+        self.before = Some(report);
         match written {
             Err(error) if self.essential => Err(error),
             Err(error) => {
