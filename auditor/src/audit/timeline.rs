@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn when_it_is_full_neighbours_are_merged_into_the_higher_one() {
-        let sizes = |at: u64| if at % 2 == 0 { 900 + at } else { at };
+        let sizes = |at: u64| if at.is_multiple_of(2) { 900 + at } else { at };
         let shown = shown(&told((1..=MOST_KEPT as u64 + 1).map(sizes)));
         assert_eq!(shown[..4], [(1, 1), (2, 902), (4, 904), (6, 906)]);
         assert_eq!(shown.len(), 2 + MOST_KEPT / 2, "the latest is there, too");

@@ -239,6 +239,7 @@ impl Shows for Stream {
         let format = match self.format {
             Format::Json => render::Format::Json,
             Format::Ndjson => render::Format::Ndjson,
+            Format::Html => render::Format::Html,
             Format::Text | Format::Live => render::Format::Text,
         };
         render::render_on(report, format, self.paper, &mut output)
