@@ -29,13 +29,18 @@ impl Events {
         *count = count.saturating_add(times);
     }
 
+    /// Growths that started; `None`: no hook tells.
+    pub(super) fn growths(&self, hooks: &Hooks) -> Option<u64> {
+        hooks.told(Event::Grow).then_some(self.grow)
+    }
+
     /// As the report has it. Moves come from the hook where there is one, else from the maps.
     pub(super) fn report(&self, hooks: &Hooks, counted: Sum) -> report::Events {
         let told = |event, count| hooks.told(event).then_some(count);
         let total = counted.total;
         report::Events {
             allocate: told(Event::Allocate, self.allocate),
-            grow: told(Event::Grow, self.grow),
+            grow: self.growths(hooks),
             evacuate: told(Event::Evacuate, self.evacuate).or(total.map(|total| total.evacuate)),
             free: told(Event::Free, self.free),
             insert: total.map(|total| total.insert),

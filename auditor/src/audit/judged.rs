@@ -6,7 +6,7 @@ use super::populations::Populations;
 use super::report::Report;
 use super::trend::{Point, Slow, Whole};
 use super::unit::{Bytes, Nanos};
-use super::{Audit, fact, findings, verdict};
+use super::{Audit, fact, findings, timeline, verdict};
 
 impl Audit {
     /// An interval ended: a sample of everything that is followed over time.
@@ -35,9 +35,15 @@ impl Audit {
     /// RSS was read, right after the maps were: keeps what it is made of.
     pub(super) fn changed(&mut self, at: Nanos) {
         let Some(rss) = self.memory.rss().last else { return };
-        let mut moment = Moment::new(at, rss, &self.ladder().rungs, self.lives.living());
-        moment.cycles = self.collector.counted().0;
+        let rungs = self.ladder().rungs;
+        let cycles = self.collector.counted().0;
+        let mut moment = Moment::new(at, rss, &rungs, self.lives.living());
+        moment.cycles = cycles;
         self.changes.read(moment);
+        let growths = self.events.growths(&self.hooks);
+        let moment =
+            timeline::Moment { at, rss, limit: self.memory.limit(), growths, cycles, ..Default::default() };
+        self.timeline.read(moment.made_of(&rungs));
     }
 
     pub(super) fn rules(&mut self, text: &str) {

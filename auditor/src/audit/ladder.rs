@@ -22,6 +22,27 @@ pub const LAZILY_FREED: &str = "lazily freed";
 /// The row that there is where it was asked how much of the maps is in RAM.
 pub const TABLES: &str = "current tables";
 
+/// Every row that there may be, in the order of the ladder.
+pub const ROWS: [&str; 17] = [
+    "file pages",
+    "shared memory",
+    TABLES,
+    "old tables",
+    "overflow and directories",
+    "main thread's stack",
+    "data of program and libraries",
+    "runtime's own memory",
+    "maps that nothing refers to",
+    "maps not asked for",
+    "small maps",
+    "other heap in use",
+    "heap free and kept",
+    "stacks",
+    OF_ALLOCATOR,
+    LAZILY_FREED,
+    UNEXPLAINED,
+];
+
 /// The rows of maps that the page map was asked for.
 const OF_MAPS: [&str; 3] = [TABLES, "old tables", "overflow and directories"];
 
@@ -216,6 +237,13 @@ mod tests {
             (UNEXPLAINED, 40),
         ];
         assert_eq!((shown(&rows).as_slice(), rows.beyond), (expected.as_slice(), Bytes(0)));
+        assert!(are_in_order(&rows));
+    }
+
+    /// Whether they are rows of [`ROWS`], in its order.
+    fn are_in_order(ladder: &Ladder) -> bool {
+        let mut all = ROWS.iter();
+        ladder.rungs.iter().all(|rung| all.any(|name| *name == rung.name))
     }
 
     #[test]
@@ -242,6 +270,7 @@ mod tests {
             (UNEXPLAINED, 20),
         ];
         assert_eq!(own, expected);
+        assert!(are_in_order(&rows));
         let unknown = ladder(&memory(200), Sources { maps: held, ..Sources::default() });
         assert_eq!(shown(&unknown)[5..], [(UNEXPLAINED, 120)], "they may be anywhere");
     }
@@ -259,7 +288,7 @@ mod tests {
     fn maps_that_were_counted_when_the_heap_was_larger_are_no_more_than_it() {
         let held = Held { looked_at: None, unlooked: Bytes(500), ..maps() };
         let rows = ladder(&memory(1000), Sources { heap: heap(120), maps: held, ..Sources::default() });
-        assert!(shown(&rows).contains(&("maps not asked for", 120)));
+        assert!(shown(&rows).contains(&("maps not asked for", 120)) && are_in_order(&rows));
         assert!(shown(&rows).contains(&("other heap in use", 0)));
     }
 }

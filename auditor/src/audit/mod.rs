@@ -57,6 +57,7 @@ mod steps;
 mod syscalls;
 #[cfg(test)]
 mod tests;
+pub mod timeline;
 mod told;
 mod trend;
 pub mod unit;
@@ -90,6 +91,7 @@ use row::Context;
 use sizes::Kinds;
 use stacks::Stacks;
 use syscalls::Syscalls;
+use timeline::Timeline;
 use told::Told;
 use trend::Trends;
 use unit::{Address, Bytes, Nanos};
@@ -124,6 +126,7 @@ pub struct Audit {
     cost: Option<Cost>,
     trends: Trends,
     changes: Changes,
+    timeline: Timeline,
     thresholds: Thresholds,
 }
 
@@ -218,6 +221,7 @@ impl Audit {
             populations,
             episodes,
             lags: self.episodes.lags(),
+            timeline: self.timeline.report(),
             forecast: self.lives.scores().report(growths),
             gc: self.collector.report(&self.hooks, &self.stacks),
             writers: self.written.as_ref().map(|written| writers::report(written, &self.stacks)),

@@ -300,6 +300,8 @@ pub enum Format {
     Json,
     /// One object per line: one per interval, and the last one at the end
     Ndjson,
+    /// One page for a browser, which needs nothing beside it
+    Html,
 }
 
 /// How moved buckets are counted.

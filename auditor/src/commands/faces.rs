@@ -200,8 +200,9 @@ impl Face for Stream {
     }
 
     fn interval(&mut self, report: &Report) -> io::Result<()> {
-        let written = self.write(report);
-        self.before = Some(report.clone());
+        let report = Report { timeline: None, ..report.clone() };
+        let written = self.write(&report);
+        self.before = Some(report);
         match written {
             Err(error) if self.essential => Err(error),
             Err(error) => {
@@ -238,6 +239,7 @@ impl Shows for Stream {
         let format = match self.format {
             Format::Json => render::Format::Json,
             Format::Ndjson => render::Format::Ndjson,
+            Format::Html => render::Format::Html,
             Format::Text | Format::Live => render::Format::Text,
         };
         render::render_on(report, format, self.paper, &mut output)

@@ -55,6 +55,7 @@ fn render_format(format: Format) -> anyhow::Result<render::Format> {
         Format::Text => render::Format::Text,
         Format::Json => render::Format::Json,
         Format::Ndjson => render::Format::Ndjson,
+        Format::Html => render::Format::Html,
         Format::Live => anyhow::bail!("there is nothing to follow on a live screen"),
     })
 }

@@ -106,7 +106,7 @@ impl Replay {
         }
         self.ended = matches!(fact.what, What::Ended(_));
         if self.format == render::Format::Ndjson && matches!(fact.what, What::Tick) {
-            self.draw(&self.audit.report())?;
+            self.draw(&Report { timeline: None, ..self.audit.report() })?;
         }
         Ok(())
     }

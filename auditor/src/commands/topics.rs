@@ -92,6 +92,8 @@ pressure is what the cgroup was charged and how long its tasks waited for memory
             "largest",
             "parts",
             "lags",
+            "timeline",
+            "moments",
         ],
         line: "report: why RSS moved, and how long after what",
         text: "
@@ -99,7 +101,8 @@ What RSS is made of is kept at each interval. A change goes from one turning poi
 next; what differs between the two are its parts: maps one by one, the other rows of the ladder.
 Parts and unexplained add up to it. growths counts those of a map that were under way meanwhile,
 cycles those of the collector. lags tells how long after one kind of event another came, in all:
-count, median, p99, max.",
+count, median, p99, max. timeline has RSS and its rows over the whole audit, in 256 moments at
+most: when there are more, of two neighbours the one with the higher RSS stays.",
     },
     Topic {
         name: "syscalls",

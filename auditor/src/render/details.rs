@@ -23,8 +23,14 @@ pub struct Line {
 }
 
 impl Line {
-    fn new(label: &'static str, text: String) -> Self {
-        Self { label, text, tone: Tone::Normal }
+    /// A sentence that is nothing special.
+    pub(super) const fn new(label: &'static str, text: String) -> Self {
+        Self::toned(label, text, Tone::Normal)
+    }
+
+    /// A sentence with a tone.
+    pub(super) const fn toned(label: &'static str, text: String, tone: Tone) -> Self {
+        Self { label, text, tone }
     }
 }
 

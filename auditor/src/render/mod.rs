@@ -10,6 +10,7 @@ pub mod columns;
 pub mod details;
 pub mod escape;
 pub mod headline;
+mod html;
 pub mod human;
 mod json;
 pub mod look;
@@ -35,6 +36,8 @@ pub enum Format {
     Json,
     /// For programs: one object a line.
     Ndjson,
+    /// For people: one page for a browser.
+    Html,
 }
 
 /// One row of [`FORMATS`].
@@ -54,6 +57,7 @@ pub const FORMATS: &[Row] = &[
     Row { format: Format::Text, name: "text", about: "an incident note for people", write: text::report },
     Row { format: Format::Json, name: "json", about: "one object, docs/report.md", write: json::pretty },
     Row { format: Format::Ndjson, name: "ndjson", about: "one object a line", write: json::line },
+    Row { format: Format::Html, name: "html", about: "one page for a browser", write: html::report },
 ];
 
 impl Format {
@@ -106,7 +110,7 @@ mod tests {
 
     #[test]
     fn every_format_has_one_row_and_is_found_by_its_name() {
-        for format in [Format::Text, Format::Json, Format::Ndjson] {
+        for format in [Format::Text, Format::Json, Format::Ndjson, Format::Html] {
             assert_eq!(FORMATS.iter().filter(|row| row.format == format).count(), 1);
             assert_eq!(format.row().name.parse(), Ok(format));
         }
@@ -115,6 +119,6 @@ mod tests {
     #[test]
     fn an_unknown_format_is_answered_with_those_there_are() {
         let error = "yaml".parse::<Format>().map_err(|error| error.to_string());
-        assert_eq!(error, Err("there is no format \"yaml\"; there are text, json, ndjson".to_owned()));
+        assert_eq!(error, Err("there is no format \"yaml\"; there are text, json, ndjson, html".to_owned()));
     }
 }

@@ -20,13 +20,13 @@ const REASON: usize = 400;
 /// By how much a sentence is moved in after its first line.
 const INDENT: usize = 2;
 
-/// Writes the answers; on this paper, where they are for people.
+/// Writes the answers; on this paper, where they are for people. There is no page of them for a browser.
 ///
 /// # Errors
 /// Those of `out`.
 pub fn render(answers: &WhatIf, format: Format, paper: Paper, out: &mut dyn Write) -> io::Result<()> {
     match format {
-        Format::Text => out.write_all(text(answers, paper).as_bytes()),
+        Format::Text | Format::Html => out.write_all(text(answers, paper).as_bytes()),
         Format::Json => json::many_lines(answers, out),
         Format::Ndjson => json::one_line(answers, out),
     }

@@ -18,6 +18,7 @@ mod gc;
 mod lag;
 mod outlook;
 mod pressure;
+mod timeline;
 mod writers;
 
 pub use change::{Change, Changes, Part};
@@ -27,6 +28,7 @@ pub use gc::{Gc, HeapExtended, LargeObjects, Pauses, SizeClass};
 pub use lag::Lag;
 pub use outlook::{Outlook, Verdict};
 pub use pressure::Pressure;
+pub use timeline::{Moment, Timeline};
 pub use writers::{Writer, Writers};
 
 /// Name and version of this format.
@@ -61,6 +63,8 @@ pub struct Report {
     pub episodes: Vec<Episode>,
     /// How long after one kind of event another comes.
     pub lags: Vec<Lag>,
+    /// RSS over time; `null`: it was never read, or this is the report of an interval in a stream.
+    pub timeline: Option<Timeline>,
     /// How well growths were foretold.
     pub forecast: Forecast,
     /// The garbage collector; `null` where the target has none.

@@ -242,6 +242,11 @@ pub enum UsageError {
     /// A screen for something that does not go on.
     #[error("{0} cannot draw the live screen: take -f text, json or ndjson")]
     NothingLive(&'static str),
+    /// A page for answers about one map.
+    #[error(
+        "whatif answers about one map, and -f html is the page of a whole report: take -f text, json or ndjson"
+    )]
+    NoPageOfAnswers,
 }
 
 impl Request {

@@ -24,7 +24,7 @@ pub struct WhatIf {
     pub traffic: Option<(f64, f64)>,
     /// Within which time a key is asked for that is hot.
     pub window: Duration,
-    /// Where the answers go and how they look; never [`crate::cli::Format::Live`].
+    /// Where the answers go and how they look; never [`crate::cli::Format::Live`] or `Html`.
     pub output: Output,
 }
 
@@ -46,6 +46,9 @@ pub enum Source {
 
 impl WhatIf {
     pub(super) fn new(args: args::WhatIf) -> Result<Self, UsageError> {
+        if args.format == Some(args::Format::Html) {
+            return Err(UsageError::NoPageOfAnswers);
+        }
         let (runtime, min_bytes) = (args.runtime, args.min_bytes);
         // The grammar lets one of them through.
         let source = match args.pid {

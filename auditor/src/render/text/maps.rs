@@ -73,8 +73,7 @@ pub(super) fn garbage(report: &Report, page: &mut Page) {
         human::plural(maps, "map"),
         human::bytes(bytes)
     ));
-    let mut types: Vec<_> = by_type(report).into_iter().collect();
-    types.sort_by_key(|(_, (_, bytes))| Reverse(*bytes));
+    let types = waiting(report);
     for (name, (maps, bytes)) in types.iter().take(TYPES) {
         let text = format!("{:>9}  {:>7} of {}", human::bytes(*bytes), human::count(*maps), name);
         page.aligned(Tone::Normal, &text);
@@ -85,7 +84,13 @@ pub(super) fn garbage(report: &Report, page: &mut Page) {
     }
 }
 
-/// How many of each type wait for the collector, and what they hold.
+/// How many of each type wait for the collector, and what they hold; what holds most first.
+pub(in crate::render) fn waiting(report: &Report) -> Vec<(String, (u64, Bytes))> {
+    let mut types: Vec<_> = by_type(report).into_iter().collect();
+    types.sort_by_key(|(_, (_, bytes))| Reverse(*bytes));
+    types
+}
+
 fn by_type(report: &Report) -> BTreeMap<String, (u64, Bytes)> {
     let mut types = BTreeMap::new();
     let mut add = |name: String, maps: u64, bytes| {

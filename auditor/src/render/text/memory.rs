@@ -1,11 +1,13 @@
 //! What RSS is made of, what the collector does, and what was asked of the kernel.
 
+use super::opening::Sentence;
 use super::page::{Page, ROWS};
 use crate::audit::ladder::TABLES;
 use crate::audit::report::{Calls, Change, Gc, Memory, Report, Rung};
 use crate::audit::unit::Bytes;
 use crate::render::changes as sentences;
 use crate::render::columns::classes::CLASSES;
+use crate::render::details::Line;
 use crate::render::style::Tone;
 use crate::render::{escape, headline, human, phrases};
 
@@ -39,18 +41,24 @@ pub(super) fn ladder(report: &Report, page: &mut Page) {
         Some(_) => page.aligned(Tone::Heading, rung_line(&rss, total, 0).trim_end_matches(['#', ' '])),
         None => page.indented(Tone::Normal, "RSS -"),
     }
-    if let Some(maps) = headline::all_maps(report).filter(|_| !maps_are_in(memory)) {
+    for (tone, sentence) in besides(report) {
+        page.indented(tone, &sentence);
+    }
+}
+
+/// What is to be known beside the rows.
+pub(in crate::render) fn besides(report: &Report) -> Vec<Sentence> {
+    let memory = &report.memory;
+    let maps = headline::all_maps(report).filter(|_| !maps_are_in(memory)).map(|maps| {
         let maps = human::bytes(maps);
-        page.indented(
-            Tone::Normal,
-            &format!(
-                "the maps, {maps} at most, are among the unexplained: how much of them is in RAM was not read"
-            ),
+        let sentence = format!(
+            "the maps, {maps} at most, are among the unexplained: how much of them is in RAM was not read"
         );
-    }
-    if let Some(swap) = memory.swap.filter(|swap| *swap > Bytes(0)) {
-        page.indented(Tone::Warn, &format!("besides, {} are swapped out", human::bytes(swap)));
-    }
+        (Tone::Normal, sentence)
+    });
+    let swap = memory.swap.filter(|swap| *swap > Bytes(0));
+    let swap = swap.map(|swap| (Tone::Warn, format!("besides, {} are swapped out", human::bytes(swap))));
+    maps.into_iter().chain(swap).collect()
 }
 
 /// Why RSS moved, the largest changes in the order of time; and how long what moves it takes.
@@ -95,18 +103,28 @@ fn rung_line(rung: &Rung, total: Bytes, room: usize) -> String {
 pub(super) fn collector(report: &Report, page: &mut Page) {
     let Some(gc) = &report.gc else { return };
     page.heading("Heap and garbage collector");
-    page.labelled("heap", Tone::Normal, &heap(gc));
-    page.labelled("next cycle", Tone::Normal, &goal(gc));
-    page.labelled("cycles", Tone::Normal, &cycles(gc));
-    page.labelled("pauses", Tone::Normal, &pauses(gc));
-    hooked(gc, page);
-    if gc.gives_back_lazily == Some(true) {
-        let lazily = "pages are given back lazily (MADV_FREE): RSS stays up until the kernel wants them";
-        page.labelled("", Tone::Warn, lazily);
+    for line in heap_lines(gc) {
+        page.labelled(line.label, line.tone, &line.text);
     }
     if !gc.size_classes.is_empty() {
         page.table(CLASSES, gc.size_classes.iter().take(SIZE_CLASSES), report);
     }
+}
+
+/// What is known of them, size classes aside.
+pub(in crate::render) fn heap_lines(gc: &Gc) -> Vec<Line> {
+    let mut lines = vec![
+        Line::new("heap", heap(gc)),
+        Line::new("next cycle", goal(gc)),
+        Line::new("cycles", cycles(gc)),
+        Line::new("pauses", pauses(gc)),
+    ];
+    lines.extend(hooked(gc));
+    if gc.gives_back_lazily == Some(true) {
+        let lazily = "pages are given back lazily (MADV_FREE): RSS stays up until the kernel wants them";
+        lines.push(Line::toned("", lazily.to_owned(), Tone::Warn));
+    }
+    lines
 }
 
 /// What there is in the heap, and how much room between the objects is lost.
@@ -164,15 +182,14 @@ fn pauses(gc: &Gc) -> String {
 
 /// What hooks told: who stops the world besides the collector, how far the heap was extended, where large
 /// objects come from.
-fn hooked(gc: &Gc, page: &mut Page) {
-    if let Some(stops) = gc.world_stops {
-        page.labelled("world stops", Tone::Normal, &human::plural(stops, "time"));
-    }
-    if let Some(extended) = gc.extended {
+fn hooked(gc: &Gc) -> Vec<Line> {
+    let mut lines = Vec::new();
+    lines.extend(gc.world_stops.map(|stops| Line::new("world stops", human::plural(stops, "time"))));
+    lines.extend(gc.extended.map(|extended| {
         let words = format!("{}, {}", human::plural(extended.times, "time"), human::bytes(extended.bytes));
-        page.labelled("extended", Tone::Normal, &words);
-    }
-    let Some(large) = &gc.large_objects else { return };
+        Line::new("extended", words)
+    }));
+    let Some(large) = &gc.large_objects else { return lines };
     let largest =
         large.largest.map_or_else(String::new, |bytes| format!(", the largest {}", human::bytes(bytes)));
     let words = format!(
@@ -180,10 +197,13 @@ fn hooked(gc: &Gc, page: &mut Page) {
         human::plural(large.times, "large one"),
         human::bytes(large.bytes)
     );
-    page.labelled("objects", Tone::Normal, &words);
-    for frame in large.site.iter().take(FRAMES) {
-        page.labelled("", Tone::Quiet, &format!("from {}", escape::visible(frame, FRAME)));
-    }
+    lines.push(Line::new("objects", words));
+    let frames = large.site.iter().take(FRAMES);
+    lines.extend(frames.map(|frame| {
+        let from = format!("from {}", escape::visible(frame, FRAME));
+        Line::toned("", from, Tone::Quiet)
+    }));
+    lines
 }
 
 /// How the target asked the kernel for memory.
@@ -198,6 +218,7 @@ pub(super) fn syscalls(report: &Report, page: &mut Page) {
     }
 }
 
-fn advised(advice: &str, calls: Calls) -> String {
+/// Calls of one advice.
+pub(in crate::render) fn advised(advice: &str, calls: Calls) -> String {
     format!("of these {}: {}", escape::visible(advice, 30), phrases::calls(calls))
 }

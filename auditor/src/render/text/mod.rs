@@ -2,13 +2,13 @@
 //! end how far to trust it. Lines fit the [`Paper`].
 
 mod interval;
-mod maps;
-mod memory;
-mod opening;
+pub(super) mod maps;
+pub(super) mod memory;
+pub(super) mod opening;
 mod page;
 mod sections;
-mod trust;
-mod writers;
+pub(super) mod trust;
+pub(super) mod writers;
 
 use std::io::{self, Write};
 

@@ -40,7 +40,7 @@ const AUDIT: &[Section] = &[
 /// Every part of one look, in order.
 const LOOK: &[Section] = &[
     opening::title,
-    opening::look,
+    opening::headline,
     findings,
     maps::table,
     maps::populations,

@@ -3,11 +3,26 @@
 use super::page::{Page, ROWS, named, said};
 use crate::audit::fact::HookState;
 use crate::audit::report::{Confidence, Probe, Report};
+use crate::render::details::Line;
 use crate::render::style::Tone;
 use crate::render::{human, phrases};
 
 /// What was not seen.
 pub(super) fn trust(report: &Report, page: &mut Page) {
+    page.heading("How far to trust this");
+    for line in lines(report) {
+        page.labelled(line.label, line.tone, &line.text);
+    }
+    let missing: Vec<&Probe> = missing(report).collect();
+    missing.iter().take(ROWS).for_each(|probe| page.labelled("", Tone::Warn, &missing_probe(probe)));
+    page.and_more(missing.len(), "probe");
+    let notes = &report.coverage.notes;
+    notes.iter().take(ROWS).for_each(|note| page.labelled("note", Tone::Normal, &said(note)));
+    page.and_more(notes.len(), "note");
+}
+
+/// In short; what is missing, and notes, aside.
+pub(in crate::render) fn lines(report: &Report) -> Vec<Line> {
     let coverage = &report.coverage;
     let (word, meaning, tone) = phrases::confidence(coverage.confidence);
     let looked_once = phrases::is_one_look(report);
@@ -15,36 +30,41 @@ pub(super) fn trust(report: &Report, page: &mut Page) {
         Confidence::Exact if looked_once => "all maps as they were in this one look",
         _ => meaning,
     };
-    page.heading("How far to trust this");
-    page.labelled("confidence", tone, &format!("{word} ({meaning})"));
+    let mut lines = vec![Line::toned("confidence", format!("{word} ({meaning})"), tone)];
     if !looked_once {
         let tone = if coverage.lost > 0 { Tone::Bad } else { Tone::Normal };
         let [lost, late] = [coverage.lost, coverage.late].map(human::count);
-        page.labelled("events", tone, &format!("lost {lost}, late {late}"));
+        lines.push(Line::toned("events", format!("lost {lost}, late {late}"), tone));
     }
     let (layout, tone) = phrases::layout(coverage.layout_verified);
-    page.labelled("layout", tone, layout);
+    lines.push(Line::toned("layout", layout.to_owned(), tone));
     if !looked_once {
-        page.labelled("probes", Tone::Normal, &phrases::probes(coverage));
+        lines.push(Line::new("probes", phrases::probes(coverage)));
     }
-    let missing: Vec<&Probe> =
-        coverage.probes.iter().filter(|probe| probe.state != HookState::Attached).collect();
-    missing.iter().take(ROWS).for_each(|probe| page.labelled("", Tone::Warn, &missing_probe(probe)));
-    page.and_more(missing.len(), "probe");
-    coverage.notes.iter().take(ROWS).for_each(|note| page.labelled("note", Tone::Normal, &said(note)));
-    page.and_more(coverage.notes.len(), "note");
+    lines
 }
 
-fn missing_probe(probe: &Probe) -> String {
+/// Probes that are not attached.
+pub(in crate::render) fn missing(report: &Report) -> impl Iterator<Item = &Probe> {
+    report.coverage.probes.iter().filter(|probe| probe.state != HookState::Attached)
+}
+
+/// Which probe is missing, and why.
+pub(in crate::render) fn missing_probe(probe: &Probe) -> String {
     let reason = probe.reason.as_deref().map_or_else(|| "no reason given".to_owned(), said);
     format!("{} {} at {}: {reason}", phrases::hook(probe.state), named(&probe.hook), named(&probe.place))
 }
 
 /// What the audit took from target and host.
 pub(super) fn cost(report: &Report, page: &mut Page) {
+    page.heading("What the audit cost");
+    page.indented(Tone::Normal, &costs(report));
+}
+
+/// That in one sentence.
+pub(in crate::render) fn costs(report: &Report) -> String {
     let cost = &report.cost;
     let size = |size| human::known(size, human::bytes);
-    page.heading("What the audit cost");
     let target = if phrases::is_one_look(report) {
         "target: it went on, and nothing was placed in it".to_owned()
     } else {
@@ -53,5 +73,5 @@ pub(super) fn cost(report: &Report, page: &mut Page) {
     };
     let [cpu, rss, bpf] =
         [human::known(cost.agent_cpu, human::span), size(cost.agent_rss), size(cost.bpf_memory)];
-    page.indented(Tone::Normal, &format!("{target}; agent: CPU {cpu}, RSS {rss}, BPF memory {bpf}"));
+    format!("{target}; agent: CPU {cpu}, RSS {rss}, BPF memory {bpf}")
 }

@@ -13,6 +13,9 @@ const FRAMES: usize = 2;
 const FRAME: usize = 70;
 const REASON: usize = 160;
 
+/// What cannot be told.
+pub(in crate::render) const LIMITS: &str = "only where a write begins is seen: that two overlap is not known";
+
 /// Those who wrote, where somebody asked.
 pub(super) fn writers(report: &Report, page: &mut Page) {
     let Some(writers) = &report.writers else { return };
@@ -31,11 +34,11 @@ pub(super) fn writers(report: &Report, page: &mut Page) {
     if more > 0 {
         page.indented(Tone::Quiet, &format!("and {}", human::plural(more as u64, "more writer")));
     }
-    page.indented(Tone::Quiet, "only where a write begins is seen: that two overlap is not known");
+    page.indented(Tone::Quiet, LIMITS);
 }
 
 /// How many writes, by how many, and how often they took turns.
-fn summary(writers: &Writers) -> String {
+pub(in crate::render) fn summary(writers: &Writers) -> String {
     let span = human::span(writers.end.since(writers.start));
     let writes = human::plural(writers.writes, "write");
     let by = match writers.goroutines {
@@ -48,14 +51,15 @@ fn summary(writers: &Writers) -> String {
     )
 }
 
-fn wrote(writer: &Writer) -> String {
+/// How often one of them wrote.
+pub(in crate::render) fn wrote(writer: &Writer) -> String {
     let name = writer.goroutine.map_or_else(|| "?".to_owned(), |number| number.to_string());
     let writes = human::plural(writer.writes, "write");
     format!("goroutine {name}: {writes} on {}", human::plural(u64::from(writer.threads), "thread"))
 }
 
 /// The function that writes, from the one that called it.
-fn place(writer: &Writer) -> String {
+pub(in crate::render) fn place(writer: &Writer) -> String {
     let frames: Vec<String> =
         writer.site.iter().take(FRAMES).map(|frame| escape::visible(frame, FRAME)).collect();
     frames.join(" from ")

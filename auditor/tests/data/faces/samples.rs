@@ -9,9 +9,9 @@ use auditor::audit::fact::{GrowthKind, HookState, Sizes, SizesId, Step};
 use auditor::audit::report::{
     Auditor, Calls, Change, Changes, Confidence, Cost, Coverage, Episode, Evacuation, Events, Finding,
     Forecast, Gc, Growths, HeapExtended, Host, Lag, LargeObjects, Madvise, Map, MapBytes, Memory, Misses,
-    NextGrowth, Origin, Outlook, Part, Pauses, Population, PopulationBytes, Pressure, Probe, Report, Rss,
-    Rung, Runtime, SCHEMA, Severity, SizeClass, Syscalls, Tables, Target, Undecided, Upcoming, Verdict,
-    Window, Writer, Writers,
+    Moment, NextGrowth, Origin, Outlook, Part, Pauses, Population, PopulationBytes, Pressure, Probe, Report,
+    Rss, Rung, Runtime, SCHEMA, Severity, SizeClass, Syscalls, Tables, Target, Timeline, Undecided, Upcoming,
+    Verdict, Window, Writer, Writers,
 };
 use auditor::audit::unit::{Address, Bytes, Nanos, Pid};
 
@@ -71,6 +71,7 @@ pub(crate) fn empty() -> Report {
         sizes: vec![],
         episodes: vec![],
         lags: vec![],
+        timeline: None,
         forecast: Forecast::default(),
         gc: None,
         writers: None,
@@ -346,6 +347,32 @@ fn changes() -> Changes {
     }
 }
 
+/// RSS as in `memory.rss`: at the end its rows are those of the ladder.
+fn timeline() -> Timeline {
+    let moment = |at, limit, ladder: [Option<u64>; 6], growths, cycles| Moment {
+        at: after(at),
+        rss: mib(ladder.iter().flatten().sum()),
+        limit,
+        ladder: ladder.map(|size| size.map(mib)).to_vec(),
+        growths: Some(growths),
+        cycles,
+    };
+    let limit = Some(mib(4_000));
+    let some = |sizes: [u64; 6]| sizes.map(Some);
+    let rows = ["file pages", "current tables", "old tables", "other heap in use", "stacks", "unexplained"]
+        .map(text);
+    let moments = vec![
+        moment(0, None, [Some(41), None, None, Some(70), Some(4), Some(6)], 0, None),
+        moment(3_000, limit, some([41, 60, 10, 80, 4, 6]), 14, Some(4_085)),
+        moment(6_000, limit, some([41, 140, 0, 90, 4, 8]), 20, Some(4_089)),
+        moment(9_000, limit, some([41, 380, 0, 98, 4, 9]), 28, Some(4_092)),
+        moment(12_300, limit, some([41, 764, 382, 98, 4, 21]), 31, Some(4_094)),
+        moment(18_000, limit, some([41, 630, 382, 98, 4, 11]), 31, Some(4_095)),
+        moment(42_000, limit, some([41, 450, 280, 98, 4, 11]), 31, Some(4_096)),
+    ];
+    Timeline { rows: rows.to_vec(), moments }
+}
+
 fn lags() -> Vec<Lag> {
     let lag = |from: &str, to: &str, count, p99| Lag {
         from: text(from),
@@ -598,6 +625,7 @@ pub(crate) fn rich() -> Report {
         sizes: sizes(),
         episodes: episodes(),
         lags: lags(),
+        timeline: Some(timeline()),
         forecast: forecast(),
         gc: Some(gc()),
         writers: Some(writers()),
