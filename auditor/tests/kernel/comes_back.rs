@@ -216,15 +216,25 @@ const fn seconds(seconds: u64) -> Option<u64> {
 type Problems = Vec<Option<String>>;
 
 /// A map that nothing refers to, then one cycle, and where the promise asks for it another one. Up to Go 1.20 the
-/// heap gives back at once, at times faster than one looks: then there is nothing left to promise, and it is played
-/// again.
+/// heap gives back at once, at times faster than one looks: it is played again then. Where that is always so, there
+/// is no second promise to hold, and the first one and what is said in the end are.
 fn dropped(go: &Go, path: &Path) -> Problems {
-    let played = (0..TRIES).find_map(|_| dropped_once(go, path));
-    played.unwrap_or_else(|| vec![Some("all of it was gone before the look, each time".to_owned())])
+    let played: Vec<_> = (0..TRIES)
+        .map(|_| dropped_once(go, path))
+        .scan(false, |is_over, played| {
+            (!std::mem::replace(is_over, played.is_in_time)).then_some(played.problems)
+        })
+        .collect();
+    played.into_iter().last().unwrap()
 }
 
-/// `None`: it was all gone before the second look.
-fn dropped_once(go: &Go, path: &Path) -> Option<Problems> {
+struct Dropped {
+    problems: Problems,
+    /// Whether there was something left to promise at the second look.
+    is_in_time: bool,
+}
+
+fn dropped_once(go: &Go, path: &Path) -> Dropped {
     let mut waiting = Waiting::new(path, None);
     waiting.fill(ENTRIES).tell(&["drop"]);
     let waits = go.minor() >= 21;
@@ -237,17 +247,18 @@ fn dropped_once(go: &Go, path: &Path) -> Option<Problems> {
     // Where nothing at all goes on, up to a minute passes until Go 1.19 sees that there is something to give back.
     waiting.tell(&["fill 1"]);
     let now = waiting.rss_later();
-    if !waits && then.after.saturating_sub(now) < first.before / 10 {
-        return None;
-    }
     let rest = waiting.look();
-    Some(vec![
+    let is_in_time = waits || then.after.saturating_sub(now) >= first.before / 10;
+    let mut problems = vec![
         first.says("after_next_gc", if waits { seconds(250) } else { seconds(130) }),
         first.came_with_others(now),
-        then.says("coming_back_now", if waits { seconds(130) } else { seconds(10) }),
-        then.came(now),
         rest.says("in_use", None),
-    ])
+    ];
+    if is_in_time {
+        problems.push(then.says("coming_back_now", if waits { seconds(130) } else { seconds(10) }));
+        problems.push(then.came(now));
+    }
+    Dropped { problems, is_in_time }
 }
 
 /// The same where no cycle comes by itself.
