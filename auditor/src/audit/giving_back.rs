@@ -7,7 +7,9 @@ use super::unit::Nanos;
 
 /// An idle Go program forces a cycle after this: `forcegcperiod`, Go 1.19 to 1.27, runtime/proc.go.
 pub(super) const FORCED_CYCLE: Nanos = Nanos(120_000_000_000);
-/// Go's scavenger has given back what it may within this after a cycle; measured with Go 1.19 to 1.27.
+/// Go's scavenger has given back what it may within this after a cycle, where a CPU is free for it; measured with Go
+/// 1.19 to 1.27. It takes 1 % of the time by the clock (`scavengePercent`, runtime/mgcscavenge.go), so that it sleeps
+/// 99 times as long as it was kept from running.
 const SCAVENGED: Nanos = Nanos(10_000_000_000);
 /// From Go 1.21 on the scavenger leaves a 4 MiB chunk alone that was full to 31/32 before the last cycle
 /// (`scavChunkData.shouldScavenge`, runtime/mgcscavenge.go): the cycle after it lets that go.

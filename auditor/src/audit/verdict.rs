@@ -181,9 +181,9 @@ fn kept_by_heap(scene: &Scene<'_>) -> Option<Told> {
     }
     let within = giving_back::after_a_cycle(scene.report);
     let why = if giving_back::waits_for_a_cycle(scene.report) {
-        "the heap has free spans, and its scavenger gives them back down to a tenth above the goal of the next cycle: in some 10 s, but what was nearly full before the last cycle only after the next one"
+        "the heap has free spans, and its scavenger gives them back down to a tenth above the goal of the next cycle: in some 10 s where a CPU is free for it, but what was nearly full before the last cycle only after the next one"
     } else {
-        "the heap has free spans, and its scavenger gives them back bit by bit, down to a tenth above the goal of the next cycle"
+        "the heap has free spans, and its scavenger gives them back bit by bit where a CPU is free for it, down to a tenth above the goal of the next cycle"
     };
     Some(told(Verdict::ComingBackNow, why, within, frees, disproof))
 }
