@@ -236,17 +236,33 @@ pub enum UsageError {
     /// A screen without a terminal.
     #[error("-f live needs a terminal and stdout is none: take -f text, json or ndjson")]
     LiveWithoutTerminal,
+    /// Bytes on a terminal.
+    #[error("-f {0} is not text and would garble the terminal: write it to a file with -o FILE")]
+    BinaryToTerminal(&'static str),
+    /// Several whole files, one after the other.
+    #[error(
+        "-f {format} of {processes} processes would run into each other on stdout: give each a file, -o FILE with %p in its name"
+    )]
+    OneOutputForMany {
+        /// Which format.
+        format: &'static str,
+        /// How many.
+        processes: usize,
+    },
+    /// Growths of one look.
+    #[error(
+        "-f folded shows growths, and one look sees none: take attach or run, or replay what they recorded"
+    )]
+    NoGrowths,
+    /// Answers in a format of reports.
+    #[error("whatif answers about one map, and -f {0} is of a whole report: take -f text, json or ndjson")]
+    NotForAnswers(&'static str),
     /// One address for several processes.
     #[error("--writers ADDRESS is a map of one process, and -p names {0}")]
     WritersOfMany(usize),
     /// A screen for something that does not go on.
     #[error("{0} cannot draw the live screen: take -f text, json or ndjson")]
     NothingLive(&'static str),
-    /// A page for answers about one map.
-    #[error(
-        "whatif answers about one map, and -f html is the page of a whole report: take -f text, json or ndjson"
-    )]
-    NoPageOfAnswers,
 }
 
 impl Request {
@@ -256,9 +272,9 @@ impl Request {
             args::Verb::Run(run) => {
                 Verb::Run(Run { command: run.command, audit: Audit::new(run.audit, around.stdout)? })
             }
-            args::Verb::Census(census) => Verb::Census(Census::new(census)?),
-            args::Verb::Replay(replay) => Verb::Replay(Replay::new(replay)?),
-            args::Verb::WhatIf(whatif) => Verb::WhatIf(WhatIf::new(whatif)?),
+            args::Verb::Census(census) => Verb::Census(Census::new(census, around.stdout)?),
+            args::Verb::Replay(replay) => Verb::Replay(Replay::new(replay, around.stdout)?),
+            args::Verb::WhatIf(whatif) => Verb::WhatIf(WhatIf::new(whatif, around.stdout)?),
             args::Verb::Doctor(doctor) => Verb::Doctor(Doctor { pid: doctor.pid }),
             args::Verb::Explain(explain) => Verb::Explain(Explain { topic: explain.topic }),
             args::Verb::Completions(completions) => Verb::Completions(completions.shell),
@@ -304,8 +320,11 @@ impl Targets {
 }
 
 impl Census {
-    fn new(args: args::Census) -> Result<Self, UsageError> {
-        let output = Output::ended(args.format, args.output, "census")?;
+    fn new(args: args::Census, stdout: Stdout) -> Result<Self, UsageError> {
+        let output = Output::ended(args.format, args.output, "census", stdout)?;
+        if output.format == Format::Folded {
+            return Err(UsageError::NoGrowths);
+        }
         if let Some(record) = &args.record {
             check_record(record, &output.to)?;
         }
@@ -340,7 +359,7 @@ impl Audit {
             (Stdout::Terminal, None) => Format::Live,
             _ => Format::Text,
         };
-        let output = Output::new(args.format.unwrap_or(default), args.output);
+        let output = Output::new(args.format.unwrap_or(default), args.output).shown_on(stdout)?;
         if output.format == Format::Live {
             check_live(&output.to, stdout)?;
         }
@@ -375,8 +394,8 @@ impl Audit {
 }
 
 impl Replay {
-    fn new(args: args::Replay) -> Result<Self, UsageError> {
-        let output = Output::ended(args.format, args.output, "replay")?;
+    fn new(args: args::Replay, stdout: Stdout) -> Result<Self, UsageError> {
+        let output = Output::ended(args.format, args.output, "replay", stdout)?;
         let (rows, judging) = (args.rows.top as usize, args.judging.into());
         Ok(Self { file: args.file, output, rows, judging, strict: args.strict })
     }
