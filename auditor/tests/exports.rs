@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 
 use auditor::audit::fact::GrowthKind;
-use auditor::audit::report::{Episode, Map, Report};
+use auditor::audit::report::{Episode, Map, Moment, Report};
 use auditor::audit::unit::{Address, Bytes, Nanos};
 use auditor::render::columns::fields::{BETWEEN, FIELDS, Unit, Value as FieldValue};
 use auditor::render::columns::maps::MAPS;
@@ -383,7 +383,7 @@ fn a_trace_has_a_slice_for_each_growth_on_the_track_of_its_map() {
 }
 
 #[test]
-fn a_trace_has_births_deaths_and_rss_where_it_turned() {
+fn a_trace_has_births_deaths_and_the_cycles_of_the_collector() {
     let report = samples::rich();
     let trace = trace_of(&report);
     let tracks = tracks(&trace);
@@ -401,15 +401,40 @@ fn a_trace_has_births_deaths_and_rss_where_it_turned() {
     let dropped = &report.maps[2];
     assert_eq!(at("born", "startup-index 0x7f3a20000040"), [dropped.born.unwrap().0]);
     assert_eq!(at("died", "startup-index 0x7f3a20000040"), [dropped.died.unwrap().0]);
-    let rss: Vec<i64> = trace
-        .packet
-        .iter()
-        .filter_map(|packet| packet.track_event.as_ref())
-        .filter(|event| tracks[&event.track_uuid.unwrap()].name.as_deref() == Some("RSS"))
-        .filter_map(|event| event.counter_value)
-        .collect();
-    let known = [report.memory.rss.first, report.memory.rss.peak, report.memory.rss.last];
-    assert_eq!(rss, known.map(|bytes| bytes.unwrap().0 as i64));
+    assert_eq!(at("4 cycles ended by now", "collector"), [report.window.start.0 + 6_000_000_000]);
+}
+
+/// What a counter of that name shows, in the order of time.
+fn counted(trace: &trace::Trace, name: &str) -> Vec<(u64, i64)> {
+    let tracks = tracks(trace);
+    let values = trace.packet.iter().filter_map(|packet| {
+        let event = packet.track_event.as_ref()?;
+        let track = tracks[&event.track_uuid?];
+        let value = event.counter_value.filter(|_| track.name.as_deref() == Some(name));
+        Some((packet.timestamp?, value?))
+    });
+    values.collect()
+}
+
+#[test]
+fn a_trace_counts_rss_and_what_it_was_made_of_at_each_reading_and_leaves_out_what_is_not_known() {
+    let report = samples::rich();
+    let trace = trace_of(&report);
+    let timeline = report.timeline.as_ref().unwrap();
+    let readings = |of: fn(&Moment, usize) -> Option<Bytes>, row: usize| -> Vec<(u64, i64)> {
+        let known = timeline.moments.iter().filter_map(|moment| Some((moment.at.0, of(moment, row)?)));
+        known.map(|(at, bytes)| (at, bytes.0 as i64)).collect()
+    };
+    assert_eq!(counted(&trace, "RSS"), readings(|moment, _| Some(moment.rss), 0));
+    assert_eq!(counted(&trace, "memory limit"), readings(|moment, _| moment.limit, 0));
+    for (number, row) in timeline.rows.iter().enumerate() {
+        assert_eq!(counted(&trace, row), readings(|moment, row| moment.ladder[row], number), "{row}");
+    }
+    assert!(counted(&trace, "old tables").len() < timeline.moments.len());
+    let mut look = samples::rich();
+    (look.timeline, look.memory.rss.peak_at) = (None, None);
+    let last = (look.window.end.0, look.memory.rss.last.unwrap().0 as i64);
+    assert_eq!(counted(&trace_of(&look), "RSS"), [last]);
 }
 
 #[test]

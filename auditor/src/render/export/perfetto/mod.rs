@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use prost::Message as _;
 
 use super::called;
-use crate::audit::report::{Change, Episode, Gc, Map, Report};
+use crate::audit::report::{Change, Episode, Gc, Map, Moment, Report, Timeline};
 use crate::audit::unit::{Address, Bytes, Nanos};
 use crate::render::style::Paper;
 use crate::render::{human, phrases};
@@ -65,14 +65,12 @@ fn whole(tracks: &mut Tracks, report: &Report) {
 }
 
 fn rss(tracks: &mut Tracks, report: &Report) {
-    let readings = readings(report);
-    if !readings.is_empty() {
-        let track = tracks.counter("RSS");
-        readings.into_iter().for_each(|(at, bytes)| tracks.value(track, at, bytes));
-    }
-    if let Some(limit) = report.memory.limit {
-        let track = tracks.counter("memory limit");
-        tracks.value(track, report.window.start, bounded(limit));
+    let moments = report.timeline.as_ref().map(|timeline| timeline.moments.as_slice()).unwrap_or_default();
+    counter(tracks, "RSS", readings(report, moments));
+    let limits = moments.iter().filter_map(|moment| Some((moment.at, bounded(moment.limit?)))).collect();
+    counter(tracks, "memory limit", limits);
+    if let Some(timeline) = &report.timeline {
+        ladder(tracks, timeline);
     }
     let Some(changes) = &report.memory.changes else { return };
     let name = "why RSS moved";
@@ -83,41 +81,61 @@ fn rss(tracks: &mut Tracks, report: &Report) {
     tracks.slices(track, name, slices);
 }
 
-/// RSS at the times at which it is known: where it turned, if all turns are there; else at its peak and its
-/// end.
-fn readings(report: &Report) -> Vec<(Nanos, i64)> {
-    let (memory, window) = (&report.memory, &report.window);
-    let rss = &memory.rss;
-    let mut readings: BTreeMap<Nanos, i64> = BTreeMap::new();
-    let whole = memory.changes.as_ref().filter(|changes| changes.omitted == 0);
-    match (whole.map(|changes| changes.largest.as_slice()), rss.first.map(bounded)) {
-        (Some([first, rest @ ..]), Some(mut level)) => {
-            readings.insert(first.start, level);
-            for change in [first].into_iter().chain(rest) {
-                level = level.saturating_add(change.rss);
-                readings.insert(change.end, level);
-            }
-        }
-        (_, Some(level)) => {
-            readings.insert(window.start, level);
-        }
-        (_, None) => {}
+/// A size over time; where it is not known at any, there is no track.
+fn counter(tracks: &mut Tracks, name: &str, readings: Vec<(Nanos, i64)>) {
+    if readings.is_empty() {
+        return;
+    }
+    let track = tracks.counter(name);
+    readings.into_iter().for_each(|(at, bytes)| tracks.value(track, at, bytes));
+}
+
+/// RSS at the readings that the report keeps, and at its peak, which may lie between two; where it keeps none,
+/// as one look does, what was read last.
+fn readings(report: &Report, moments: &[Moment]) -> Vec<(Nanos, i64)> {
+    let rss = &report.memory.rss;
+    let mut readings: BTreeMap<Nanos, i64> =
+        moments.iter().map(|moment| (moment.at, bounded(moment.rss))).collect();
+    if readings.is_empty() {
+        readings.extend(rss.last.map(|last| (report.window.end, bounded(last))));
     }
     readings.extend(rss.peak_at.zip(rss.peak.map(bounded)));
-    readings.extend(rss.last.map(|last| (window.end, bounded(last))));
     readings.into_iter().collect()
 }
 
-/// What the report tells of the collector is of the whole window: when each cycle was, it does not.
+/// What RSS was made of, one track a row. What is not known of a moment has no value there.
+fn ladder(tracks: &mut Tracks, timeline: &Timeline) {
+    for (number, row) in timeline.rows.iter().enumerate() {
+        let of = |moment: &Moment| Some((moment.at, bounded((*moment.ladder.get(number)?)?)));
+        counter(tracks, &super::text(row), timeline.moments.iter().filter_map(of).collect());
+    }
+}
+
+/// The whole window's figures, and an instant at each reading by which cycles had ended: when one ended
+/// exactly, the report does not tell.
 fn collector(tracks: &mut Tracks, report: &Report) {
     let Some(gc) = &report.gc else { return };
     let name = "collector";
     let track = tracks.track(name);
-    let cycles = human::known(gc.cycles, |cycles| human::plural(cycles, "cycle"));
-    let said =
-        Said { category: "gc", name: cycles, facts: facts(&Gc { size_classes: Vec::new(), ..gc.clone() }) };
+    let whole = Said {
+        category: "gc",
+        name: human::known(gc.cycles, cycles),
+        facts: facts(&Gc { size_classes: Vec::new(), ..gc.clone() }),
+    };
     let span = Span::new(report.window.start, report.window.end);
-    tracks.slices(track, name, [(span, said)].into_iter());
+    tracks.slices(track, name, [(span, whole)].into_iter());
+    let moments = report.timeline.as_ref().map(|timeline| timeline.moments.as_slice()).unwrap_or_default();
+    for (before, moment) in moments.iter().zip(moments.iter().skip(1)) {
+        let ended = moment.cycles.zip(before.cycles).map(|(now, before)| now.saturating_sub(before));
+        if let Some(ended @ 1..) = ended {
+            let name = format!("{} ended by now", cycles(ended));
+            tracks.instant(track, moment.at, Said { category: "gc", name, facts: Vec::new() });
+        }
+    }
+}
+
+fn cycles(number: u64) -> String {
+    human::plural(number, "cycle")
 }
 
 /// What the rules found, at the end: they judge the whole.
