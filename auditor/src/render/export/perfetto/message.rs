@@ -116,7 +116,7 @@ pub(super) struct Annotation {
     #[prost(string, optional, tag = "6")]
     pub(super) string_value: Option<String>,
     #[prost(message, repeated, tag = "11")]
-    pub(super) dict_entries: Vec<Annotation>,
+    pub(super) dict_entries: Vec<Self>,
     #[prost(message, repeated, tag = "12")]
-    pub(super) array_values: Vec<Annotation>,
+    pub(super) array_values: Vec<Self>,
 }
