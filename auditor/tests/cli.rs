@@ -376,6 +376,25 @@ fn a_recording_is_replayed_the_same_each_time_in_each_format() {
 }
 
 #[test]
+fn every_format_of_a_report_goes_into_a_file_and_is_the_same_twice() {
+    let files = Files::new();
+    let (recording, _) = files.record("a.rec", &with_maps());
+    for row in auditor::render::FORMATS {
+        let written = ["1", "2"].map(|name| {
+            let file = files.name(&format!("{}.{name}", row.name));
+            let (status, stdout, stderr) = run(&["replay", &recording, "-f", row.name, "-o", &file]);
+            assert_eq!((status, stdout.as_str(), stderr.as_str()), (0, "", ""), "{}", row.name);
+            fs::read(file).unwrap()
+        });
+        assert!(written[0] == written[1], "{}", row.name);
+        // Nothing grew in it.
+        assert_eq!(written[0].is_empty(), row.name == "folded");
+        let (_, page, _) = run(&["explain", "format"]);
+        assert!(page.lines().any(|line| line.starts_with(&format!("{} ", row.name))), "{}", row.name);
+    }
+}
+
+#[test]
 fn ndjson_has_one_object_for_each_interval_and_one_at_the_end() {
     let files = Files::new();
     let (recording, _) = files.record("a.rec", &whole());

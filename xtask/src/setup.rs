@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::toolchain::go::{self, Which};
 use crate::toolchain::packages::{self, Access};
-use crate::toolchain::{Survey, Toolchain, linker, llvm, survey};
+use crate::toolchain::{Survey, Toolchain, linker, llvm, readers, survey};
 use crate::{process, say};
 
 /// Get what is needed to build the BPF programs and to run the kernel tests.
@@ -59,6 +59,9 @@ impl Setup {
         let toolchain = complete()?;
         if let Err(error) = go::ensure(Which::Usual) {
             say::warn(format_args!("the kernel tests build Go programs: {error:#}"));
+        }
+        if let Err(error) = readers::ensure() {
+            say::warn(format_args!("the kernel tests have other programs read the exports: {error:#}"));
         }
         let extras = packages::missing(packages::FOR_TESTS);
         if !extras.is_empty() {

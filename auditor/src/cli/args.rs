@@ -12,6 +12,7 @@ use super::pattern::{self, Pattern};
 use super::request::{Budget, RuntimeChoice};
 use super::value;
 use crate::audit::unit::{Address, Bytes, Pid};
+use crate::render;
 
 const ABOUT: &str = "\
 Says which hash map holds the memory of a running process, why its RSS moved, and
@@ -105,7 +106,8 @@ pub(super) struct Census {
     /// Every process of that name, as in /proc/PID/comm
     #[arg(short, long, value_name = "NAME", value_parser = value::name)]
     pub(super) name: Option<String>,
-    /// Show the report as text, json or ndjson [default: text]
+    /// Show the report as text, json, ndjson, html, openmetrics, pprof, perfetto or csv (auditor explain
+    /// format) [default: text]
     #[arg(short, long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(super) format: Option<Format>,
     #[command(flatten)]
@@ -162,7 +164,8 @@ pub(super) struct Audit {
     /// Time between two looks at the maps, 50ms to 1h
     #[arg(short, long, value_name = "TIME", value_parser = value::interval, default_value = "1s")]
     pub(super) interval: Duration,
-    /// Show the report as live, text, json or ndjson [default: live on a terminal, else text]
+    /// Show the report as live, text, json, ndjson, or write it at the end as html, openmetrics, pprof,
+    /// perfetto, folded or csv (auditor explain format) [default: live on a terminal, else text]
     #[arg(short, long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(super) format: Option<Format>,
     #[command(flatten)]
@@ -212,7 +215,8 @@ pub(super) struct Output {
 pub(super) struct Replay {
     /// A recording, made with --record
     pub(super) file: PathBuf,
-    /// Show the report as text, json or ndjson [default: text]
+    /// Show the report as text, json, ndjson, html, openmetrics, pprof, perfetto, folded or csv (auditor
+    /// explain format) [default: text]
     #[arg(short, long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(super) format: Option<Format>,
     #[command(flatten)]
@@ -302,6 +306,41 @@ pub enum Format {
     Ndjson,
     /// One page for a browser, which needs nothing beside it
     Html,
+    /// Metrics for Prometheus, at the end
+    #[value(name = "openmetrics")]
+    OpenMetrics,
+    /// A profile for `go tool pprof`, at the end
+    Pprof,
+    /// A trace for ui.perfetto.dev, at the end
+    Perfetto,
+    /// Call stacks with the bytes of their growths, for flame graphs, at the end
+    Folded,
+    /// A table of maps, at the end
+    Csv,
+}
+
+impl Format {
+    /// How a report is written in it; `None`: it is a screen.
+    #[must_use]
+    pub const fn written(self) -> Option<render::Format> {
+        Some(match self {
+            Self::Live => return None,
+            Self::Text => render::Format::Text,
+            Self::Json => render::Format::Json,
+            Self::Ndjson => render::Format::Ndjson,
+            Self::Html => render::Format::Html,
+            Self::OpenMetrics => render::Format::OpenMetrics,
+            Self::Pprof => render::Format::Pprof,
+            Self::Perfetto => render::Format::Perfetto,
+            Self::Folded => render::Format::Folded,
+            Self::Csv => render::Format::Csv,
+        })
+    }
+
+    /// Its row in the table of formats; `None`: it is a screen.
+    pub(super) fn row(self) -> Option<&'static render::Row> {
+        self.written().map(render::Format::row)
+    }
 }
 
 /// How moved buckets are counted.

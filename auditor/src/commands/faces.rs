@@ -236,12 +236,7 @@ impl Shows for Stream {
 
     fn last(mut self: Box<Self>, report: &Report) -> anyhow::Result<()> {
         let Some(mut output) = self.output.take() else { return Ok(()) };
-        let format = match self.format {
-            Format::Json => render::Format::Json,
-            Format::Ndjson => render::Format::Ndjson,
-            Format::Html => render::Format::Html,
-            Format::Text | Format::Live => render::Format::Text,
-        };
+        let format = self.format.written().unwrap_or(render::Format::Text);
         render::render_on(report, format, self.paper, &mut output)
             .with_context(|| format!("writing to {}", output.name()))?;
         Ok(output.finish()?)

@@ -22,6 +22,7 @@ mod whatif;
 
 use std::io::Write as _;
 
+use anyhow::Context as _;
 use log::LevelFilter;
 
 use crate::cli::{Console, Format, Request, Verb, Verbosity};
@@ -51,13 +52,7 @@ pub fn run(request: Request) -> anyhow::Result<Exit> {
 
 /// The format of a report that is not followed by others.
 fn render_format(format: Format) -> anyhow::Result<render::Format> {
-    Ok(match format {
-        Format::Text => render::Format::Text,
-        Format::Json => render::Format::Json,
-        Format::Ndjson => render::Format::Ndjson,
-        Format::Html => render::Format::Html,
-        Format::Live => anyhow::bail!("there is nothing to follow on a live screen"),
-    })
+    format.written().context("there is nothing to follow on a live screen")
 }
 
 /// Progress and warnings are lines for people: `auditor: warning: ...`. Other crates only speak up

@@ -296,6 +296,23 @@ A 0 was counted or measured. null was not looked at, could not be read, or does 
 this kind of map; coverage says which.",
     },
     Topic {
+        name: "format",
+        also: &["formats", "html", "openmetrics", "pprof", "perfetto", "folded", "csv"],
+        line: "in what the report is written: -f FORMAT, more in docs/exports.md",
+        text: "
+live         a screen that follows the target; a terminal's default
+text         an incident note for people; else the default
+json         one object
+ndjson       one object a line: one an interval, and the last one
+html         one page for a browser
+openmetrics  gauges for Prometheus: node_exporter's textfile collector, promtool
+pprof        go tool pprof FILE; sample types bytes, stranded, live, growths
+perfetto     a trace for ui.perfetto.dev: a track a map, RSS, the collector
+folded       call stacks with the bytes that growths asked for: flamegraph.pl, inferno
+csv          a row a map, headed by the names of json
+From html on they are written once, at the end. pprof and perfetto are no text: -o FILE.",
+    },
+    Topic {
         name: "exit",
         also: &["status", "exit_status", "strict"],
         line: "what the exit status means",

@@ -2,13 +2,15 @@
 //! file: what is written depends on the report alone.
 //!
 //! `human` knows how numbers look, `escape` is the door for text from the target, `columns` lists
-//! every column once, `headline` says what holds the memory; `tui` draws with the same four.
+//! every column once, `headline` says what holds the memory; `tui` draws with the same four. `export` writes
+//! for other programs.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, unsafe_code)]
 
 pub mod changes;
 pub mod columns;
 pub mod details;
 pub mod escape;
+mod export;
 pub mod headline;
 mod html;
 pub mod human;
@@ -38,6 +40,27 @@ pub enum Format {
     Ndjson,
     /// For people: one page for a browser.
     Html,
+    /// Metrics.
+    OpenMetrics,
+    /// A profile.
+    Pprof,
+    /// A trace.
+    Perfetto,
+    /// Call stacks of growths.
+    Folded,
+    /// A table of maps.
+    Csv,
+}
+
+/// What is written in a format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text, of which several can follow each other.
+    Stream,
+    /// Text that is a whole file.
+    File,
+    /// Bytes that are a whole file and not for a terminal.
+    Binary,
 }
 
 /// One row of [`FORMATS`].
@@ -49,16 +72,41 @@ pub struct Row {
     pub name: &'static str,
     /// What it is, in one line for `--help`.
     pub about: &'static str,
+    /// What is written.
+    pub kind: Kind,
     write: fn(&Report, Paper, &mut dyn Write) -> io::Result<()>,
 }
 
 /// Every format, once.
 pub const FORMATS: &[Row] = &[
-    Row { format: Format::Text, name: "text", about: "an incident note for people", write: text::report },
-    Row { format: Format::Json, name: "json", about: "one object, docs/report.md", write: json::pretty },
-    Row { format: Format::Ndjson, name: "ndjson", about: "one object a line", write: json::line },
-    Row { format: Format::Html, name: "html", about: "one page for a browser", write: html::report },
+    row(Format::Text, "text", "an incident note for people", Kind::Stream, text::report),
+    row(Format::Json, "json", "one object, docs/report.md", Kind::Stream, json::pretty),
+    row(Format::Ndjson, "ndjson", "one object a line", Kind::Stream, json::line),
+    row(Format::Html, "html", "one page for a browser", Kind::File, html::report),
+    row(
+        Format::OpenMetrics,
+        "openmetrics",
+        "metrics for Prometheus",
+        Kind::File,
+        export::openmetrics::report,
+    ),
+    row(Format::Pprof, "pprof", "a profile for go tool pprof", Kind::Binary, export::pprof::report),
+    row(Format::Perfetto, "perfetto", "a trace for ui.perfetto.dev", Kind::Binary, export::perfetto::report),
+    row(
+        Format::Folded,
+        "folded",
+        "stacks of growth bytes for flame graphs",
+        Kind::File,
+        export::folded::report,
+    ),
+    row(Format::Csv, "csv", "a table of maps", Kind::File, export::csv::report),
 ];
+
+type Writer = fn(&Report, Paper, &mut dyn Write) -> io::Result<()>;
+
+const fn row(format: Format, name: &'static str, about: &'static str, kind: Kind, write: Writer) -> Row {
+    Row { format, name, about, kind, write }
+}
 
 impl Format {
     /// Its row.
@@ -110,7 +158,8 @@ mod tests {
 
     #[test]
     fn every_format_has_one_row_and_is_found_by_its_name() {
-        for format in [Format::Text, Format::Json, Format::Ndjson, Format::Html] {
+        use Format::{Csv, Folded, Html, Json, Ndjson, OpenMetrics, Perfetto, Pprof, Text};
+        for format in [Text, Json, Ndjson, Html, OpenMetrics, Pprof, Perfetto, Folded, Csv] {
             assert_eq!(FORMATS.iter().filter(|row| row.format == format).count(), 1);
             assert_eq!(format.row().name.parse(), Ok(format));
         }
@@ -119,6 +168,7 @@ mod tests {
     #[test]
     fn an_unknown_format_is_answered_with_those_there_are() {
         let error = "yaml".parse::<Format>().map_err(|error| error.to_string());
-        assert_eq!(error, Err("there is no format \"yaml\"; there are text, json, ndjson, html".to_owned()));
+        let names = "text, json, ndjson, html, openmetrics, pprof, perfetto, folded, csv";
+        assert_eq!(error, Err(format!("there is no format \"yaml\"; there are {names}")));
     }
 }

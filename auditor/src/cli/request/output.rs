@@ -6,6 +6,7 @@ use super::UsageError;
 use crate::cli::Stdout;
 use crate::cli::args::{self, Format};
 use crate::cli::pattern::Pattern;
+use crate::render::Kind;
 
 /// Where the report goes and how it looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +43,11 @@ impl Output {
         format: Option<Format>,
         args: args::Output,
         verb: &'static str,
+        stdout: Stdout,
     ) -> Result<Self, UsageError> {
         match format.unwrap_or(Format::Text) {
             Format::Live => Err(UsageError::NothingLive(verb)),
-            format => Ok(Self::new(format, args)),
+            format => Self::new(format, args).shown_on(stdout),
         }
     }
 
@@ -58,6 +60,16 @@ impl Output {
         let existing = if args.force { Overwrite::Replace } else { Overwrite::Refuse };
         Self { format, to, existing }
     }
+
+    /// Bytes that are no text are not for a terminal.
+    pub(super) fn shown_on(self, stdout: Stdout) -> Result<Self, UsageError> {
+        match (self.format.row(), &self.to, stdout) {
+            (Some(row), Destination::Stdout, Stdout::Terminal) if row.kind == Kind::Binary => {
+                Err(UsageError::BinaryToTerminal(row.name))
+            }
+            _ => Ok(self),
+        }
+    }
 }
 
 /// Whether a screen can be drawn there.
@@ -69,7 +81,8 @@ pub(super) fn check_live(to: &Destination, stdout: Stdout) -> Result<(), UsageEr
     }
 }
 
-/// Whether that many processes can be told apart in the files that were named.
+/// Whether that many processes can be told apart in the files that were named, and whether what is written
+/// about them can follow each other.
 pub(super) fn check_files(
     output: &Output,
     record: Option<&Pattern>,
@@ -79,6 +92,12 @@ pub(super) fn check_files(
         Destination::File(file) => Some(("-o", file)),
         Destination::Stdout => None,
     };
+    if let (None, Some(row)) = (report, output.format.row())
+        && processes > 1
+        && row.kind != Kind::Stream
+    {
+        return Err(UsageError::OneOutputForMany { format: row.name, processes });
+    }
     for (flag, file) in report.into_iter().chain(record.map(|file| ("--record", file))) {
         if processes > 1 && !file.tells_pids_apart() {
             let file = AsRef::<OsStr>::as_ref(file).to_owned();

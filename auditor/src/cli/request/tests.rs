@@ -82,6 +82,43 @@ fn a_screen_cannot_go_where_no_screen_is() {
 }
 
 #[test]
+fn what_is_no_text_needs_a_file_where_somebody_looks() {
+    for format in ["pprof", "perfetto"] {
+        let lines = ["attach -p 1", "run -- true", "census -p 1", "replay a.rec"];
+        for line in lines.map(|line| line.replacen(' ', &format!(" -f {format} "), 1)) {
+            let error = refusal(&line, TERMINAL);
+            assert!(error.contains(&format!("-f {format} is not text")), "{error}");
+            assert!(error.contains("write it to a file with -o FILE"), "{error}");
+            parse(&line, PIPE).unwrap();
+        }
+        assert!(refusal(&format!("replay a.rec -f {format} -o -"), TERMINAL).contains("-o FILE"));
+        parse(&format!("replay a.rec -f {format} -o a.out"), TERMINAL).unwrap();
+    }
+    for format in ["html", "openmetrics", "folded", "csv"] {
+        parse(&format!("replay a.rec -f {format}"), TERMINAL).unwrap();
+    }
+}
+
+#[test]
+fn whole_files_do_not_run_into_each_other() {
+    for format in ["html", "openmetrics", "pprof", "perfetto", "folded", "csv"] {
+        let error = refusal(&format!("attach -p 1,2 -f {format}"), PIPE);
+        assert!(error.contains("-o FILE with %p in its name"), "{error}");
+        parse(&format!("attach -p 1,2 -f {format} -o %p.out"), PIPE).unwrap();
+    }
+    parse("attach -p 1,2 -f json", PIPE).unwrap();
+}
+
+#[test]
+fn a_format_of_what_was_not_seen_is_refused() {
+    assert!(refusal("census -p 1 -f folded", PIPE).contains("one look sees none: take attach or run"));
+    for format in ["html", "csv", "pprof"] {
+        let answers = refusal(&format!("whatif a.rec --map 0xc000 -f {format}"), PIPE);
+        assert!(answers.contains("is of a whole report: take -f text, json or ndjson"), "{answers}");
+    }
+}
+
+#[test]
 fn several_processes_need_several_files() {
     let error = refusal("attach -p 1,2 --record a.rec", PIPE);
     assert!(error.contains("--record a.rec would take 2 processes into one file: put %p"), "{error}");

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{Output, RuntimeChoice, UsageError};
 use crate::audit::unit::{Address, Bytes, Pid};
-use crate::cli::args;
+use crate::cli::{Stdout, args};
+use crate::render::Kind;
 
 /// Ask what would become of one map.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +25,7 @@ pub struct WhatIf {
     pub traffic: Option<(f64, f64)>,
     /// Within which time a key is asked for that is hot.
     pub window: Duration,
-    /// Where the answers go and how they look; never [`crate::cli::Format::Live`] or `Html`.
+    /// Where the answers go and how they look; only formats of which several can follow each other.
     pub output: Output,
 }
 
@@ -45,9 +46,10 @@ pub enum Source {
 }
 
 impl WhatIf {
-    pub(super) fn new(args: args::WhatIf) -> Result<Self, UsageError> {
-        if args.format == Some(args::Format::Html) {
-            return Err(UsageError::NoPageOfAnswers);
+    pub(super) fn new(args: args::WhatIf, stdout: Stdout) -> Result<Self, UsageError> {
+        let output = Output::ended(args.format, args.output, "whatif", stdout)?;
+        if let Some(row) = output.format.row().filter(|row| row.kind != Kind::Stream) {
+            return Err(UsageError::NotForAnswers(row.name));
         }
         let (runtime, min_bytes) = (args.runtime, args.min_bytes);
         // The grammar lets one of them through.
@@ -63,7 +65,7 @@ impl WhatIf {
             slots: args.slots,
             traffic: args.qps.zip(args.skew),
             window: args.window,
-            output: Output::ended(args.format, args.output, "whatif")?,
+            output,
         })
     }
 }

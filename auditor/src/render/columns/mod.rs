@@ -3,6 +3,7 @@
 
 pub mod classes;
 pub mod episodes;
+pub mod fields;
 pub mod maps;
 pub mod populations;
 

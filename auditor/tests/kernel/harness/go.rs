@@ -74,6 +74,16 @@ impl Go {
         variant != Variant::Pgo || self.minor() >= 21
     }
 
+    /// One of its tools; nothing is asked of the network.
+    pub(crate) fn tool(&self, name: &str) -> Command {
+        let mut command = Command::new(self.root.join("bin/go"));
+        let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        command.args(["tool", name]).current_dir(tmp).stdin(Stdio::null());
+        command.env("GOCACHE", tmp.join("go-cache")).env("GOPATH", tmp.join("go-path"));
+        command.env("PPROF_TMPDIR", tmp).env("GOTOOLCHAIN", "local").env("GOPROXY", "off");
+        command
+    }
+
     /// The program, built once for all tests.
     pub(crate) fn build(&self, variant: Variant) -> PathBuf {
         self.build_of("go", variant, &[])
