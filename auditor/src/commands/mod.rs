@@ -15,6 +15,7 @@ mod replay;
 mod report_file;
 mod rules;
 mod run;
+mod snapshot;
 mod targets;
 mod topics;
 mod verdicts;

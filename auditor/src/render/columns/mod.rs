@@ -4,6 +4,7 @@
 pub mod classes;
 pub mod episodes;
 pub mod maps;
+mod names;
 pub mod populations;
 
 use super::escape;
@@ -127,12 +128,27 @@ pub fn fit<Row>(
     sheet: Sheet<'_>,
     longest: impl Fn(&Column<Row>) -> usize,
 ) -> Vec<Placed<Row>> {
-    let mut order: Vec<usize> = (0..columns.len()).filter(|at| (columns[*at].speaks)(sheet.report)).collect();
-    order.sort_by_key(|index| columns[*index].importance);
+    let by_itself = |_, column: &Column<Row>| (column.speaks)(sheet.report).then_some(column.importance);
+    fit_by(columns, sheet, longest, by_itself)
+}
+
+/// As [`fit`], but which columns are wanted is the reader's choice: `rank` says of each, by its index, with
+/// which importance; `None`: not at all.
+#[must_use]
+pub fn fit_by<Row>(
+    columns: &'static [Column<Row>],
+    sheet: Sheet<'_>,
+    longest: impl Fn(&Column<Row>) -> usize,
+    rank: impl Fn(usize, &Column<Row>) -> Option<u8>,
+) -> Vec<Placed<Row>> {
+    let ranked = columns.iter().enumerate().filter_map(|(at, column)| Some((rank(at, column)?, at)));
+    let mut order: Vec<(u8, usize)> = ranked.collect();
+    order.sort_unstable();
     let luxury = match sheet.bars {
-        Bars::Left => order.partition_point(|index| columns[*index].importance < LUXURY),
+        Bars::Left => order.partition_point(|(rank, _)| *rank < LUXURY),
         Bars::Drawn => order.len(),
     };
+    let order: Vec<usize> = order.into_iter().map(|(_, at)| at).collect();
     let mut widths = vec![None; columns.len()];
     let mut spare = sheet.cells;
     for part in [&order[..luxury], &order[luxury..]] {
