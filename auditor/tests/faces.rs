@@ -16,7 +16,7 @@ use auditor::render::columns::maps;
 use auditor::render::style::{Paper, Style};
 use auditor::render::{self, FORMATS, Format, escape, headline, look, render, render_on, text};
 use auditor::tui::view::View;
-use auditor::tui::{Action, Input};
+use auditor::tui::{Action, Input, Motion, Reel, Travel};
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -309,11 +309,50 @@ fn the_screens_of_an_empty_and_a_hostile_report_are_as_reviewed() {
 #[test]
 fn what_opens_over_the_table_is_as_reviewed() {
     let report = samples::rich();
-    for (name, keys) in [("details", "\n"), ("help", "?"), ("filter", "/sess"), ("paused", "srp")] {
+    for (name, keys) in [
+        ("details", "\n"),
+        ("help", "?"),
+        ("filter", "/sess"),
+        ("paused", "srp"),
+        ("findings", "f"),
+        ("columns", "cjjxjs"),
+        ("past", "←←"),
+        ("jump", "t12.5s"),
+    ] {
         let mut view = viewing(&report, Style::Plain);
         typed(&mut view, keys);
         golden(&format!("rich.screen-{name}"), &screen(&mut view, (80, 24)));
     }
+}
+
+#[test]
+fn a_recording_on_the_screen_says_where_it_is_and_leaves_time_to_its_player() {
+    let report = samples::rich();
+    let mut view = viewing(&report, Style::Plain);
+    view.run(Reel { length: Nanos(63_000_000_000), motion: Motion::Plays, speed: 200, winding: None });
+    golden("rich.screen-replay", &screen(&mut view, (80, 24)));
+    assert_eq!(typed(&mut view, "←"), Action::Travel(Travel::Back(1)));
+    assert_eq!(typed(&mut view, "+"), Action::Travel(Travel::Faster));
+    assert_eq!(typed(&mut view, "t3m\n"), Action::Travel(Travel::To(Nanos(180_000_000_000))));
+}
+
+#[test]
+fn ten_thousand_maps_are_redrawn_within_a_frame() {
+    let map = samples::rich().maps[0].clone();
+    let maps = (0..10_000).map(|at| Map { address: Address(at), live: Some(at), ..map.clone() }).collect();
+    let mut view = one_report(&Report { maps, ..samples::rich() });
+    let mut terminal = Terminal::new(TestBackend::new(200, 60)).expect("a test backend never fails");
+    let mut redraw = || {
+        let start = std::time::Instant::now();
+        view.press(Input::Down);
+        terminal.draw(|frame| view.draw(frame)).expect("a test backend never fails");
+        start.elapsed()
+    };
+    let best = (0..10).map(|_| redraw()).min().unwrap_or_default();
+    println!("a key and its redraw: {best:?}");
+    // Unoptimised code on a loaded machine takes many times as long.
+    let most = if cfg!(debug_assertions) { 1000 } else { 16 };
+    assert!(best < std::time::Duration::from_millis(most), "{best:?}");
 }
 
 #[test]
@@ -360,7 +399,7 @@ fn without_colours_nothing_is_coloured_and_with_them_something_is() {
 #[test]
 fn no_screen_lets_a_terminal_be_driven() {
     let report = samples::hostile();
-    for keys in ["", "\n", "?"] {
+    for keys in ["", "\n", "?", "f", "c", "←", "/\u{1b}[2J", "t\u{9b}"] {
         let mut view = viewing(&report, Style::Plain);
         typed(&mut view, keys);
         for size in SIZES {
@@ -435,7 +474,7 @@ proptest! {
     fn nothing_panics_at_any_size_with_any_report(
         report in any_report(),
         size in (1_u16..210, 1_u16..70),
-        keys in "[jksrp/?\n gG]{0,12}",
+        keys in "[jksSrp/?cxftwnN←→~\n gG0-9\\[\\]]{0,16}",
     ) {
         let mut view = viewing(&report, Style::Colour);
         typed(&mut view, &keys);

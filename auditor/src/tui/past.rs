@@ -10,15 +10,15 @@ use crate::audit::unit::Nanos;
 /// Moments are at least so far apart: reports between two intervals are not kept.
 const APART: Nanos = Nanos(500_000_000);
 /// Moments kept.
-pub const MOMENTS: usize = 600;
+pub const MOMENTS: usize = 300;
 /// What they may take together, by [`weight`].
 pub const MOST_BYTES: usize = 32 << 20;
-/// A map's row with its texts: measured are 0.9 KiB on average with call stacks of ten frames.
+/// A map's row with its texts, reckoned with.
 const MAP: usize = 1 << 10;
 /// A growth.
 const EPISODE: usize = 256;
-/// All the rest of a report.
-const REST: usize = 32 << 10;
+/// All the rest of a report, its timeline of at most 256 readings included.
+const REST: usize = 96 << 10;
 
 /// Moments of the audit, oldest first.
 #[derive(Clone, Debug, Default)]

@@ -191,7 +191,7 @@ fn time(text: &str) -> Option<Nanos> {
     let seconds = text.trim_end_matches('s').trim_end().parse::<f64>();
     if let Ok(seconds) = seconds {
         let sound = (0.0..MOST).contains(&seconds);
-        return sound.then(|| Nanos((seconds * 1e9) as u64));
+        return sound.then_some(Nanos((seconds * 1e9) as u64));
     }
     let time = humantime::parse_duration(text).ok()?;
     u64::try_from(time.as_nanos()).ok().map(Nanos)

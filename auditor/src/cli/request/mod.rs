@@ -1,7 +1,6 @@
 //! What was asked for, checked as a whole. Nothing here does anything.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap_complete::Shell;
@@ -13,11 +12,13 @@ use crate::audit::unit::{Address, Bytes, Pid};
 
 mod judging;
 mod output;
+mod replay;
 mod whatif;
 
 pub use judging::Judging;
 pub use output::{Destination, Output, Overwrite};
 use output::{check_files, check_live, check_record};
+pub use replay::Replay;
 pub use whatif::{Source, WhatIf};
 
 /// What was asked for.
@@ -179,21 +180,6 @@ pub struct Census {
     pub strict: bool,
 }
 
-/// Draw the report of a recording.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replay {
-    /// The recording.
-    pub file: PathBuf,
-    /// Where the report goes and how it looks; never [`Format::Live`].
-    pub output: Output,
-    /// Maps that the text lists.
-    pub rows: usize,
-    /// By what the findings are judged; a file of its own takes the place of what the recording has.
-    pub judging: Judging,
-    /// Exit with 4 on incomplete data.
-    pub strict: bool,
-}
-
 /// Say what is possible here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Doctor {
@@ -239,6 +225,9 @@ pub enum UsageError {
     /// One address for several processes.
     #[error("--writers ADDRESS is a map of one process, and -p names {0}")]
     WritersOfMany(usize),
+    /// A place in time of something that has none.
+    #[error("-t is where the live screen starts: leave -f and -o out, on a terminal")]
+    TimeWithoutScreen,
     /// A screen for something that does not go on.
     #[error("{0} cannot draw the live screen: take -f text, json or ndjson")]
     NothingLive(&'static str),
@@ -257,7 +246,7 @@ impl Request {
                 Verb::Run(Run { command: run.command, audit: Audit::new(run.audit, around.stdout)? })
             }
             args::Verb::Census(census) => Verb::Census(Census::new(census)?),
-            args::Verb::Replay(replay) => Verb::Replay(Replay::new(replay)?),
+            args::Verb::Replay(replay) => Verb::Replay(Replay::new(replay, around.stdout)?),
             args::Verb::WhatIf(whatif) => Verb::WhatIf(WhatIf::new(whatif)?),
             args::Verb::Doctor(doctor) => Verb::Doctor(Doctor { pid: doctor.pid }),
             args::Verb::Explain(explain) => Verb::Explain(Explain { topic: explain.topic }),
@@ -371,14 +360,6 @@ impl Audit {
     /// [`UsageError::OneFileForMany`], where not.
     pub fn check_files(&self, processes: usize) -> Result<(), UsageError> {
         check_files(&self.output, self.record.as_ref(), processes)
-    }
-}
-
-impl Replay {
-    fn new(args: args::Replay) -> Result<Self, UsageError> {
-        let output = Output::ended(args.format, args.output, "replay")?;
-        let (rows, judging) = (args.rows.top as usize, args.judging.into());
-        Ok(Self { file: args.file, output, rows, judging, strict: args.strict })
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn draw(report: &Report, state: &State, area: Rect, frame: &mut Frame
     };
     let mut told = vec![(rss, Tone::Heading)];
     if !report.findings.is_empty() {
-        told.push(header::worst(report));
+        told.push(header::worst(report, cells));
     }
     told.extend(status::to_come(report, Room::Narrow).into_iter().rev());
     if let Some((map, held)) = headline::largest(report) {

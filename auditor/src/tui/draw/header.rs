@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::paint::{bar, fitting, line, lines, normal, span};
-use crate::audit::report::{Finding, Report};
+use crate::audit::report::Report;
 use crate::audit::unit::Nanos;
 use crate::render::status::{self, Room};
 use crate::render::style::Tone;
@@ -16,6 +16,10 @@ use crate::tui::state::{Flow, Motion, Reel, State};
 const WIDE: usize = 110;
 /// Cells of the bar of RSS against its limit.
 const BAR: [usize; 2] = [8, 20];
+/// Cells of a finding's sentence.
+const SUMMARY: usize = 150;
+/// From so many cells on there is room to say how to see more.
+const HINTED: usize = 40;
 
 /// What is wrong is said here, or in a list of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +33,7 @@ pub(super) enum Findings {
 pub(super) fn draw(report: &Report, state: &State, findings: Findings, area: Rect, frame: &mut Frame<'_>) {
     let cells = usize::from(area.width);
     let together = || (headline::together(report).unwrap_or_default(), Tone::Normal);
-    let (what, tone) = if findings == Findings::Here { worst(report) } else { together() };
+    let (what, tone) = if findings == Findings::Here { worst(report, cells) } else { together() };
     let worst = || line(state.style, tone, escape::clip(&what, cells));
     let holder = || line(state.style, Tone::Heading, escape::clip(&headline::holder(report), cells));
     let to_come = || fitting(state.style, status::to_come(report, room(cells)), cells);
@@ -96,7 +100,11 @@ fn replayed(reel: Reel, since: Nanos) -> (String, Tone) {
 
 /// `0.25`, `1`, `64`, of hundredths.
 fn times(speed: u32) -> String {
-    if speed % 100 == 0 { (speed / 100).to_string() } else { format!("{}.{:02}", speed / 100, speed % 100) }
+    if speed.is_multiple_of(100) {
+        (speed / 100).to_string()
+    } else {
+        format!("{}.{:02}", speed / 100, speed % 100)
+    }
 }
 
 /// RSS against its limit, and around it.
@@ -119,18 +127,16 @@ fn rss(report: &Report, state: &State, cells: usize) -> Line<'static> {
 }
 
 /// The worst finding, or else what all maps hold.
-pub(super) fn worst(report: &Report) -> (String, Tone) {
+pub(super) fn worst(report: &Report, cells: usize) -> (String, Tone) {
     let Some(finding) = report.findings.iter().min_by_key(|finding| finding.severity) else {
-        return (headline::together(report).unwrap_or_default(), Tone::Normal);
+        return (escape::clip(&headline::together(report).unwrap_or_default(), cells), Tone::Normal);
     };
-    let more = match report.findings.len() - 1 {
-        0 => " (f: what to do)".to_owned(),
-        more => format!(" (f: and {more} more)"),
+    let hint = match report.findings.len() - 1 {
+        0 => " (f)".to_owned(),
+        more => format!(" (f: {more} more)"),
     };
-    found(finding, &more)
-}
-
-fn found(finding: &Finding, more: &str) -> (String, Tone) {
+    let hint = if cells < HINTED { "" } else { &hint };
     let (severity, tone) = phrases::severity(finding.severity);
-    (format!("{severity}: {}{more}", escape::visible(&finding.summary, 150)), tone)
+    let found = format!("{severity}: {}", escape::visible(&finding.summary, SUMMARY));
+    (escape::clip(&found, cells.saturating_sub(escape::width(hint))) + hint, tone)
 }
