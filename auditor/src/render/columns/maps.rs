@@ -145,7 +145,7 @@ pub const MAPS: &[Column<Map>] = &[
         importance: 14,
         speaks: |report| any(report, |map| map.evacuation.is_some()),
         cell: |map, _, _| moved(map),
-        sort: Some(|map| map.evacuation.and_then(|it| human::permille(it.moved, it.total))),
+        sort: None,
     },
     Column {
         title: "growths",
@@ -168,24 +168,14 @@ pub const MAPS: &[Column<Map>] = &[
         sort: Some(|map| bytes(map.bytes.peak)),
     },
     Column {
-        title: "next needs",
-        help: "what its next growth holds on top while both tables are there, in bytes; forecast from its layout",
-        width: 10,
+        title: "next growth",
+        help: "what it holds on top while both tables are there (! does not fit), and in how long; forecast",
+        width: 19,
         side: Side::Right,
         importance: 13,
         speaks: |report| any(report, |map| map.next_growth.is_some()),
-        cell: |map, report, _| next_needs(map, report),
+        cell: |map, report, _| next_growth(map, report),
         sort: Some(|map| map.next_growth.map(|next| next.peak_extra.0)),
-    },
-    Column {
-        title: "grows in",
-        help: "how long until its next growth at the rate of its last looks; - where it is not filling",
-        width: 8,
-        side: Side::Right,
-        importance: 12,
-        speaks: |report| any(report, |map| eta(map).is_some()),
-        cell: |map, _, _| Cell::normal(human::known(eta(map), human::span)),
-        sort: Some(|map| eta(map).map(|eta| eta.0)),
     },
     Column {
         title: "comes back",
@@ -205,7 +195,7 @@ pub const MAPS: &[Column<Map>] = &[
         importance: 17,
         speaks: always,
         cell: |map, _, _| Cell::toned(map.address.to_string(), Tone::Quiet),
-        sort: Some(|map| Some(map.address.0)),
+        sort: None,
     },
     Column {
         title: "state",
@@ -303,20 +293,15 @@ fn old_table(map: &Map) -> Cell {
     }
 }
 
-/// How long until it grows.
-fn eta(map: &Map) -> Option<Nanos> {
-    map.next_growth?.eta
-}
-
-/// What its next growth needs on top; red where that does not fit into what is left.
-fn next_needs(map: &Map, report: &Report) -> Cell {
-    let needs = map.next_growth.map(|next| next.peak_extra);
+/// What its next growth needs on top, marked where that does not fit into what is left, and how long until
+/// then, where it is filling.
+fn next_growth(map: &Map, report: &Report) -> Cell {
+    let Some(next) = map.next_growth else { return size(None) };
     let is_its = |growth: &&Upcoming| growth.map == map.address && map.died.is_none();
     let fits = report.forecast.growths.iter().find(is_its).and_then(|growth| growth.fits);
-    match (fits, needs) {
-        (Some(false), Some(needs)) => Cell::toned(format!("!{}", human::bytes(needs)), Tone::Bad),
-        (_, needs) => size(needs),
-    }
+    let eta = next.eta.map_or_else(String::new, |eta| format!(" {}", human::span(eta)));
+    let needs = format!("{}{eta}", human::bytes(next.peak_extra));
+    if fits == Some(false) { Cell::toned(format!("!{needs}"), Tone::Bad) } else { Cell::normal(needs) }
 }
 
 /// What a column of words says of a map, to sort by; `None`: nothing is known. Names without the marks
@@ -325,8 +310,17 @@ fn next_needs(map: &Map, report: &Report) -> Cell {
 pub fn words(column: &Column<Map>, map: &Map, report: &Report) -> Option<String> {
     /// Letters that decide.
     const CELLS: usize = 64;
-    let words =
-        if column.title == "map" { label(map, CELLS) } else { (column.cell)(map, report, CELLS).text };
+    let words = match column.title {
+        "map" => label(map, CELLS),
+        // Shares are words of unequal length: what sorts them is how far it is.
+        "moved" => {
+            return map
+                .evacuation
+                .and_then(|it| human::permille(it.moved, it.total))
+                .map(|it| format!("{it:04}"));
+        }
+        _ => (column.cell)(map, report, CELLS).text,
+    };
     Some(words).filter(|words| words != human::UNKNOWN)
 }
 

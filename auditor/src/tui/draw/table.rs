@@ -16,18 +16,8 @@ use crate::tui::state::{Choice, Direction, State};
 
 /// What a screen has room for first; the other columns follow by their own importance. A page of text has
 /// sentences beside its table, a screen has not.
-const FIRST: [&str; 10] = [
-    "map",
-    "allocated",
-    "full",
-    "resident",
-    "state",
-    "stranded",
-    "comes back",
-    "next needs",
-    "grows in",
-    "live",
-];
+const FIRST: [&str; 9] =
+    ["map", "allocated", "full", "resident", "state", "stranded", "comes back", "next growth", "live"];
 
 /// Which column has room first on a screen.
 fn rank(column: &Column<Map>) -> u8 {
