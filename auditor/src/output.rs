@@ -153,6 +153,20 @@ impl Output {
         Ok(Self::new(Sink::File(file), path.display().to_string(), None))
     }
 
+    /// Writes one report to a new file for nobody else's eyes, mode 0600; nothing is ever replaced.
+    ///
+    /// # Errors
+    /// [`OutputError`], with the remedy.
+    pub fn snapshot(path: &Path) -> Result<Self, OutputError> {
+        match look(path, Overwrite::Refuse)? {
+            Place::Free => {
+                let (file, pending) = Pending::create(path, Overwrite::Refuse, RECORDING_MODE)?;
+                Ok(Self::new(Sink::File(file), path.display().to_string(), Some(pending)))
+            }
+            Place::Taken | Place::Special => Err(OutputError::Exists(path.to_owned())),
+        }
+    }
+
     fn new(sink: Sink, name: String, pending: Option<Pending>) -> Self {
         Self { to: BufWriter::new(sink), name, pending }
     }

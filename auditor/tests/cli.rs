@@ -188,6 +188,8 @@ fn every_bad_input_has_status_2_and_says_what_to_do() {
         (&["run", "sleep", "1"], "-- <CMD>..."),
         (&["replay"], "<FILE>"),
         (&["replay", "x", "-f", "live"], "take -f text, json or ndjson"),
+        (&["replay", "x", "-t", "3m"], "leave -f and -o out"),
+        (&["replay", "x", "-t", "3"], "write 3s, 3m or 3h"),
         (&["explain", "-q", "-v"], "cannot be used with"),
         (&["completions", "dos"], "bash"),
     ];
@@ -614,12 +616,12 @@ fn on_a_terminal(args: &[&str], environment: &[(&str, &str)]) -> String {
 fn colour_is_for_terminals_that_want_it() {
     let files = Files::new();
     let (recording, _) = files.record("a.rec", &whole());
-    assert!(on_a_terminal(&["replay", &recording], &[]).contains('\x1b'));
-    assert!(on_a_terminal(&["replay", &recording], &[("NO_COLOR", "")]).contains('\x1b'));
+    assert!(on_a_terminal(&["replay", &recording, "-f", "text"], &[]).contains('\x1b'));
+    assert!(on_a_terminal(&["replay", &recording, "-f", "text"], &[("NO_COLOR", "")]).contains('\x1b'));
     for (args, environment) in [
-        (&["replay", &recording, "--no-color"] as &[&str], ("LANG", "C")),
-        (&["replay", &recording], ("NO_COLOR", "1")),
-        (&["replay", &recording], ("TERM", "dumb")),
+        (&["replay", &recording, "-f", "text", "--no-color"] as &[&str], ("LANG", "C")),
+        (&["replay", &recording, "-f", "text"], ("NO_COLOR", "1")),
+        (&["replay", &recording, "-f", "text"], ("TERM", "dumb")),
         (&["replay", &recording, "-f", "json"], ("LANG", "C")),
         (&["--help", "--no-color"], ("LANG", "C")),
     ] {

@@ -215,10 +215,13 @@ pub(super) struct Output {
 pub(super) struct Replay {
     /// A recording, made with --record
     pub(super) file: PathBuf,
-    /// Show the report as text, json, ndjson, html, openmetrics, pprof, perfetto, folded or csv (auditor
-    /// explain format) [default: text]
+    /// Show it live (the screen), or its report as text, json, ndjson, html, openmetrics, pprof, perfetto,
+    /// folded or csv (auditor explain format) [default: live on a terminal, else text]
     #[arg(short, long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(super) format: Option<Format>,
+    /// Where the screen starts, since the beginning: 90s, 3m
+    #[arg(short = 't', long = "time", value_name = "TIME", value_parser = value::since)]
+    pub(super) time: Option<Duration>,
     #[command(flatten)]
     pub(super) output: Output,
     #[command(flatten)]

@@ -44,6 +44,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     within(time(text)?, &DURATION, "from 50ms to 365d")
 }
 
+/// A time since a beginning, which may be that itself.
+pub(super) fn since(text: &str) -> Result<Duration, String> {
+    within(time(text)?, &(Duration::ZERO..=*DURATION.end()), "to 365d")
+}
+
 pub(super) fn interval(text: &str) -> Result<Duration, String> {
     within(time(text)?, &INTERVAL, "from 50ms to 1h")
 }

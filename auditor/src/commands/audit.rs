@@ -139,7 +139,7 @@ pub(super) async fn watch(started: Started, request: &cli::Audit, stop: Stop) ->
     face.close();
     let why = *ended.as_ref().unwrap_or(&Ended::Stopped);
     let report = live.finish(why, |interval| {
-        if let Err(error) = face.interval(interval) {
+        if let Err(error) = face.interval(interval.into()) {
             log::debug!("the last interval: {error}");
         }
     });

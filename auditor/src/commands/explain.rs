@@ -8,6 +8,8 @@ use super::Exit;
 use super::topics::{Topic, all};
 use crate::cli;
 use crate::output;
+use crate::render::sources::SOURCES;
+use crate::render::wrap::wrap;
 
 /// Explains a topic, or lists them all.
 pub(super) fn run(request: &cli::Explain) -> anyhow::Result<Exit> {
@@ -39,10 +41,24 @@ fn list() -> String {
 fn page(topic: &Topic) -> String {
     let Topic { name, also, line, text } = topic;
     let mut page = format!("{name}: {line}\n\n{}\n", text.trim_matches('\n'));
+    page += &sources(name);
     if !also.is_empty() {
         page += &format!("\nAlso explains: {}\n", also.join(", "));
     }
     page
+}
+
+/// What feeds its numbers, in the words of the screen's help.
+fn sources(topic: &str) -> String {
+    /// Columns of a line.
+    const COLUMNS: usize = 90;
+    let mut text = String::new();
+    for source in SOURCES.iter().filter(|source| source.topic == topic) {
+        let intro = if text.is_empty() { "\nWhere the numbers come from:\n" } else { "" };
+        let told = wrap(&format!("{}: {}", source.name, source.text), COLUMNS - 4);
+        text += &format!("{intro}  {}\n", told.join("\n    "));
+    }
+    text
 }
 
 /// Says which topics come nearest.
@@ -106,6 +122,15 @@ mod tests {
         assert_eq!(find("Tombstones").map(|topic| topic.name), Some("tombstones"));
         assert_eq!(find("at-least").map(|topic| topic.name), Some("confidence"));
         assert_eq!(find("BEFORE-ATTACH").map(|topic| topic.name), Some("origin"));
+    }
+
+    #[test]
+    fn every_source_of_the_screen_belongs_to_a_topic_that_tells_it() {
+        for source in SOURCES {
+            let topic = find(source.topic).filter(|topic| topic.name == source.topic);
+            let page = page(&topic.expect(source.topic)).replace("\n    ", " ");
+            assert!(page.contains(&format!("{}: {}", source.name, source.text)), "{page}");
+        }
     }
 
     #[test]

@@ -4,10 +4,12 @@
 use std::future::pending;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
+use super::snapshot;
 use crate::audit::report::Report;
 use crate::audit::unit::Pid;
 use crate::cli::{self, Console, Destination, Format};
@@ -19,7 +21,7 @@ use crate::session::{Face, Wish, setup};
 use crate::tui::{self, Action, Input, Keys, Screen};
 
 /// How often the screen is drawn between two intervals.
-const SCREEN_PACE: Duration = Duration::from_millis(100);
+const SCREEN_PACE: Duration = Duration::from_millis(80);
 
 /// Whether colour is welcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +93,6 @@ struct Live {
     keys: Option<Keys>,
     screen: Option<Screen>,
     inputs: Option<Inbox<Input>>,
-    latest: Option<Report>,
     /// What was logged before the screen, to go on with after it: lines would tear it.
     logged: log::LevelFilter,
     paper: Paper,
@@ -100,17 +101,20 @@ struct Live {
 impl Live {
     fn new(paper: Paper) -> Self {
         let logged = log::max_level();
-        Self { keys: None, screen: None, inputs: None, latest: None, logged, paper }
+        Self { keys: None, screen: None, inputs: None, logged, paper }
     }
 
     fn press(&mut self, input: Input) -> Wish {
-        let (Some(screen), Some(latest)) = (&mut self.screen, &self.latest) else {
+        let Some(screen) = &mut self.screen else {
             return if input == Input::Interrupt { Wish::Quit } else { Wish::Nothing };
         };
-        match screen.press(input, latest) {
-            Ok(Action::Quit) | Err(_) => Wish::Quit,
-            Ok(_) => Wish::Nothing,
-        }
+        let done = match screen.press(input) {
+            Ok(Action::Snapshot) => screen.say(snapshot::write(screen.shown())).map(|()| Wish::Nothing),
+            Ok(Action::Quit) => Ok(Wish::Quit),
+            Ok(_) => Ok(Wish::Nothing),
+            Err(error) => Err(error),
+        };
+        done.unwrap_or(Wish::Quit)
     }
 }
 
@@ -119,7 +123,7 @@ impl Face for Live {
         true
     }
 
-    fn interval(&mut self, report: &Report) -> io::Result<()> {
+    fn interval(&mut self, report: Rc<Report>) -> io::Result<()> {
         self.refresh(report)
     }
 
@@ -127,11 +131,8 @@ impl Face for Live {
         Some(SCREEN_PACE)
     }
 
-    fn refresh(&mut self, report: &Report) -> io::Result<()> {
-        let Some(screen) = &mut self.screen else { return Ok(()) };
-        screen.show(report)?;
-        self.latest = Some(report.clone());
-        Ok(())
+    fn refresh(&mut self, report: Rc<Report>) -> io::Result<()> {
+        self.screen.as_mut().map_or(Ok(()), |screen| screen.show(report))
     }
 
     fn wish(&mut self) -> Pin<Box<dyn Future<Output = Wish> + '_>> {
@@ -180,7 +181,7 @@ struct Stream {
     essential: bool,
     output: Option<Output>,
     paper: Paper,
-    before: Option<Report>,
+    before: Option<Rc<Report>>,
 }
 
 impl Stream {
@@ -188,10 +189,15 @@ impl Stream {
         let Some(output) = &mut self.output else { return Ok(()) };
         match self.format {
             Format::Ndjson => render::render(report, render::Format::Ndjson, output)?,
-            _ => text::interval(report, self.before.as_ref(), self.paper, output)?,
+            _ => text::interval(report, self.before.as_deref(), self.paper, output)?,
         }
         output.push().map_err(io::Error::other)
     }
+}
+
+/// Intervals go without what grows with the audit: each would repeat all those before it.
+fn without_timeline(report: Rc<Report>) -> Rc<Report> {
+    if report.timeline.is_none() { report } else { Rc::new(Report { timeline: None, ..(*report).clone() }) }
 }
 
 impl Face for Stream {
@@ -199,8 +205,8 @@ impl Face for Stream {
         self.intervals
     }
 
-    fn interval(&mut self, report: &Report) -> io::Result<()> {
-        let report = Report { timeline: None, ..report.clone() };
+    fn interval(&mut self, report: Rc<Report>) -> io::Result<()> {
+        let report = without_timeline(report);
         let written = self.write(&report);
         self.before = Some(report);
         match written {
@@ -218,7 +224,7 @@ impl Face for Stream {
         None
     }
 
-    fn refresh(&mut self, _report: &Report) -> io::Result<()> {
+    fn refresh(&mut self, _report: Rc<Report>) -> io::Result<()> {
         Ok(())
     }
 

@@ -197,7 +197,8 @@ fn history(map: &Map, report: &Report, most: usize) -> Vec<Line> {
 }
 
 /// Addresses are used again: an episode is a map's when the map lived then.
-fn lived_through(map: &Map, episode: &Episode) -> bool {
+#[must_use]
+pub fn lived_through(map: &Map, episode: &Episode) -> bool {
     map.born.is_none_or(|born| born <= episode.start) && map.died.is_none_or(|died| episode.start <= died)
 }
 

@@ -18,6 +18,8 @@ mod json;
 pub mod look;
 pub mod outlook;
 pub mod phrases;
+pub mod sources;
+pub mod status;
 pub mod style;
 pub mod text;
 pub mod whatif;

@@ -55,6 +55,8 @@ pub struct Live {
     pub(super) told: Told,
     /// Whether anybody wants a report at each tick.
     draws_intervals: bool,
+    /// Whether facts came since the last report was drawn.
+    news: bool,
     replaced: bool,
     /// When the hooks began to see.
     began: Nanos,
@@ -125,6 +127,7 @@ impl Live {
             lost: BTreeMap::new(),
             told: Told::default(),
             draws_intervals: true,
+            news: false,
             replaced: false,
             began: Nanos(0),
             newborn: Vec::new(),
@@ -162,6 +165,11 @@ impl Live {
     #[must_use]
     pub fn report(&self) -> Report {
         self.audit.report()
+    }
+
+    /// What is known now, if it is more than the last report drawn had.
+    pub(super) fn news(&mut self) -> Option<Report> {
+        std::mem::take(&mut self.news).then(|| self.report())
     }
 
     /// The first facts: how it began, what was recognised, what was placed.
@@ -244,7 +252,7 @@ impl Live {
 
     /// Ends the audit: takes the hooks out, reads what is left, and gives the last report. Before it
     /// those of the ticks that were still waiting, to `tick`.
-    pub fn finish(&mut self, ended: Ended, tick: impl FnMut(&Report)) -> Report {
+    pub fn finish(&mut self, ended: Ended, tick: impl FnMut(Report)) -> Report {
         if ended != Ended::TargetExited {
             self.poll_for_the_last_time();
             self.tell_memory();
@@ -255,7 +263,7 @@ impl Live {
         self.name_stacks();
         self.take_stock();
         self.tell(What::Ended(ended));
-        self.apply_until(Nanos(u64::MAX)).iter().for_each(tick);
+        self.apply_until(Nanos(u64::MAX)).into_iter().for_each(tick);
         if let Some(recording) = self.recording.take()
             && let Err(error) = recording.finish()
         {
@@ -319,9 +327,11 @@ impl Live {
                 keep(fact, &mut self.recording);
                 self.audit.apply(fact);
             }
+            self.news = true;
             self.replaced |= fact.what == What::Exec;
             if fact.what == What::Tick && self.draws_intervals {
                 ticks.push(self.audit.report());
+                self.news = false;
             }
         }
         self.readings.applied(until);

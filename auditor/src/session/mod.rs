@@ -28,6 +28,7 @@ pub mod translate;
 pub mod writers;
 
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
@@ -40,6 +41,8 @@ use shell::Stop;
 
 /// Between two readings of the ring when nothing wakes us, and between two questions to the governor.
 const PACE: Duration = Duration::from_millis(20);
+/// After a report of many maps was drawn, so many times as long nothing is.
+const RESTS: u32 = 4;
 /// Further away than any audit lasts.
 const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
@@ -52,7 +55,7 @@ pub trait Face {
     ///
     /// # Errors
     /// When it cannot be shown; the audit ends then.
-    fn interval(&mut self, report: &Report) -> io::Result<()>;
+    fn interval(&mut self, report: Rc<Report>) -> io::Result<()>;
 
     /// How often it wants a report between two intervals; `None`: never.
     fn pace(&self) -> Option<Duration>;
@@ -61,7 +64,7 @@ pub trait Face {
     ///
     /// # Errors
     /// As for an interval.
-    fn refresh(&mut self, report: &Report) -> io::Result<()>;
+    fn refresh(&mut self, report: Rc<Report>) -> io::Result<()>;
 
     /// Waits for the user. Must be cancel safe.
     fn wish(&mut self) -> std::pin::Pin<Box<dyn Future<Output = Wish> + '_>>;
@@ -103,7 +106,7 @@ pub async fn follow(
     let mut ring = paced(start, PACE);
     live.draw_intervals(face.wants_intervals());
     for report in live.first() {
-        face.interval(&report)?;
+        face.interval(Rc::new(report))?;
     }
     loop {
         tokio::select! {
@@ -117,16 +120,28 @@ pub async fn follow(
             },
             () = live.kernel.ring.much_waits() => {}
             _ = tick.tick() => live.tick(),
-            _ = screen.tick() => face.refresh(&live.report())?,
+            _ = screen.tick() => {
+                let took = refresh(live, face)?;
+                screen.reset_after(took.saturating_mul(RESTS).max(face.pace().unwrap_or(NEVER)));
+            }
             _ = ring.tick() => govern(live),
         }
         for report in live.drain() {
-            face.interval(&report)?;
+            face.interval(Rc::new(report))?;
         }
         if live.is_replaced() {
             return Ok(Ended::TargetReplaced);
         }
     }
+}
+
+/// Shows what is new, if anything is; says how long that took. Where nothing happens, nothing is drawn.
+fn refresh(live: &mut Live, face: &mut dyn Face) -> io::Result<Duration> {
+    let began = Instant::now();
+    if let Some(report) = live.news() {
+        face.refresh(Rc::new(report))?;
+    }
+    Ok(began.elapsed())
 }
 
 /// What the budget or the time has ended. Taking a hook out waits for the kernel, so it is not done on this thread.

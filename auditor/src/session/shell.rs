@@ -3,12 +3,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, LocalSet, spawn_local};
+use tokio::time::sleep;
 
 /// An audit to be done beside others.
 pub type Task<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -101,6 +103,27 @@ impl<T> Inbox<T> {
             Some(item) => item,
             None => std::future::pending().await,
         }
+    }
+}
+
+/// What came first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard<T> {
+    /// The user wants an end.
+    Stop,
+    /// Something was delivered.
+    Item(T),
+    /// Nothing, as long as one was ready to wait.
+    Nothing,
+}
+
+/// Waits for the user's wish to end or a delivery, but no longer than that.
+pub async fn hear<T>(inbox: &mut Inbox<T>, stop: &mut Stop, patience: Duration) -> Heard<T> {
+    tokio::select! {
+        biased;
+        () = stop.wished() => Heard::Stop,
+        item = inbox.next() => Heard::Item(item),
+        () = sleep(patience) => Heard::Nothing,
     }
 }
 

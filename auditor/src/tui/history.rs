@@ -1,22 +1,54 @@
-//! RSS over the whole audit in bounded memory.
+//! RSS over the whole audit, and when the collector ended a cycle and the target gave memory back, in
+//! bounded memory.
 
+use crate::audit::report::Report;
 use crate::audit::unit::{Bytes, Nanos};
 
-/// Points kept. When there are more, neighbours are merged into the larger: a peak stays a peak.
+/// Points kept of each kind. When there are more, neighbours are merged: a peak stays a peak, and no mark
+/// is lost.
 const MOST: usize = 4096;
 
-/// RSS over time, oldest first.
+/// What happened at a time, as far as two reports tell it: between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// The collector ended a cycle.
+    Collected,
+    /// The target gave memory back: munmap, or madvise with an advice that lets pages go.
+    GaveBack,
+}
+
+/// RSS over time, oldest first, and what else happened.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     points: Vec<(Nanos, Bytes)>,
+    collected: Counter,
+    gave_back: Counter,
+    latest: Option<Nanos>,
+}
+
+/// A total that grew at these times, by so much.
+#[derive(Clone, Debug, Default)]
+struct Counter {
+    total: u64,
+    grew: Vec<(Nanos, u64)>,
 }
 
 impl History {
-    /// Adds a reading. One that is not newer than the last is not a new reading.
-    pub fn add(&mut self, at: Nanos, rss: Bytes) {
-        if self.points.last().is_some_and(|(last, _)| at <= *last) {
+    /// Takes from a report what it says of its end. One that is not newer than the last is not news.
+    pub fn feed(&mut self, report: &Report) {
+        let at = report.window.end;
+        if self.latest.is_some_and(|latest| at <= latest) {
             return;
         }
+        self.latest = Some(at);
+        if let Some(rss) = report.memory.rss.last {
+            self.add(at, rss);
+        }
+        self.collected.read(at, report.gc.as_ref().and_then(|gc| gc.cycles));
+        self.gave_back.read(at, given_back(report));
+    }
+
+    fn add(&mut self, at: Nanos, rss: Bytes) {
         if self.points.len() >= MOST {
             self.halve();
         }
@@ -34,12 +66,24 @@ impl History {
                 *slot = Some(rss.0.max(slot.unwrap_or(0)));
             }
         }
-        let mut before = None;
-        for slot in &mut largest {
-            *slot = slot.or(before);
-            before = *slot;
+        held_over(largest)
+    }
+
+    /// How much of it there was in each of `slices` equal parts of the time from `start` to `end`.
+    #[must_use]
+    pub fn marks(&self, mark: Mark, start: Nanos, end: Nanos, slices: usize) -> Vec<u64> {
+        let counter = match mark {
+            Mark::Collected => &self.collected,
+            Mark::GaveBack => &self.gave_back,
+        };
+        let mut counts = vec![0_u64; slices];
+        for (at, by) in &counter.grew {
+            let slot = slice(start, end, slices, *at).and_then(|index| counts.get_mut(index));
+            if let Some(slot) = slot {
+                *slot = slot.saturating_add(*by);
+            }
         }
-        largest
+        counts
     }
 
     fn halve(&mut self) {
@@ -47,6 +91,49 @@ impl History {
             self.points.chunks(2).filter_map(|pair| pair.iter().max_by_key(|(_, rss)| *rss).copied());
         self.points = merged.collect();
     }
+}
+
+impl Counter {
+    fn read(&mut self, at: Nanos, total: Option<u64>) {
+        let Some(total) = total else { return };
+        let by = total.saturating_sub(self.total);
+        self.total = total;
+        if by > 0 {
+            if self.grew.len() >= MOST {
+                self.halve();
+            }
+            self.grew.push((at, by));
+        }
+    }
+
+    fn halve(&mut self) {
+        let sum = |pair: &[(Nanos, u64)]| {
+            let (at, _) = *pair.last()?;
+            Some((at, pair.iter().fold(0, |sum: u64, (_, by)| sum.saturating_add(*by))))
+        };
+        self.grew = self.grew.chunks(2).filter_map(sum).collect();
+    }
+}
+
+/// Bytes that the target is known to have given back so far; `None`: nobody listens.
+fn given_back(report: &Report) -> Option<u64> {
+    /// Advice of madvise(2) that lets pages go at once or when the kernel wants them.
+    const LETS_GO: [&str; 3] = ["DONTNEED", "FREE", "REMOVE"];
+    let syscalls = report.syscalls.as_ref()?;
+    let advised = LETS_GO.iter().filter_map(|advice| syscalls.madvise.by_advice.get(*advice));
+    let advised = advised.fold(0, |sum: u64, calls| sum.saturating_add(calls.bytes.0));
+    Some(syscalls.munmap.bytes.0.saturating_add(advised))
+}
+
+/// A slice without a reading shows the one before it.
+#[must_use]
+pub fn held_over<T: Copy>(mut slices: Vec<Option<T>>) -> Vec<Option<T>> {
+    let mut before = None;
+    for slot in &mut slices {
+        *slot = slot.or(before);
+        before = *slot;
+    }
+    slices
 }
 
 /// Which of `slices` equal parts of the time from `start` to `end` holds `at`.
@@ -86,9 +173,24 @@ mod tests {
     #[test]
     fn the_same_report_twice_is_one_reading() {
         let mut history = History::default();
-        history.add(Nanos(5), Bytes(1));
-        history.add(Nanos(5), Bytes(2));
+        let mut report = crate::audit::Audit::new().report();
+        report.memory.rss.last = Some(Bytes(1));
+        history.feed(&report);
+        history.feed(&report);
         assert_eq!(history.points.len(), 1);
+    }
+
+    #[test]
+    fn a_mark_is_where_a_total_grew_and_none_is_lost_however_many_there_are() {
+        let mut counter = Counter::default();
+        (1..=100_000).for_each(|at| counter.read(Nanos(at), Some(at)));
+        counter.read(Nanos(200_000), None);
+        let history = History { collected: counter, ..History::default() };
+        assert!(history.collected.grew.len() <= MOST);
+        let marks = history.marks(Mark::Collected, Nanos(0), Nanos(200_000), 4);
+        assert_eq!(marks.iter().sum::<u64>(), 100_000);
+        assert_eq!(marks[3], 0);
+        assert_eq!(history.marks(Mark::GaveBack, Nanos(0), Nanos(200_000), 4), [0; 4]);
     }
 
     proptest! {

@@ -27,6 +27,10 @@ pub enum Input {
     Up,
     /// One row down.
     Down,
+    /// One moment back.
+    Left,
+    /// One moment ahead.
+    Right,
     /// To the first row.
     Home,
     /// To the last row.
@@ -62,6 +66,8 @@ fn of_key(key: &KeyEvent) -> Option<Input> {
         KeyCode::Backspace => Some(Input::Backspace),
         KeyCode::Up => Some(Input::Up),
         KeyCode::Down => Some(Input::Down),
+        KeyCode::Left => Some(Input::Left),
+        KeyCode::Right => Some(Input::Right),
         KeyCode::Home => Some(Input::Home),
         KeyCode::End => Some(Input::End),
         KeyCode::PageUp => Some(Input::PageUp),

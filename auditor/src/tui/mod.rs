@@ -1,5 +1,5 @@
 //! Report to screen. `view` is the screen without a terminal, `state` what the reader has chosen,
-//! `draw` how it looks, `input` the keys; here is the terminal itself.
+//! `update` what keys do to that, `draw` how it looks, `input` the keys; here is the terminal itself.
 //!
 //! The session opens a [`Screen`], starts [`keys`], shows each report, hands each [`Input`] to
 //! [`Screen::press`] and ends on [`Action::Quit`]. It drops the keys before the screen.
@@ -8,12 +8,15 @@ pub mod draw;
 mod guard;
 pub mod history;
 pub mod input;
+pub mod past;
 pub mod rows;
 pub mod state;
+mod update;
 pub mod view;
 
 use std::env;
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, stdout};
+use std::rc::Rc;
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -23,7 +26,7 @@ use crate::audit::report::Report;
 use crate::render::style::Style;
 use guard::Guard;
 pub use input::{Input, Keys, keys};
-pub use state::Action;
+pub use state::{Action, Motion, Reel, Travel};
 use view::View;
 
 /// How many columns the terminal on stdout has; `None` where that is no terminal.
@@ -54,29 +57,57 @@ impl Screen {
         Ok(Self { view: View::new(style), terminal, _guard: guard })
     }
 
-    /// Shows a report. While the screen is paused it only takes note of it.
+    /// Shows a report. While another is held it only takes note of it.
     ///
     /// # Errors
     /// When the terminal cannot be written to.
-    pub fn show(&mut self, report: &Report) -> io::Result<()> {
+    pub fn show(&mut self, report: Rc<Report>) -> io::Result<()> {
         self.view.feed(report);
-        self.draw(report)
+        self.draw()
     }
 
-    /// Does what an input asks for and draws again where it changed something. `latest` is the report
-    /// that was shown last.
+    /// Takes note of a report without drawing it.
+    pub fn note(&mut self, report: Rc<Report>) {
+        self.view.feed(report);
+    }
+
+    /// Does what an input asks for and draws again where it changed something.
     ///
     /// # Errors
     /// When the terminal cannot be written to.
-    pub fn press(&mut self, input: Input, latest: &Report) -> io::Result<Action> {
-        let action = self.view.press(input, latest);
+    pub fn press(&mut self, input: Input) -> io::Result<Action> {
+        let action = self.view.press(input);
         if action == Action::Draw {
-            self.draw(latest)?;
+            self.draw()?;
         }
         Ok(action)
     }
 
-    fn draw(&mut self, latest: &Report) -> io::Result<()> {
-        self.terminal.draw(|frame| self.view.draw(latest, frame)).map(drop)
+    /// The report that is shown.
+    #[must_use]
+    pub fn shown(&self) -> Option<&Rc<Report>> {
+        self.view.shown()
+    }
+
+    /// Says something at the bottom, until the next key. `words` must be harmless.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to.
+    pub fn say(&mut self, words: String) -> io::Result<()> {
+        self.view.say(words);
+        self.draw()
+    }
+
+    /// Says how a recording runs that is shown.
+    ///
+    /// # Errors
+    /// When the terminal cannot be written to.
+    pub fn run(&mut self, reel: Reel) -> io::Result<()> {
+        self.view.run(reel);
+        self.draw()
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        self.terminal.draw(|frame| self.view.draw(frame)).map(drop)
     }
 }

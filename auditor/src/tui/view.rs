@@ -1,49 +1,102 @@
 //! The screen without a terminal: reports and inputs in, drawings out.
 
+use std::rc::Rc;
+
 use ratatui::Frame;
 
 use super::draw;
 use super::input::Input;
 use super::rows;
-use super::state::{Action, Flow, State};
+use super::state::{Action, Flow, Reel, State, Travel};
 use crate::audit::report::Report;
+use crate::audit::unit::Nanos;
 use crate::render::style::Style;
 
-/// What the reader has chosen, and the report that stands still while the screen is paused.
+/// What the reader has chosen, the newest report, and the one that stands still meanwhile.
 #[derive(Debug, Default)]
 pub struct View {
     state: State,
-    held: Option<Box<Report>>,
+    latest: Option<Rc<Report>>,
+    held: Option<Rc<Report>>,
 }
 
 impl View {
     /// A view with or without colours.
     #[must_use]
     pub fn new(style: Style) -> Self {
-        Self { state: State::new(style), held: None }
+        Self { state: State::new(style), ..Self::default() }
     }
 
-    /// Takes note of a new report, also while paused: the chart has no gap afterwards.
-    pub fn feed(&mut self, report: &Report) {
-        self.state.feed(report);
+    /// Takes note of a new report, also while another is held: the chart has no gap afterwards.
+    pub fn feed(&mut self, report: Rc<Report>) {
+        self.state.feed(&report);
+        self.latest = Some(report);
     }
 
-    /// Does what an input asks for. `latest` is the newest report.
-    pub fn press(&mut self, input: Input, latest: &Report) -> Action {
-        let shown = self.held.as_deref().unwrap_or(latest);
-        let rows = rows::ids(&rows::shown(shown, &self.state));
-        let action = self.state.update(input, &rows);
-        match (self.state.flow, &self.held) {
-            (Flow::Paused, None) => self.held = Some(Box::new(latest.clone())),
-            (Flow::Live, Some(_)) => self.held = None,
-            _ => {}
+    /// Says how a recording runs that is shown. Its player goes to other moments, not this view.
+    pub fn run(&mut self, reel: Reel) {
+        self.state.reel = Some(reel);
+    }
+
+    /// Says something at the bottom, until the next key. `words` must be harmless.
+    pub fn say(&mut self, words: String) {
+        self.state.notice = Some(words);
+    }
+
+    /// The report that is shown.
+    #[must_use]
+    pub fn shown(&self) -> Option<&Rc<Report>> {
+        self.held.as_ref().or(self.latest.as_ref())
+    }
+
+    /// Does what an input asks for.
+    pub fn press(&mut self, input: Input) -> Action {
+        let shown = self.shown().map(Rc::clone);
+        let maps = shown.as_ref().map_or_else(Vec::new, |shown| rows::shown(shown, &self.state));
+        match self.state.update(input, &maps) {
+            Action::Travel(travel) if self.state.reel.is_none() => {
+                self.travel(travel);
+                Action::Draw
+            }
+            action => action,
         }
-        action
     }
 
-    /// Draws the held report, or else the latest.
-    pub fn draw(&mut self, latest: &Report, frame: &mut Frame<'_>) {
-        self.state.fit(draw::page(frame.area(), &self.state));
-        draw::draw(self.held.as_deref().unwrap_or(latest), &self.state, frame);
+    /// Goes to another moment of those that are kept.
+    fn travel(&mut self, travel: Travel) {
+        let (Some(shown), Some(latest)) = (self.shown().map(Rc::clone), &self.latest) else { return };
+        let (now, past) = (shown.window.end, &self.state.past);
+        let found = match travel {
+            Travel::Turn if self.held.is_some() => return self.follow(),
+            Travel::Turn => return self.hold(Flow::Paused, shown),
+            Travel::Back(steps) => past.before(now, steps).filter(|moment| moment.window.end < now),
+            Travel::Ahead(steps) => past.after(now, steps),
+            Travel::To(time) => past.at(Nanos(shown.window.start.0.saturating_add(time.0))),
+            Travel::Faster | Travel::Slower => return,
+        };
+        let found = match (found, travel) {
+            (None, Travel::Ahead(_)) if self.held.is_some() => latest,
+            (None, _) => return self.say("there is no earlier moment".to_owned()),
+            (Some(found), _) => found,
+        };
+        let found = Rc::clone(found);
+        self.hold(Flow::Past, found);
+    }
+
+    fn hold(&mut self, flow: Flow, report: Rc<Report>) {
+        self.state.flow = flow;
+        self.held = Some(report);
+    }
+
+    fn follow(&mut self) {
+        self.state.flow = Flow::Live;
+        self.held = None;
+    }
+
+    /// Draws what is shown.
+    pub fn draw(&mut self, frame: &mut Frame<'_>) {
+        let Some(shown) = self.shown().map(Rc::clone) else { return draw::nothing(&self.state, frame) };
+        self.state.fit(draw::page(frame.area(), &shown, &self.state));
+        draw::draw(&shown, &self.state, frame);
     }
 }

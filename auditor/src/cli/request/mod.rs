@@ -1,7 +1,6 @@
 //! What was asked for, checked as a whole. Nothing here does anything.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap_complete::Shell;
@@ -13,12 +12,14 @@ use crate::audit::unit::{Address, Bytes, Pid};
 
 mod judging;
 mod output;
+mod replay;
 mod usage_error;
 mod whatif;
 
 pub use judging::Judging;
 pub use output::{Destination, Output, Overwrite};
 use output::{check_files, check_live, check_record};
+pub use replay::Replay;
 pub use usage_error::UsageError;
 pub use whatif::{Source, WhatIf};
 
@@ -181,21 +182,6 @@ pub struct Census {
     pub strict: bool,
 }
 
-/// Draw the report of a recording.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replay {
-    /// The recording.
-    pub file: PathBuf,
-    /// Where the report goes and how it looks; never [`Format::Live`].
-    pub output: Output,
-    /// Maps that the text lists.
-    pub rows: usize,
-    /// By what the findings are judged; a file of its own takes the place of what the recording has.
-    pub judging: Judging,
-    /// Exit with 4 on incomplete data.
-    pub strict: bool,
-}
-
 /// Say what is possible here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Doctor {
@@ -335,14 +321,6 @@ impl Audit {
     /// [`UsageError::OneFileForMany`], where not.
     pub fn check_files(&self, processes: usize) -> Result<(), UsageError> {
         check_files(&self.output, self.record.as_ref(), processes)
-    }
-}
-
-impl Replay {
-    fn new(args: args::Replay, stdout: Stdout) -> Result<Self, UsageError> {
-        let output = Output::ended(args.format, args.output, "replay", stdout)?;
-        let (rows, judging) = (args.rows.top as usize, args.judging.into());
-        Ok(Self { file: args.file, output, rows, judging, strict: args.strict })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Command lines in, requests or errors out.
 
+use std::path::PathBuf;
+
 use super::*;
 use crate::cli::{self, Names};
 
@@ -77,7 +79,10 @@ fn the_screen_is_the_default_only_where_somebody_looks() {
 fn a_screen_cannot_go_where_no_screen_is() {
     assert!(refusal("attach -p 1 -f live -o file", TERMINAL).contains("cannot go into a file"));
     assert!(refusal("attach -p 1 -f live", PIPE).contains("needs a terminal"));
-    assert!(refusal("replay a.rec -f live", TERMINAL).contains("replay cannot draw"));
+    assert!(refusal("replay a.rec -f live", PIPE).contains("needs a terminal"));
+    assert!(refusal("replay a.rec -f live -o file", TERMINAL).contains("cannot go into a file"));
+    assert!(refusal("replay a.rec -t 3m -f json", TERMINAL).contains("where the live screen starts"));
+    assert!(refusal("replay a.rec -t 3m", PIPE).contains("where the live screen starts"));
     assert!(refusal("census -p 1 -f live", TERMINAL).contains("census cannot draw"));
 }
 
@@ -187,9 +192,13 @@ fn replay_and_the_small_verbs_arrive() {
     match verb("replay a.rec --strict") {
         Verb::Replay(replay) => {
             assert_eq!(replay.file, PathBuf::from("a.rec"));
-            assert_eq!(replay.output.format, Format::Text);
+            assert_eq!((replay.output.format, replay.at), (Format::Live, None));
             assert!(replay.strict);
         }
+        other => panic!("{other:?}"),
+    }
+    match verb("replay a.rec -t 1m30s") {
+        Verb::Replay(replay) => assert_eq!(replay.at, Some(Duration::from_secs(90))),
         other => panic!("{other:?}"),
     }
     assert_eq!(verb("doctor"), Verb::Doctor(Doctor { pid: None }));

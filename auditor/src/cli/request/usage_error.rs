@@ -54,6 +54,9 @@ pub enum UsageError {
     /// One address for several processes.
     #[error("--writers ADDRESS is a map of one process, and -p names {0}")]
     WritersOfMany(usize),
+    /// A place in time of something that has none.
+    #[error("-t is where the live screen starts: leave -f and -o out, on a terminal")]
+    TimeWithoutScreen,
     /// A screen for something that does not go on.
     #[error("{0} cannot draw the live screen: take -f text, json or ndjson")]
     NothingLive(&'static str),

@@ -1,16 +1,21 @@
 //! The columns of a map.
 
+use super::names::distinct;
 use super::{Cell, Column, Side, always};
-use crate::audit::report::{Evacuation, Map, Report, Verdict};
+use crate::audit::report::{Evacuation, Map, Report, Upcoming, Verdict};
 use crate::audit::unit::{Bytes, Nanos};
 use crate::render::style::Tone;
 use crate::render::{escape, human, phrases};
+
+pub use super::names::{label, type_of};
 
 /// An evacuation that moved nothing for so long is called stalled: every write moves some, so a
 /// second without is a map that nobody writes to, and both tables stay until somebody does.
 const STALLED_AFTER: Nanos = Nanos(1_000_000_000);
 
 /// Every column of a map.
+///
+/// Columns without a number to sort by are words, and sorted as such.
 pub const MAPS: &[Column<Map>] = &[
     Column {
         title: "map",
@@ -163,6 +168,16 @@ pub const MAPS: &[Column<Map>] = &[
         sort: Some(|map| bytes(map.bytes.peak)),
     },
     Column {
+        title: "next growth",
+        help: "what it holds on top while both tables are there (! does not fit), and in how long; forecast",
+        width: 19,
+        side: Side::Right,
+        importance: 13,
+        speaks: |report| any(report, |map| map.next_growth.is_some()),
+        cell: |map, report, _| next_growth(map, report),
+        sort: Some(|map| map.next_growth.map(|next| next.peak_extra.0)),
+    },
+    Column {
         title: "comes back",
         help: "what will become of its memory: `auditor explain verdict`; decided from all that was seen",
         width: 12,
@@ -199,67 +214,6 @@ pub const MAPS: &[Column<Map>] = &[
 /// Whether so it is with any map.
 fn any(report: &Report, so: impl FnMut(&Map) -> bool) -> bool {
     report.maps.iter().any(so)
-}
-
-/// What a map is called, in at most `cells`: its name, else who holds it, else its type and the end of
-/// its address, else its address.
-#[must_use]
-pub fn label(map: &Map, cells: usize) -> String {
-    match (called(map), stated(&map.type_name)) {
-        (Some(text), _) => escape::visible_middle(text, cells),
-        (None, Some(type_name)) => with_address(type_name, map, cells),
-        (None, None) => escape::clip(&map.address.to_string(), cells),
-    }
-}
-
-/// As [`label`], with the end of its address where another map of the report is called the same.
-fn distinct(map: &Map, report: &Report, cells: usize) -> String {
-    let namesakes = |text| report.maps.iter().filter(|other| called(other) == Some(text)).take(2).count();
-    match called(map).filter(|text| namesakes(*text) > 1) {
-        Some(text) => with_address(text, map, cells),
-        None => label(map, cells),
-    }
-}
-
-/// Its name, else who holds it.
-fn called(map: &Map) -> Option<&str> {
-    stated(&map.name).or_else(|| stated(&map.owner))
-}
-
-fn stated(text: &Option<String>) -> Option<&str> {
-    text.as_deref().filter(|text| !text.is_empty())
-}
-
-/// A text and as much of the address as leaves room for it: many maps are of one type.
-fn with_address(text: &str, map: &Map, cells: usize) -> String {
-    /// Cells of the end of an address, with its mark: enough to tell neighbours apart.
-    const END: usize = 7;
-    let whole = escape::visible_middle(text, cells);
-    let left = cells.saturating_sub(escape::width(&whole) + 1);
-    let address = escape::visible_tail(&map.address.to_string(), left.max(END));
-    let room = cells.saturating_sub(escape::width(&address) + 1);
-    escape::clip(&format!("{} {address}", escape::visible_middle(text, room)), cells)
-}
-
-/// Its type, or those it may be of, in at most `cells`.
-#[must_use]
-pub fn type_of(map: &Map, cells: usize) -> String {
-    match (stated(&map.type_name), map.candidates.as_slice()) {
-        (Some(type_name), _) => escape::visible_middle(type_name, cells),
-        (None, []) => escape::clip(human::UNKNOWN, cells),
-        (None, candidates) => either(candidates, cells),
-    }
-}
-
-/// All of them, or where that is too much, how many there are: the beginning of one and the end of
-/// another would look like a third.
-fn either(candidates: &[String], cells: usize) -> String {
-    let names: Vec<String> = candidates.iter().map(|name| escape::visible(name, cells)).collect();
-    let all = names.join(" or ");
-    if escape::width(&all) <= cells {
-        return all;
-    }
-    escape::clip(&format!("one of {} types", candidates.len()), cells)
 }
 
 /// What a map is doing.
@@ -337,6 +291,37 @@ fn old_table(map: &Map) -> Cell {
         Some(held) => Cell::toned(human::bytes(held), Tone::Warn),
         None => size(None),
     }
+}
+
+/// What its next growth needs on top, marked where that does not fit into what is left, and how long until
+/// then, where it is filling.
+fn next_growth(map: &Map, report: &Report) -> Cell {
+    let Some(next) = map.next_growth else { return size(None) };
+    let is_its = |growth: &&Upcoming| growth.map == map.address && map.died.is_none();
+    let fits = report.forecast.growths.iter().find(is_its).and_then(|growth| growth.fits);
+    let eta = next.eta.map_or_else(String::new, |eta| format!(" {}", human::span(eta)));
+    let needs = format!("{}{eta}", human::bytes(next.peak_extra));
+    if fits == Some(false) { Cell::toned(format!("!{needs}"), Tone::Bad) } else { Cell::normal(needs) }
+}
+
+/// What a column of words says of a map, to sort by; `None`: nothing is known. Names without the marks
+/// that tell namesakes apart: they are found by looking at all other maps.
+#[must_use]
+pub fn words(column: &Column<Map>, map: &Map, report: &Report) -> Option<String> {
+    /// Letters that decide.
+    const CELLS: usize = 64;
+    let words = match column.title {
+        "map" => label(map, CELLS),
+        // Shares are words of unequal length: what sorts them is how far it is.
+        "moved" => {
+            return map
+                .evacuation
+                .and_then(|it| human::permille(it.moved, it.total))
+                .map(|it| format!("{it:04}"));
+        }
+        _ => (column.cell)(map, report, CELLS).text,
+    };
+    Some(words).filter(|words| words != human::UNKNOWN)
 }
 
 fn verdict(map: &Map) -> Cell {

@@ -5,6 +5,7 @@ pub mod classes;
 pub mod episodes;
 pub mod fields;
 pub mod maps;
+mod names;
 pub mod populations;
 
 use super::escape;
@@ -128,12 +129,27 @@ pub fn fit<Row>(
     sheet: Sheet<'_>,
     longest: impl Fn(&Column<Row>) -> usize,
 ) -> Vec<Placed<Row>> {
-    let mut order: Vec<usize> = (0..columns.len()).filter(|at| (columns[*at].speaks)(sheet.report)).collect();
-    order.sort_by_key(|index| columns[*index].importance);
+    let by_itself = |_, column: &Column<Row>| (column.speaks)(sheet.report).then_some(column.importance);
+    fit_by(columns, sheet, longest, by_itself)
+}
+
+/// As [`fit`], but which columns are wanted is the reader's choice: `rank` says of each, by its index, with
+/// which importance; `None`: not at all.
+#[must_use]
+pub fn fit_by<Row>(
+    columns: &'static [Column<Row>],
+    sheet: Sheet<'_>,
+    longest: impl Fn(&Column<Row>) -> usize,
+    rank: impl Fn(usize, &Column<Row>) -> Option<u8>,
+) -> Vec<Placed<Row>> {
+    let ranked = columns.iter().enumerate().filter_map(|(at, column)| Some((rank(at, column)?, at)));
+    let mut order: Vec<(u8, usize)> = ranked.collect();
+    order.sort_unstable();
     let luxury = match sheet.bars {
-        Bars::Left => order.partition_point(|index| columns[*index].importance < LUXURY),
+        Bars::Left => order.partition_point(|(rank, _)| *rank < LUXURY),
         Bars::Drawn => order.len(),
     };
+    let order: Vec<usize> = order.into_iter().map(|(_, at)| at).collect();
     let mut widths = vec![None; columns.len()];
     let mut spare = sheet.cells;
     for part in [&order[..luxury], &order[luxury..]] {
@@ -219,7 +235,7 @@ mod tests {
 
     use super::maps::MAPS;
     use super::*;
-    use crate::audit::report::Map;
+    use crate::audit::report::{Map, NextGrowth};
 
     fn report() -> Report {
         crate::audit::Audit::new().report()
@@ -264,6 +280,16 @@ mod tests {
         let mut report = audit.report();
         report.maps[0].bytes.resident = Some(Bytes(1));
         report.maps[0].bytes.stranded = Some(Bytes(1));
+        let one = Some(Nanos(1));
+        report.maps[0].next_growth = Some(NextGrowth {
+            at_live: 1,
+            new_table: Bytes(1),
+            peak_extra: Bytes(1),
+            capacity: 1,
+            eta: one,
+            eta_least: one,
+            eta_most: one,
+        });
         report
     }
 
@@ -290,7 +316,7 @@ mod tests {
     #[test]
     fn on_a_page_long_names_come_before_the_columns_that_matter_least() {
         let report = full();
-        let sheet = Sheet { report: &report, cells: 165, bars: Bars::Left };
+        let sheet = Sheet { report: &report, cells: 185, bars: Bars::Left };
         let shown = |longest| -> Vec<_> {
             let placed = fit(MAPS, sheet, |_| longest);
             placed.iter().map(|placed| placed.column.title).collect()
@@ -306,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_wide_page_shows_every_column() {
-        assert_eq!(titles(&full(), 220, Bars::Drawn).len(), MAPS.len());
+        assert_eq!(titles(&full(), 240, Bars::Drawn).len(), MAPS.len());
     }
 
     #[test]

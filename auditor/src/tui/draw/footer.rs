@@ -4,13 +4,13 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::paint::{fitting, lines, span};
+use super::paint::{fitting, line, lines, normal};
 use crate::audit::fact::HookState;
 use crate::audit::report::{Cost, Coverage, Report};
 use crate::render::columns::maps::MAPS;
 use crate::render::style::Tone;
 use crate::render::{escape, human, phrases};
-use crate::tui::state::{Direction, Pane, State};
+use crate::tui::state::{Direction, Flow, Motion, Pane, State};
 
 /// From here on there is room to say which probes are missing.
 const WIDE: usize = 110;
@@ -20,8 +20,8 @@ pub(super) fn activity(report: &Report, state: &State, area: Rect, frame: &mut F
     let cells = usize::from(area.width);
     let number = if cells < WIDE { human::short } else { human::count };
     let events = phrases::events(&report.events, number);
-    let both = [fitting(events, cells), fitting(syscalls(report), cells)];
-    lines(both.map(|line| Line::from(span(state.style, Tone::Normal, line))).to_vec(), area, frame);
+    let both = [events, syscalls(report)].map(|pieces| fitting(state.style, normal(pieces), cells));
+    lines(both.to_vec(), area, frame);
 }
 
 /// Those that were called: `mmap 14 126.4 MiB`.
@@ -37,46 +37,73 @@ fn syscalls(report: &Report) -> Vec<String> {
 /// Trust and cost, then the keys.
 pub(super) fn draw(report: &Report, state: &State, area: Rect, frame: &mut Frame<'_>) {
     let cells = usize::from(area.width);
-    let (word, _, tone) = phrases::confidence(report.coverage.confidence);
-    let pieces = [word.to_owned()].into_iter().chain(trust(&report.coverage, cells)).chain(cost(report));
-    let trust = Line::from(span(state.style, tone, fitting(pieces, cells)));
-    let keys = Line::from(span(state.style, Tone::Quiet, keys(state, cells)));
-    // With one row left, what can be trusted matters more than the keys, unless keys are typed.
-    let both = if state.pane == Pane::Filter { vec![keys, trust] } else { vec![trust, keys] };
+    let trust =
+        fitting(state.style, trust(&report.coverage, cells).into_iter().chain(cost(report, cells)), cells);
+    let keys = keys(state, cells);
+    // With one row left, what can be trusted matters more than the keys, unless something is typed or said.
+    let asks = matches!(state.pane, Pane::Filter | Pane::Jump) || state.notice.is_some();
+    let both = if asks && area.height < 2 { vec![keys, trust] } else { vec![trust, keys] };
     lines(both, area, frame);
 }
 
-fn trust(coverage: &Coverage, cells: usize) -> Vec<String> {
-    let lost = format!("lost {} late {}", human::short(coverage.lost), human::short(coverage.late));
+fn trust(coverage: &Coverage, cells: usize) -> Vec<(String, Tone)> {
+    let (word, _, tone) = phrases::confidence(coverage.confidence);
     let attached = coverage.probes.iter().filter(|probe| probe.state == HookState::Attached).count();
+    let missing = attached < coverage.probes.len();
     let probes = if cells < WIDE {
         format!("probes {attached} of {}", coverage.probes.len())
     } else {
         format!("probes {}", phrases::probes(coverage))
     };
-    vec![lost, probes]
+    let lost = format!("lost {} late {}", human::short(coverage.lost), human::short(coverage.late));
+    let lost_tone = if coverage.lost > 0 { Tone::Bad } else { Tone::Normal };
+    let probes_tone = if missing { Tone::Warn } else { Tone::Normal };
+    vec![(word.to_owned(), tone), (lost, lost_tone), (probes, probes_tone)]
 }
 
-fn cost(report: &Report) -> Vec<String> {
+/// What the target pays, and what the auditor takes itself.
+fn cost(report: &Report, cells: usize) -> Vec<(String, Tone)> {
     let Cost { target_time_estimate, agent_cpu, agent_rss, .. } = report.cost;
     let window = report.window.end.since(report.window.start);
     let cpu = human::known(agent_cpu, |cpu| human::share(cpu.0, window.0));
     let rss = human::known(agent_rss, human::bytes);
-    vec![format!("cost {}", human::span(target_time_estimate)), format!("agent {cpu} CPU {rss}")]
+    let share = human::share(target_time_estimate.0, window.0);
+    let target = human::span(target_time_estimate);
+    let target = if cells < WIDE { format!("cost {target}") } else { format!("cost {target} ({share})") };
+    normal([target, format!("agent {cpu} CPU {rss}")]).collect()
 }
 
-/// What can be pressed now.
-fn keys(state: &State, cells: usize) -> String {
-    match state.pane {
-        Pane::Filter => escape::clip(
-            &format!("/{}_  Enter keeps it, Esc takes it back", escape::visible(&state.filter, 60)),
-            cells,
-        ),
-        Pane::Details | Pane::Help => {
-            fitting(["Esc back", "j k scroll", "p pause"].map(str::to_owned), cells)
-        }
-        Pane::Table => fitting(table_keys(state), cells),
+/// What can be pressed now, what is typed, or what is said.
+fn keys(state: &State, cells: usize) -> Line<'static> {
+    let typed = |text: String| line(state.style, Tone::Heading, escape::clip(&text, cells));
+    if let Some(notice) = &state.notice {
+        return typed(notice.clone());
     }
+    let pieces = match state.pane {
+        Pane::Filter => {
+            let filter = escape::visible(&state.filter, 60);
+            return typed(format!("/{filter}_  Enter keeps it, Esc takes it back"));
+        }
+        Pane::Jump => {
+            let time = escape::visible(&state.time, 20);
+            return typed(format!("to the time +{time}_  as 90, 12.5s or 3m; Enter goes there, Esc stays"));
+        }
+        Pane::Columns => vec!["Esc back", "j k choose", "Space show, hide", "s sort by it", "r turn"]
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+        Pane::Life => pane_keys(state, Some("n N next map")),
+        Pane::Findings | Pane::Help => pane_keys(state, None),
+        Pane::Table => table_keys(state),
+    };
+    fitting(state.style, pieces.into_iter().map(|piece| (piece, Tone::Quiet)), cells)
+}
+
+fn pane_keys(state: &State, own: Option<&str>) -> Vec<String> {
+    let mut keys = vec!["Esc back".to_owned(), "j k scroll".to_owned()];
+    keys.extend(own.map(str::to_owned));
+    keys.extend(time_keys(state));
+    keys
 }
 
 fn table_keys(state: &State) -> Vec<String> {
@@ -84,15 +111,30 @@ fn table_keys(state: &State) -> Vec<String> {
     let arrow = if state.direction == Direction::Down { '▼' } else { '▲' };
     let filter = match state.filter.as_str() {
         "" => "/ filter".to_owned(),
-        filter => format!("/ {}", escape::visible(filter, 20)),
+        filter => format!("/ {} (Esc clears)", escape::visible(filter, 20)),
     };
-    vec![
+    let mut keys = vec![
         "q quit".to_owned(),
-        format!("s sort: {order} {arrow}"),
-        "r turn".to_owned(),
-        filter,
-        "p pause".to_owned(),
-        "Enter details".to_owned(),
         "? help".to_owned(),
-    ]
+        "Enter life".to_owned(),
+        format!("s sort: {order} {arrow}"),
+        filter,
+    ];
+    keys.extend(time_keys(state));
+    keys.extend(["f findings", "c columns", "w write", "r turn"].map(str::to_owned));
+    keys
+}
+
+/// How to stop and where to go in time.
+fn time_keys(state: &State) -> Vec<String> {
+    let turn = match (state.reel.map(|reel| reel.motion), state.flow) {
+        (Some(Motion::Stands), _) => "p play",
+        (_, Flow::Live) => "p pause",
+        _ => "p live",
+    };
+    let mut keys = vec![turn, "←→ time", "t jump"];
+    if state.reel.is_some() {
+        keys.push("+- speed");
+    }
+    keys.into_iter().map(str::to_owned).collect()
 }
