@@ -8,7 +8,9 @@
 pub mod changes;
 pub mod columns;
 pub mod details;
+pub mod diff;
 pub mod escape;
+pub mod gate;
 pub mod headline;
 mod html;
 pub mod human;

@@ -11,10 +11,14 @@ use super::pattern::Pattern;
 use super::{Stdout, Surroundings};
 use crate::audit::unit::{Address, Bytes, Pid};
 
+mod check;
+mod diff;
 mod judging;
 mod output;
 mod whatif;
 
+pub use check::{Check, Judgeable};
+pub use diff::Diff;
 pub use judging::Judging;
 pub use output::{Destination, Output, Overwrite};
 use output::{check_files, check_live, check_record};
@@ -42,6 +46,10 @@ pub enum Verb {
     Replay(Replay),
     /// Ask what would become of one map.
     WhatIf(WhatIf),
+    /// Tell two reports apart.
+    Diff(Diff),
+    /// Judge a report by gates.
+    Check(Check),
     /// Say what is possible here.
     Doctor(Doctor),
     /// Say what a word means.
@@ -259,6 +267,8 @@ impl Request {
             args::Verb::Census(census) => Verb::Census(Census::new(census)?),
             args::Verb::Replay(replay) => Verb::Replay(Replay::new(replay)?),
             args::Verb::WhatIf(whatif) => Verb::WhatIf(WhatIf::new(whatif)?),
+            args::Verb::Diff(diff) => Verb::Diff(Diff::new(diff)),
+            args::Verb::Check(check) => Verb::Check(Check::new(*check)?),
             args::Verb::Doctor(doctor) => Verb::Doctor(Doctor { pid: doctor.pid }),
             args::Verb::Explain(explain) => Verb::Explain(Explain { topic: explain.topic }),
             args::Verb::Completions(completions) => Verb::Completions(completions.shell),
