@@ -4,6 +4,7 @@
 //! `request.rs` checks what only shows when flags are seen together.
 
 mod args;
+mod comparing;
 mod pattern;
 mod request;
 mod value;

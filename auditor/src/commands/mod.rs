@@ -11,6 +11,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod faces;
+mod gate_words;
 mod map_words;
 mod plan_text;
 mod replay;

@@ -131,7 +131,7 @@ fn opening(diff: &Diff) -> String {
     let of = |of: &Of| {
         let confidence = phrases::confidence(of.confidence).0;
         let comm = escape::visible(&of.subject.comm, NAME);
-        format!("{comm} ({}), {}, {confidence}", of.subject.pid.0, human::span(of.duration))
+        format!("{comm} ({}), {}, confidence {confidence}", of.subject.pid.0, human::span(of.duration))
     };
     format!("BEFORE {}. AFTER {}.", of(&diff.before), of(&diff.after))
 }
@@ -205,17 +205,19 @@ fn label(row: &Row) -> String {
     format!("{called}{note}")
 }
 
-/// Each figure of a row that is known in one of both: `allocated 40.1 MiB -> 20.0 MiB (-20.1 MiB)`.
+/// Each figure of a row that is known in one of both: `allocated 40.1 MiB -> 20.0 MiB (-20.1 MiB)`; of a row
+/// that is in one of both, `allocated 40.1 MiB`.
 fn figures(row: &Row) -> String {
     let bytes = |name: &str, of: fn(&Side) -> Option<Bytes>| {
         let pair = sides(row, of);
         let change = pair.before.zip(pair.after).filter(|(before, after)| before != after);
         let change = change.map(|(before, after)| format!(" ({})", human::moved(before, after)));
-        told(name, size(pair.before), size(pair.after), &change.unwrap_or_default())
+        told(name, &size(pair.before), &size(pair.after), &change.unwrap_or_default())
     };
     let count = |name: &str, of: fn(&Side) -> Option<u64>| {
         let pair = sides(row, of);
-        told(name, human::known(pair.before, human::count), human::known(pair.after, human::count), "")
+        let shown = |count| human::known(count, human::count);
+        told(name, &shown(pair.before), &shown(pair.after), "")
     };
     let several = row.pair.before.into_iter().chain(row.pair.after).any(|side| side.maps != 1);
     let maps = several.then(|| count("maps", |side| Some(side.maps))).flatten();
@@ -228,18 +230,22 @@ fn figures(row: &Row) -> String {
         count("capacity", |side| side.capacity),
         count("growths", |side| side.growths),
     ];
-    all.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    let told = all.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    if told.is_empty() { "no figure of it is known".to_owned() } else { told }
 }
 
-fn sides<T>(row: &Row, of: fn(&Side) -> Option<T>) -> Pair<Option<T>> {
-    Pair { before: row.pair.before.as_ref().and_then(of), after: row.pair.after.as_ref().and_then(of) }
+/// A figure of both; of a row that is in one of both, of that one twice.
+fn sides<T: Copy>(row: &Row, of: fn(&Side) -> Option<T>) -> Pair<Option<T>> {
+    let Pair { before, after } = row.pair;
+    let figure = |side: Option<Side>, other: Option<Side>| side.or(other).as_ref().and_then(of);
+    Pair { before: figure(before, after), after: figure(after, before) }
 }
 
 /// One figure; `None`: it is known in neither.
-fn told(name: &str, before: String, after: String, change: &str) -> Option<String> {
-    match (before.as_str(), after.as_str()) {
+fn told(name: &str, before: &str, after: &str, change: &str) -> Option<String> {
+    match (before, after) {
         (human::UNKNOWN, human::UNKNOWN) => None,
-        (one, other) if one == other => Some(format!("{name} {before}")),
+        (one, other) if one == other => Some(format!("{name} {one}")),
         _ => Some(format!("{name} {before} -> {after}{change}")),
     }
 }

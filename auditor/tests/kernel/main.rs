@@ -18,6 +18,7 @@ mod exit;
 mod fallback;
 mod findings;
 mod forecast_go;
+mod gate;
 mod generic;
 mod go;
 mod go_kinds;

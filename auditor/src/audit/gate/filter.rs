@@ -135,6 +135,10 @@ impl Filter {
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (sign, text) = self.parts();
+        let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        if !text.is_empty() && text.chars().all(is_word) {
+            return write!(f, "{}{sign}{text}", self.field.word());
+        }
         write!(f, "{}{sign}\"{}\"", self.field.word(), text.replace('"', "\"\""))
     }
 }

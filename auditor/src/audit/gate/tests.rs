@@ -23,15 +23,12 @@ fn gates_are_read_as_they_are_meant() {
         ("rss<baseline - 0.5 %", "rss<baseline-0.5%"),
         ("rss<baseline+64MiB", "rss<baseline+64MiB"),
         ("growths==baseline", "growths=baseline"),
-        ("growths(type=~\"Session\")<=3", "growths(type=~\"Session\")<=3"),
+        ("growths(type=~\"Session\")<=3", "growths(type=~Session)<=3"),
         (
             "maps(type=map[string]int , owner!=\"a\"\"b\")<5",
             "maps(type=\"map[string]int\",owner!=\"a\"\"b\")<5",
         ),
-        (
-            "findings(severity>=warning,rule!~\"^key_\")=0",
-            "findings(severity>=\"warning\",rule!~\"^key_\")=0",
-        ),
+        ("findings(severity>=warning,rule!~\"^key_\")=0", "findings(severity>=warning,rule!~\"^key_\")=0"),
         ("gc_pause<10ms", "gc_pause<10ms"),
         ("gc_pause<1500µs", "gc_pause<1500us"),
         ("peak_of_limit<82.5%", "peak_of_limit<82.5%"),

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::{Audit, Output, Run, UsageError, check_record};
-use crate::cli::args::{self, Evacuation, Format};
+use crate::cli::args::{Evacuation, Format};
+use crate::cli::comparing::{self, CheckFormat, Watch};
 use crate::render::gate;
 
 /// Judge a report by gates.
@@ -33,16 +34,18 @@ pub enum Judgeable {
 }
 
 impl Check {
-    pub(super) fn new(args: args::Check) -> Result<Self, UsageError> {
+    pub(super) fn new(args: comparing::Check) -> Result<Self, UsageError> {
         let format = match args.format {
-            args::CheckFormat::Text => gate::Format::Text,
-            args::CheckFormat::Json => gate::Format::Json,
-            args::CheckFormat::Junit => gate::Format::Junit,
-            args::CheckFormat::Github => gate::Format::Github,
+            CheckFormat::Text => gate::Format::Text,
+            CheckFormat::Json => gate::Format::Json,
+            CheckFormat::Junit => gate::Format::Junit,
+            CheckFormat::Github => gate::Format::Github,
         };
         let output = Output::new(Format::Text, args.output);
         // The grammar lets one of them through.
+        let is_judging = args.watch.judging.rules.is_some() || !args.watch.judging.expect.is_empty();
         let subject = match args.file {
+            Some(_) if is_judging => return Err(UsageError::JudgingOfFile),
             Some(file) => Judgeable::File(file),
             None => {
                 let audit = audit(args.watch, &output)?;
@@ -54,7 +57,7 @@ impl Check {
 }
 
 /// As `run` audits, where its report is not shown.
-fn audit(args: args::Watch, output: &Output) -> Result<Audit, UsageError> {
+fn audit(args: Watch, output: &Output) -> Result<Audit, UsageError> {
     if let Some(record) = &args.record {
         check_record(record, &output.to)?;
     }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::Output;
-use crate::cli::args::{self, Format};
+use crate::cli::args::Format;
+use crate::cli::comparing::{self, DiffFormat};
 
 /// Tell two reports apart, map by map.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,10 +20,10 @@ pub struct Diff {
 }
 
 impl Diff {
-    pub(super) fn new(args: args::Diff) -> Self {
+    pub(super) fn new(args: comparing::Diff) -> Self {
         let format = match args.format {
-            args::DiffFormat::Text => Format::Text,
-            args::DiffFormat::Json => Format::Json,
+            DiffFormat::Text => Format::Text,
+            DiffFormat::Json => Format::Json,
         };
         let output = Output::new(format, args.output);
         Self { before: args.before, after: args.after, output, rows: args.rows.top as usize }

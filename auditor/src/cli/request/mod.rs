@@ -11,12 +11,14 @@ use super::pattern::Pattern;
 use super::{Stdout, Surroundings};
 use crate::audit::unit::{Address, Bytes, Pid};
 
+mod asking;
 mod check;
 mod diff;
 mod judging;
 mod output;
 mod whatif;
 
+pub use asking::{Doctor, Explain};
 pub use check::{Check, Judgeable};
 pub use diff::Diff;
 pub use judging::Judging;
@@ -202,20 +204,6 @@ pub struct Replay {
     pub strict: bool,
 }
 
-/// Say what is possible here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Doctor {
-    /// With this target.
-    pub pid: Option<Pid>,
-}
-
-/// Say what a word means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explain {
-    /// Which; `None`: list all.
-    pub topic: Option<String>,
-}
-
 /// Flags that do not fit together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
@@ -247,6 +235,9 @@ pub enum UsageError {
     /// One address for several processes.
     #[error("--writers ADDRESS is a map of one process, and -p names {0}")]
     WritersOfMany(usize),
+    /// Thresholds for a report whose findings are made.
+    #[error("--rules and --expect are for a command: what FILE holds was judged when it was seen")]
+    JudgingOfFile,
     /// A screen for something that does not go on.
     #[error("{0} cannot draw the live screen: take -f text, json or ndjson")]
     NothingLive(&'static str),

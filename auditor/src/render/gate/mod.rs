@@ -62,10 +62,15 @@ fn text(outcome: &Outcome, paper: Paper) -> String {
         );
         page.parts(gate);
     }
-    let notes = command(outcome.command.as_ref()).into_iter().chain(lacks(outcome));
-    for note in notes.collect::<Vec<_>>() {
+    if let Some(told) = command(outcome.command.as_ref()) {
         page.text.push('\n');
-        page.sentence(Tone::Warn, &note);
+        let failed = outcome.command_failed();
+        let (tone, word) = if failed { (Tone::Bad, "FAIL") } else { (Tone::Warn, "Note:") };
+        page.sentence(tone, &format!("{word} {told}"));
+    }
+    for lack in lacks(outcome) {
+        page.text.push('\n');
+        page.sentence(Tone::Warn, &format!("Incomplete: {lack}"));
     }
     page.text
 }
@@ -155,9 +160,9 @@ fn command(command: Option<&CommandEnd>) -> Option<String> {
     let status = || shown(command.status.as_deref().unwrap_or("no status"), NAME);
     match command.success {
         Some(true) => None,
-        Some(false) => Some(format!("FAIL the command {program} ended with {}.", status())),
+        Some(false) => Some(format!("the command {program} ended with {}.", status())),
         None => {
-            Some(format!("How the command {program} ended is not known: it ran on when the audit ended."))
+            Some(format!("how the command {program} ended is not known: it ran on when the audit ended."))
         }
     }
 }
@@ -166,10 +171,8 @@ fn command(command: Option<&CommandEnd>) -> Option<String> {
 fn lacks(outcome: &Outcome) -> impl Iterator<Item = String> {
     let all = outcome.incomplete.iter().chain(&outcome.strict);
     let more = all.clone().count().saturating_sub(LACKS) as u64;
-    let more = (more > 0).then(|| format!("Incomplete: {}.", human::plural(more, "more reason")));
-    all.take(LACKS)
-        .map(|lack| format!("Incomplete: {}.", shown(lack.trim_end_matches('.'), SENTENCE)))
-        .chain(more)
+    let more = (more > 0).then(|| format!("{}.", human::plural(more, "more reason")));
+    all.take(LACKS).map(|lack| format!("{}.", shown(lack.trim_end_matches('.'), SENTENCE))).chain(more)
 }
 
 /// Text from a target or a command line, in at most so many cells.
@@ -203,7 +206,8 @@ fn why(gate: &Judged) -> Option<String> {
             Some(format!("{} is {figure}, and of the limit only this is known: {limit}", gate.metric))
         }
         GateResult::Unknown => {
-            Some(format!("{} is not known ({figure}), so it cannot be held against {limit}", gate.metric))
+            let known = if gate.figure.is_unknown() { String::new() } else { format!(" ({figure})") };
+            Some(format!("{} is not known{known}, so it cannot be held against {limit}", gate.metric))
         }
     }
 }
