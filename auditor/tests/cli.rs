@@ -121,7 +121,9 @@ fn help_says_what_it_is_for_and_shows_four_examples() {
     assert_eq!((status, stderr.as_str()), (0, ""));
     assert!(help.contains("which hash map holds the memory"), "{help}");
     assert_eq!(help.lines().filter(|line| line.starts_with("  auditor ")).count(), 4, "{help}");
-    for verb in ["attach", "run", "census", "replay", "whatif", "doctor", "explain", "completions"] {
+    for verb in
+        ["attach", "run", "census", "replay", "whatif", "diff", "check", "doctor", "explain", "completions"]
+    {
         assert!(help.contains(&format!("\n  {verb}")), "{verb}: {help}");
         let (status, help, _) = run(&[verb, "--help"]);
         assert_eq!(status, 0);
@@ -185,6 +187,18 @@ fn every_bad_input_has_status_2_and_says_what_to_do() {
         (&["whatif", "x", "--qps", "1", "--skew", "NaN"], "from 0.01 to 10"),
         (&["whatif", "x", "--qps", "1", "--skew", "1", "--window", "60"], "write 60s"),
         (&["whatif", "x", "-f", "live"], "whatif cannot draw the live screen"),
+        (&["diff", "x"], "<AFTER>"),
+        (&["diff", "x", "y", "-f", "ndjson"], "text, json"),
+        (&["check"], "<FILE|CMD>"),
+        (&["check", "x", "--", "y"], "cannot be used with"),
+        (&["check", "x", "-f", "html"], "text, json, junit, github"),
+        (&["check", "x", "--duration", "5s"], "CMD"),
+        (&["check", "x", "--expect", "a=1"], "are for a command"),
+        (&["check", "x", "--gate", "strandd<1MiB"], "did you mean stranded"),
+        (&["check", "x", "--gate", "stranded<1MB"], "column 10: MB is no unit here"),
+        (&["check", "x", "--gate", "rss<baseline"], "rss<baseline needs a baseline"),
+        (&["check", "x", "--baseline", "y"], "the baseline: cannot open y"),
+        (&["check", "/there/is/none"], "cannot open /there/is/none"),
         (&["run", "sleep", "1"], "-- <CMD>..."),
         (&["replay"], "<FILE>"),
         (&["replay", "x", "-f", "live"], "take -f text, json or ndjson"),
@@ -260,6 +274,64 @@ fn what_if_answers_from_a_recording_and_from_its_report_alike() {
     let answers: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(answers["remedies"][0]["frees"], 59_900);
     assert!(failure(2, &["whatif", &report, "--map", "0x40", "-o", &report]).contains("--force"));
+}
+
+#[test]
+fn a_gate_is_judged_by_status_from_a_recording_and_from_its_report_alike() {
+    let files = Files::new();
+    let (recording, _) = files.record("a.rec", &with_maps());
+    let report = files.name("a.json");
+    assert_eq!(run(&["replay", &recording, "-f", "json", "-o", &report]).0, 0);
+    for (gates, status) in [
+        (&["allocated<1MiB"] as &[&str], 0),
+        (&["allocated<1MiB", "maps(name=small)=1"], 0),
+        (&["allocated<100KiB"], 1),
+        (&["allocated<1MiB", "maps=3", "live=14"], 1),
+        (&["rss<1TiB"], 1),
+        (&[], 0),
+    ] {
+        let flags: Vec<&str> = gates.iter().flat_map(|gate| ["--gate", gate]).collect();
+        let of = |file: &str| run(&[&["check", file], &flags[..]].concat());
+        let (code, stdout, stderr) = of(&recording);
+        assert_eq!((code, stderr.as_str()), (status, ""), "{gates:?}: {stdout}");
+        assert_eq!(of(&report), (status, stdout.clone(), stderr));
+        assert!(gates.iter().all(|gate| stdout.contains(&gate[..4])), "all are shown: {stdout}");
+    }
+    let beside = ["check", &recording, "--baseline", &report, "--gate", "allocated<=baseline"];
+    assert_eq!(run(&beside).0, 0);
+    assert!(
+        failure(2, &["check", &recording, "--baseline", &report]).contains("no gate looks at the baseline")
+    );
+    let file = files.name("gate.xml");
+    assert_eq!(run(&["check", &recording, "--gate", "maps=9", "-f", "junit", "-o", &file]).0, 1);
+    assert!(fs::read_to_string(&file).unwrap().contains("<failure"));
+}
+
+#[test]
+fn a_gate_that_holds_on_incomplete_data_has_status_4_and_one_that_fails_has_1() {
+    let files = Files::new();
+    let lost = vec![vec![began(), fact(2_000, What::Tick)]];
+    let (recording, _) = files.record("a.rec", &lost);
+    let (status, stdout, _) = run(&["check", &recording, "--gate", "maps=0"]);
+    assert_eq!(status, 4, "{stdout}");
+    assert!(stdout.contains("Incomplete: there is no end"), "{stdout}");
+    assert_eq!(run(&["check", &recording, "--gate", "maps=1"]).0, 1);
+}
+
+#[test]
+fn a_difference_has_status_0_and_is_the_same_from_a_recording_and_from_its_report() {
+    let files = Files::new();
+    let (recording, _) = files.record("a.rec", &with_maps());
+    let (nothing, _) = files.record("b.rec", &whole());
+    let report = files.name("a.json");
+    assert_eq!(run(&["replay", &recording, "-f", "json", "-o", &report]).0, 0);
+    for format in ["text", "json"] {
+        let (status, stdout, stderr) = run(&["diff", &nothing, &recording, "-f", format]);
+        assert_eq!((status, stderr.as_str()), (0, ""), "{stdout}");
+        assert!(stdout.contains("small") && !stdout.contains('\x1b'), "{stdout}");
+        assert_eq!(run(&["diff", &nothing, &report, "-f", format]).1, stdout);
+    }
+    assert!(failure(2, &["diff", &recording, "/there/is/none"]).contains("AFTER: cannot open"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::comparing::{Check, Diff};
 use super::pattern::{self, Pattern};
 use super::request::{Budget, RuntimeChoice};
 use super::value;
@@ -26,8 +27,8 @@ Examples:
   auditor attach -p 4711 --record incident.rec  watch; Ctrl-C ends with a report
   auditor replay incident.rec -f json           the same report, on any machine
 
-Exit status: 0 done, 2 bad usage or a file that cannot be read or written,
-3 cannot attach, 4 incomplete data with --strict, 130 second Ctrl-C.
+Exit status: 0 done, 1 a gate of check failed, 2 bad usage or a file that cannot be
+read or written, 3 cannot attach, 4 incomplete data (check; --strict), 130 second Ctrl-C.
 `auditor explain` lists what the words mean.";
 
 /// The command line. `-h` and `--help` are the same: what is worth saying fits one line a flag.
@@ -54,6 +55,10 @@ pub(super) enum Verb {
     /// What rebuilding, presizing, sharding or a flat array would do for one map
     #[command(name = "whatif")]
     WhatIf(WhatIf),
+    /// What changed between two recordings or reports, map by map, and three checks of a release
+    Diff(Diff),
+    /// Fail a build on what a command, a recording or a report holds: a gate for CI
+    Check(Box<Check>),
     /// What this kernel, these rights and the target allow; what is missing, with its remedy
     Doctor(Doctor),
     /// What a word, a field of the report or an exit status means

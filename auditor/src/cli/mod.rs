@@ -4,6 +4,7 @@
 //! `request.rs` checks what only shows when flags are seen together.
 
 mod args;
+mod comparing;
 mod pattern;
 mod request;
 mod value;
@@ -18,8 +19,9 @@ pub use args::{Evacuation, Format};
 pub use clap_complete::Shell;
 pub use pattern::{Names, Pattern};
 pub use request::{
-    Attach, Audit, Budget, Census, Console, Destination, Doctor, Explain, Judging, Output, Overwrite, Replay,
-    Request, Run, RuntimeChoice, Source, Targets, UsageError, Verb, Verbosity, WhatIf,
+    Attach, Audit, Budget, Census, Check, Console, Destination, Diff, Doctor, Explain, Judgeable, Judging,
+    Output, Overwrite, Replay, Request, Run, RuntimeChoice, Source, Targets, UsageError, Verb, Verbosity,
+    WhatIf,
 };
 
 /// What the request depends on besides the words that were typed.

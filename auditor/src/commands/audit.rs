@@ -97,11 +97,22 @@ pub(super) fn start(
     colour: Colour,
     host: &Host,
 ) -> anyhow::Result<Started> {
+    start_showing(pid, request, begin, host, || faces::prepare(request, pid, colour))
+}
+
+/// As [`start`], with a face of one's own.
+pub(super) fn start_showing(
+    pid: Pid,
+    request: &cli::Audit,
+    begin: Begin,
+    host: &Host,
+    face: impl FnOnce() -> anyhow::Result<Box<dyn Shows>>,
+) -> anyhow::Result<Started> {
     let options = options(request, begin)?;
     let inspected =
         timed("looking at the target", || inspect::inspect(pid, &options, host)).context(CannotAttach)?;
     let recording = recording(request, pid)?;
-    let face = faces::prepare(request, pid, colour)?;
+    let face = face()?;
     let live = setup::start(inspected, &options, recording).context(CannotAttach)?;
     log::info!("{}", summary(&live));
     Ok(Started { live, face })

@@ -3,7 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
-use crate::audit::report::{Confidence, Report};
+use crate::audit::gate::lacks;
+use crate::audit::report::Report;
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +68,7 @@ pub struct CannotLook;
 
 /// What `--strict` minds: anything lost, a layout that failed its check, no end.
 pub(super) fn is_incomplete(report: &Report) -> bool {
-    let coverage = &report.coverage;
-    coverage.confidence != Confidence::Exact
-        || coverage.layout_verified == Some(false)
-        || report.window.ended.is_none()
+    !lacks(report).is_empty()
 }
 
 /// `head` and `less` leave before the end: that is their right and no error.

@@ -6,6 +6,7 @@ use anyhow::bail;
 
 use super::Exit;
 use super::topics::{Topic, all};
+use crate::audit::nearest;
 use crate::cli;
 use crate::output;
 use crate::render::sources::SOURCES;
@@ -71,43 +72,14 @@ fn unknown(name: &str) -> String {
     text + "; `auditor explain` lists them all"
 }
 
-/// At most three names that a few slips of the finger would make of this one, nearest first.
+/// Names of topics that a slip of the finger would make of this one.
 fn nearest(name: &str) -> Vec<&'static str> {
-    let name: String = name.to_lowercase().chars().take(32).collect();
-    let mut near: Vec<_> = all()
-        .flat_map(|topic| topic.names())
-        .map(|known| (slips(&name, known), known))
-        .filter(|(slips, known)| *slips <= known.len() / 3 + 1 || (name.len() > 2 && known.contains(&name)))
-        .collect();
-    near.sort();
-    near.into_iter().map(|(_, known)| known).take(3).collect()
-}
-
-/// Letters to put in, take out or change to get from one word to the other (Levenshtein).
-fn slips(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (n, letter) in from.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], n + 1);
-        for (m, other) in to.iter().enumerate() {
-            let change = diagonal + usize::from(letter != *other);
-            diagonal = row[m + 1];
-            row[m + 1] = change.min(diagonal + 1).min(row[m] + 1);
-        }
-    }
-    row[to.len()]
+    nearest::nearest(name, all().flat_map(|topic| topic.names()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn slips_are_counted() {
-        for (from, to, count) in [("map", "map", 0), ("", "map", 3), ("mpa", "map", 2), ("maps", "map", 1)] {
-            assert_eq!(slips(from, to), count, "{from} {to}");
-        }
-    }
 
     #[test]
     fn a_slip_of_the_finger_finds_its_topic() {

@@ -172,6 +172,43 @@ impl Shows for Live {
     }
 }
 
+/// Nobody looks on; the report is for whoever started the audit.
+pub(super) struct Silent;
+
+impl Face for Silent {
+    fn wants_intervals(&self) -> bool {
+        false
+    }
+
+    fn interval(&mut self, _report: Rc<Report>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn pace(&self) -> Option<Duration> {
+        None
+    }
+
+    fn refresh(&mut self, _report: Rc<Report>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn wish(&mut self) -> Pin<Box<dyn Future<Output = Wish> + '_>> {
+        Box::pin(pending())
+    }
+}
+
+impl Shows for Silent {
+    fn begin(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn close(&mut self) {}
+
+    fn last(self: Box<Self>, _report: &Report) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
 /// Text or objects, one after the other.
 struct Stream {
     format: Format,

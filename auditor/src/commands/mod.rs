@@ -4,11 +4,14 @@
 mod attach;
 mod audit;
 mod census;
+mod check;
 mod completions;
+mod diff;
 mod doctor;
 mod exit;
 mod explain;
 mod faces;
+mod gate_words;
 mod map_words;
 mod plan_text;
 mod player;
@@ -49,6 +52,8 @@ pub fn run(request: Request) -> anyhow::Result<Exit> {
         Verb::Run(run) => run::run(&run, colour),
         Verb::Census(census) => census::run(&census, colour),
         Verb::WhatIf(whatif) => whatif::run(&whatif, colour),
+        Verb::Diff(diff) => diff::run(&diff, colour),
+        Verb::Check(check) => check::run(&check, colour),
         Verb::Doctor(doctor) => doctor::run(&doctor),
     }
 }

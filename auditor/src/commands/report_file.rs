@@ -27,6 +27,12 @@ pub(super) fn last(path: &Path) -> anyhow::Result<Report> {
     if first == Some(&b'{') { of_json(reader, path) } else { of_recording(reader, path) }
 }
 
+/// When the audit of a report began, in ns since the Unix epoch; 0 where it does not say.
+pub(super) fn began(report: &Report) -> u64 {
+    let began: Option<jiff::Timestamp> = report.window.wall_start.parse().ok();
+    began.and_then(|began| u64::try_from(began.as_nanosecond()).ok()).unwrap_or(0)
+}
+
 /// Its last object, read as a report only then.
 fn of_json(reader: impl Read, path: &Path) -> anyhow::Result<Report> {
     let name = path.display();

@@ -1,19 +1,27 @@
 //! `auditor run -- CMD`: starts a command and audits it from its first instruction.
 
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
 use super::audit::{self, Begin};
 use super::exit::{CannotAttach, Exit};
-use super::faces::Colour;
+use super::faces::{self, Colour, Shows};
 use super::plan_text;
+use crate::audit::fact::Ended;
+use crate::audit::report::Report;
 use crate::cli::{self, Destination, Format};
 use crate::output;
 use crate::probes::host::Host;
+use crate::session::shell::Stop;
 use crate::session::timed::timed;
 use crate::session::{inspect, shell};
 use crate::target::launch::{self, Held, Running};
+
+/// How often it is looked whether a command that exits has done so, and with what time between: a second.
+const LOOKS: u32 = 100;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 /// Holds the command at its first instruction, attaches, and lets it run.
 pub(super) fn run(request: &cli::Run, colour: Colour) -> anyhow::Result<Exit> {
@@ -26,14 +34,30 @@ pub(super) fn run(request: &cli::Run, colour: Colour) -> anyhow::Result<Exit> {
         held.end();
         return planned;
     }
+    let pid = held.pid();
+    let Ran { report, status } = audited(held, audit, stop, || faces::prepare(audit, pid, colour))?;
+    say_how_it_ended(status);
+    Ok(audit::exit(&report, audit))
+}
+
+/// What came of a command that was audited.
+pub(super) struct Ran {
+    /// Its last report.
+    pub(super) report: Report,
+    /// How it ended; `None`: it runs on, or nobody knows.
+    pub(super) status: Option<ExitStatus>,
+}
+
+/// Lets a command run that is held, and audits it until the end of one of both.
+pub(super) fn audited(
+    mut held: Held,
+    request: &cli::Audit,
+    stop: Stop,
+    face: impl FnOnce() -> anyhow::Result<Box<dyn Shows>>,
+) -> anyhow::Result<Ran> {
     shell::run(async {
-        let started = match audit::start(
-            held.pid(),
-            audit,
-            Begin::Launched,
-            colour,
-            &timed("asking the kernel", Host::ask),
-        ) {
+        let host = timed("asking the kernel", Host::ask);
+        let started = match audit::start_showing(held.pid(), request, Begin::Launched, &host, face) {
             Ok(started) => started,
             Err(error) => {
                 held.end();
@@ -42,10 +66,24 @@ pub(super) fn run(request: &cli::Run, colour: Colour) -> anyhow::Result<Exit> {
         };
         let mut running =
             held.release().context("the command ended before it began").context(CannotAttach)?;
-        let report = audit::watch(started, audit, stop).await?;
-        say_how_it_ended(&mut running);
-        Ok(audit::exit(&report, audit))
+        let report = audit::watch(started, request, stop).await?;
+        let status = status(&mut running, report.window.ended);
+        Ok(Ran { report, status })
     })?
+}
+
+/// Its status. That it is about to end is heard before there is one.
+fn status(running: &mut Running, ended: Option<Ended>) -> Option<ExitStatus> {
+    let looks = if ended == Some(Ended::TargetExited) { LOOKS } else { 1 };
+    for look in 1..=looks {
+        match running.ended() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if look < looks => std::thread::sleep(BETWEEN_LOOKS),
+            Ok(None) => {}
+            Err(error) => log::debug!("the command's status: {error}"),
+        }
+    }
+    None
 }
 
 fn plan(held: &Held, request: &cli::Audit) -> anyhow::Result<Exit> {
@@ -56,7 +94,7 @@ fn plan(held: &Held, request: &cli::Audit) -> anyhow::Result<Exit> {
 }
 
 /// Our stdout is data: what the command prints goes there only when nothing of ours does.
-fn output_of(request: &cli::Audit) -> launch::Output {
+pub(super) fn output_of(request: &cli::Audit) -> launch::Output {
     match (request.output.format, &request.output.to) {
         (Format::Live, _) => launch::Output::Nowhere,
         (_, Destination::Stdout) => launch::Output::ToStderr,
@@ -64,15 +102,10 @@ fn output_of(request: &cli::Audit) -> launch::Output {
     }
 }
 
-fn say_how_it_ended(running: &mut Running) {
-    match running.ended() {
-        Ok(Some(status)) if !status.success() => log::info!("the command ended with {}", shown(status)),
-        Ok(Some(_)) => {}
-        Ok(None) => log::info!("the command runs on"),
-        Err(error) => log::debug!("the command's status: {error}"),
+fn say_how_it_ended(status: Option<ExitStatus>) {
+    match status {
+        Some(status) if !status.success() => log::info!("the command ended with {status}"),
+        Some(_) => {}
+        None => log::info!("the command runs on"),
     }
-}
-
-fn shown(status: ExitStatus) -> String {
-    status.to_string()
 }

@@ -1,6 +1,7 @@
 //! What `auditor explain` knows: one row a topic. The words are those of the report and of its
 //! format; what is not in this auditor is not explained here.
 
+use super::gate_words::GATE_WORDS;
 use super::map_words::MAP_WORDS;
 use super::verdicts::VERDICTS;
 use crate::audit::findings::RULES;
@@ -29,7 +30,7 @@ impl Topic {
 pub(super) fn all() -> impl Iterator<Item = Topic> {
     let rules =
         RULES.iter().map(|rule| Topic { name: rule.name, also: &[], line: rule.line, text: rule.text });
-    MAP_WORDS.iter().chain(TOPICS).chain(VERDICTS).copied().chain(rules)
+    MAP_WORDS.iter().chain(TOPICS).chain(GATE_WORDS).chain(VERDICTS).copied().chain(rules)
 }
 
 /// The groups of the report, then how to read and end it all.
@@ -318,10 +319,10 @@ From html on they are written once, at the end. pprof and perfetto are no text: 
         line: "what the exit status means",
         text: "
   0  done; also when whoever read the output has gone
-  1  findings at or over the gate
+  1  check: a gate failed, or is not known to hold; or the command failed
   2  bad usage, or a file that cannot be read or written
   3  cannot attach, or no right to
-  4  the data are incomplete and --strict was given
+  4  the data are incomplete, and it was check, or --strict was given
 130  a second Ctrl-C: no report",
     },
 ];

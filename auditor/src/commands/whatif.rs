@@ -40,9 +40,8 @@ fn report(request: &cli::WhatIf) -> anyhow::Result<(Report, Output)> {
     match &request.source {
         Source::File(file) => {
             let report = report_file::last(file)?;
-            let began: Option<jiff::Timestamp> = report.window.wall_start.parse().ok();
-            let began = began.and_then(|began| u64::try_from(began.as_nanosecond()).ok()).unwrap_or(0);
-            let output = Output::open(&request.output, &output::names(report.target.pid, began))?;
+            let names = output::names(report.target.pid, report_file::began(&report));
+            let output = Output::open(&request.output, &names)?;
             Ok((report, output))
         }
         Source::Process { pid, runtime, min_bytes } => {

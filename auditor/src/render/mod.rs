@@ -9,8 +9,10 @@
 pub mod changes;
 pub mod columns;
 pub mod details;
+pub mod diff;
 pub mod escape;
 mod export;
+pub mod gate;
 pub mod headline;
 mod html;
 pub mod human;

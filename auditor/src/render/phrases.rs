@@ -115,8 +115,7 @@ pub fn growths(growths: &Growths) -> Option<String> {
 /// All growths of a map that were told; `None`: no hook tells of any.
 #[must_use]
 pub fn growths_in_all(growths: &Growths) -> Option<u64> {
-    let told = by_kind(growths).into_iter().filter_map(|(_, times)| times);
-    told.reduce(u64::saturating_add)
+    growths.in_all()
 }
 
 const fn by_kind(growths: &Growths) -> [(GrowthKind, Option<u64>); 6] {

@@ -20,6 +20,7 @@ mod exports;
 mod fallback;
 mod findings;
 mod forecast_go;
+mod gate;
 mod generic;
 mod go;
 mod go_kinds;

@@ -75,6 +75,7 @@ const ROWS: &[Row] = &[
     row("fallback::", LAST_LOOK..AFTER_ALL, ANYWHERE, ENDS_WITH_THE_TARGET),
     row("findings::", LAST_LOOK..AFTER_ALL, HERE, "whole runs of a million entries, by their final figures"),
     row("forecast_go::", COOKIES..AFTER_ALL, HERE, "it needs the Go toolchains, and measures time"),
+    row("gate::", COOKIES..AFTER_ALL, HERE, "whole runs of two million entries, and no kernel differs"),
     row("generic::", COOKIES..AFTER_ALL, ANYWHERE, TOO_OLD),
     row(
         "generic::a_header_comes_with_the_hit",

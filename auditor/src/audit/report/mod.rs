@@ -354,6 +354,16 @@ pub struct Growths {
     pub other: Option<u64>,
 }
 
+impl Growths {
+    /// Of all kinds that were told; `None`: no hook tells of any.
+    #[must_use]
+    pub fn in_all(&self) -> Option<u64> {
+        let Self { first, double, same_size, shrink, split, other } = *self;
+        let told = [first, double, same_size, shrink, split, other].into_iter().flatten();
+        told.reduce(u64::saturating_add)
+    }
+}
+
 /// An evacuation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evacuation {

@@ -10,12 +10,18 @@ use super::pattern::Pattern;
 use super::{Stdout, Surroundings};
 use crate::audit::unit::{Address, Bytes, Pid};
 
+mod asking;
+mod check;
+mod diff;
 mod judging;
 mod output;
 mod replay;
 mod usage_error;
 mod whatif;
 
+pub use asking::{Doctor, Explain};
+pub use check::{Check, Judgeable};
+pub use diff::Diff;
 pub use judging::Judging;
 pub use output::{Destination, Output, Overwrite};
 use output::{check_files, check_live, check_record};
@@ -45,6 +51,10 @@ pub enum Verb {
     Replay(Replay),
     /// Ask what would become of one map.
     WhatIf(WhatIf),
+    /// Tell two reports apart.
+    Diff(Diff),
+    /// Judge a report by gates.
+    Check(Check),
     /// Say what is possible here.
     Doctor(Doctor),
     /// Say what a word means.
@@ -182,20 +192,6 @@ pub struct Census {
     pub strict: bool,
 }
 
-/// Say what is possible here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Doctor {
-    /// With this target.
-    pub pid: Option<Pid>,
-}
-
-/// Say what a word means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explain {
-    /// Which; `None`: list all.
-    pub topic: Option<String>,
-}
-
 impl Request {
     pub(super) fn new(args: Args, around: Surroundings) -> Result<Self, UsageError> {
         let verb = match args.verb {
@@ -206,6 +202,8 @@ impl Request {
             args::Verb::Census(census) => Verb::Census(Census::new(census, around.stdout)?),
             args::Verb::Replay(replay) => Verb::Replay(Replay::new(replay, around.stdout)?),
             args::Verb::WhatIf(whatif) => Verb::WhatIf(WhatIf::new(whatif, around.stdout)?),
+            args::Verb::Diff(diff) => Verb::Diff(Diff::new(diff)),
+            args::Verb::Check(check) => Verb::Check(Check::new(*check)?),
             args::Verb::Doctor(doctor) => Verb::Doctor(Doctor { pid: doctor.pid }),
             args::Verb::Explain(explain) => Verb::Explain(Explain { topic: explain.topic }),
             args::Verb::Completions(completions) => Verb::Completions(completions.shell),

@@ -54,6 +54,9 @@ pub enum UsageError {
     /// One address for several processes.
     #[error("--writers ADDRESS is a map of one process, and -p names {0}")]
     WritersOfMany(usize),
+    /// Thresholds for a report whose findings are made.
+    #[error("--rules and --expect are for a command: what FILE holds was judged when it was seen")]
+    JudgingOfFile,
     /// A place in time of something that has none.
     #[error("-t is where the live screen starts: leave -f and -o out, on a terminal")]
     TimeWithoutScreen,
