@@ -82,6 +82,15 @@ pub(super) fn pack(kind: Kind, payload: &[u8], frame: &mut Vec<u8>) {
     frame[..HEAD].copy_from_slice(&head.encode());
 }
 
+/// Replaces `payload` by that of a whole frame.
+///
+/// # Errors
+/// [`Damage`], where it is none.
+pub(super) fn unpack(frame: &[u8], payload: &mut Vec<u8>) -> Result<(), Damage> {
+    let (head, stored) = frame.split_first_chunk().ok_or(Damage::Magic)?;
+    Head::decode(head)?.unpack(stored, payload)
+}
+
 impl Head {
     fn encode(&self) -> [u8; HEAD] {
         let Self { kind, codec, stored, unpacked, crc } = *self;
@@ -169,9 +178,8 @@ mod tests {
     use super::*;
 
     fn unpack(frame: &[u8]) -> Result<Vec<u8>, Damage> {
-        let head = Head::decode(frame[..HEAD].try_into().unwrap())?;
         let mut payload = Vec::new();
-        head.unpack(&frame[HEAD..], &mut payload).map(|()| payload)
+        super::unpack(frame, &mut payload).map(|()| payload)
     }
 
     fn resealed(mut frame: Vec<u8>) -> Vec<u8> {

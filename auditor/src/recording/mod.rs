@@ -33,6 +33,7 @@
 //! need otherwise. Until the first release version 1 has no readers to keep: it takes what the
 //! vocabulary gains, and freezes with that release. The table above never changes.
 
+pub mod flight;
 mod frame;
 mod reader;
 #[cfg(test)]

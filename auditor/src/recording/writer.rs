@@ -14,7 +14,7 @@ use crate::audit::fact::Fact;
 
 /// A batch is written when it has this many bytes: the window of LZ4, beyond which nothing compresses
 /// better.
-const BATCH_BYTES: usize = 64 << 10;
+pub(super) const BATCH_BYTES: usize = 64 << 10;
 
 /// Recordings show addresses and names of a foreign process: only the owner reads them.
 const MODE: u32 = 0o600;
@@ -154,6 +154,17 @@ impl<W: Write> Writer<W> {
         self.write_frame()?;
         self.written.facts += std::mem::take(&mut self.waiting);
         Ok(())
+    }
+
+    /// Writes what waits, and behind it a frame that is packed already.
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    pub(super) fn append_frame(&mut self, packed: &[u8]) -> Result<(), WriteError> {
+        self.flush()?;
+        self.frame.clear();
+        self.frame.extend_from_slice(packed);
+        self.write_frame()
     }
 
     /// Writes what waits and says what the recording holds.
