@@ -83,6 +83,17 @@ pub fn recording(path: &Path, existing: Overwrite) -> Result<File, OutputError> 
     at_once(path, existing, RECORDING_MODE)
 }
 
+/// Whether such a file could be created now; nothing is left of that.
+///
+/// # Errors
+/// [`OutputError`], with the remedy.
+pub fn try_recording(path: &Path, existing: Overwrite) -> Result<(), OutputError> {
+    if look(path, existing)? != Place::Special {
+        drop(Pending::create(path, existing, RECORDING_MODE)?);
+    }
+    Ok(())
+}
+
 /// Prints a text on standard output.
 ///
 /// # Errors

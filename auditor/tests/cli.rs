@@ -121,9 +121,19 @@ fn help_says_what_it_is_for_and_shows_four_examples() {
     assert_eq!((status, stderr.as_str()), (0, ""));
     assert!(help.contains("which hash map holds the memory"), "{help}");
     assert_eq!(help.lines().filter(|line| line.starts_with("  auditor ")).count(), 4, "{help}");
-    for verb in
-        ["attach", "run", "census", "replay", "whatif", "diff", "check", "doctor", "explain", "completions"]
-    {
+    for verb in [
+        "attach",
+        "run",
+        "census",
+        "replay",
+        "whatif",
+        "diff",
+        "check",
+        "doctor",
+        "explain",
+        "completions",
+        "man",
+    ] {
         assert!(help.contains(&format!("\n  {verb}")), "{verb}: {help}");
         let (status, help, _) = run(&[verb, "--help"]);
         assert_eq!(status, 0);
@@ -204,6 +214,12 @@ fn every_bad_input_has_status_2_and_says_what_to_do() {
         (&["replay", "x", "-f", "live"], "take -f text, json or ndjson"),
         (&["replay", "x", "-t", "3m"], "leave -f and -o out"),
         (&["replay", "x", "-t", "3"], "write 3s, 3m or 3h"),
+        (&["replay", "x", "--from", "2m", "--to", "1m"], "--to is not after --from"),
+        (&["replay", "x", "--filter", "tpe=~x"], "did you mean type"),
+        (&["replay", "x", "--filter", "type=a type=b"], "--filter: column 8"),
+        (&["attach", "-p", "1", "--ring", "5s", "--record", "x"], "from 10s to 24h"),
+        (&["attach", "-p", "1", "--ring", "5m"], "--record"),
+        (&["attach", "-p", "1", "--record", "x", "--trigger", "rss+25%"], "--ring"),
         (&["explain", "-q", "-v"], "cannot be used with"),
         (&["completions", "dos"], "bash"),
     ];
@@ -431,6 +447,57 @@ fn there_are_completions_for_every_shell() {
     fs::write(files.path("auditor.bash"), script).unwrap();
     let checked = Command::new("bash").arg("-n").arg(files.path("auditor.bash")).status().unwrap();
     assert!(checked.success());
+}
+
+#[test]
+fn there_is_a_manual_page_of_all_and_of_each_verb() {
+    let (status, page, _) = run(&["man"]);
+    assert_eq!(status, 0);
+    assert!(page.contains(".TH auditor 1") && page.contains("auditor\\-attach(1)"), "{page}");
+    let (status, page, _) = run(&["man", "attach"]);
+    assert_eq!(status, 0);
+    assert!(page.contains(".TH auditor-attach 1"), "{page}");
+    for flag in ["interval", "record", "ring", "trigger", "budget"] {
+        assert!(page.contains(&format!("\\-\\-{flag}")), "{flag}: {page}");
+    }
+    assert!(!page.contains("feature"), "a flag for tests is in it");
+    assert!(failure(2, &["man", "atach"]).contains("attach, run, census"));
+}
+
+#[test]
+fn a_part_of_a_recording_and_some_of_its_maps_are_shown() {
+    let files = Files::new();
+    let (recording, _) = files.record("a.rec", &with_maps());
+    let report = |flags: &[&str]| -> serde_json::Value {
+        let (status, report, stderr) = run(&[&["replay", &recording, "-f", "json"], flags].concat());
+        assert_eq!(status, 0, "{stderr}");
+        serde_json::from_str(&report).unwrap()
+    };
+    let all = report(&[]);
+    let maps = all["maps"].as_array().unwrap().len();
+    assert!(maps > 0);
+    let none = report(&["--filter", "runtime=nobody's"]);
+    assert!(none["maps"].as_array().unwrap().is_empty());
+    assert_eq!(none["memory"], all["memory"]);
+    assert!(none["coverage"]["notes"].to_string().contains(&format!("shows 0 of {maps} maps")), "{none}");
+    assert_eq!(report(&["--filter", "runtime!=nobody's"])["maps"], all["maps"]);
+    let length = |report: &serde_json::Value| {
+        report["window"]["end"].as_u64().unwrap() - report["window"]["start"].as_u64().unwrap()
+    };
+    let half = format!("{}ns", length(&all) / 2);
+    let (first, second) = (report(&["--to", &half]), report(&["--from", &half]));
+    assert_eq!(
+        (length(&first), first["window"]["end"].as_u64()),
+        (length(&all) / 2, second["window"]["start"].as_u64())
+    );
+    assert_eq!(second["window"]["end"], all["window"]["end"]);
+    let live = |report: &serde_json::Value| -> Vec<serde_json::Value> {
+        report["maps"].as_array().unwrap().iter().map(|map| map["live"].clone()).collect()
+    };
+    assert_eq!(live(&second), live(&all));
+    assert!(
+        failure(2, &["replay", &recording, "-f", "json", "--from", "30h"]).contains("ends before --from")
+    );
 }
 
 #[test]

@@ -65,6 +65,8 @@ pub(super) enum Verb {
     Explain(Explain),
     /// Print shell completions
     Completions(Completions),
+    /// Print a manual page: of all, or of one verb
+    Man(Man),
 }
 
 #[derive(Debug, clap::Args)]
@@ -178,6 +180,12 @@ pub(super) struct Audit {
     /// Keep all that is seen in FILE, for `auditor replay`; %p, %h, %t as above
     #[arg(long, value_name = "FILE", value_parser = pattern::parser())]
     pub(super) record: Option<Pattern>,
+    /// Keep the last TIME in memory, 10s to 24h, and write FILE only when a trigger fires or the target ends
+    #[arg(long, value_name = "TIME", value_parser = value::ring, requires = "record")]
+    pub(super) ring: Option<Duration>,
+    /// When to write it: rss+25%, rss>2GiB, limit>90% or growth>512MiB (repeatable; auditor explain trigger)
+    #[arg(long, value_name = "EXPR", requires = "ring")]
+    pub(super) trigger: Vec<String>,
     /// Which hash maps to look for: auto, or one by its name
     #[arg(long, value_name = "auto|NAME", value_parser = value::runtime, default_value = "auto")]
     pub(super) runtime: RuntimeChoice,
@@ -227,6 +235,15 @@ pub(super) struct Replay {
     /// Where the screen starts, since the beginning: 90s, 3m
     #[arg(short = 't', long = "time", value_name = "TIME", value_parser = value::since)]
     pub(super) time: Option<Duration>,
+    /// Leave out what came before this time, since the beginning: 90s, 3m; what it led to stands there
+    #[arg(long, value_name = "TIME", value_parser = value::since)]
+    pub(super) from: Option<Duration>,
+    /// Leave out what came after this time
+    #[arg(long, value_name = "TIME", value_parser = value::since)]
+    pub(super) to: Option<Duration>,
+    /// Show maps that fit, such as 'type=~"Session",owner!~"^main"' (repeatable; auditor explain filter)
+    #[arg(long, value_name = "EXPR")]
+    pub(super) filter: Vec<String>,
     #[command(flatten)]
     pub(super) output: Output,
     #[command(flatten)]
@@ -292,6 +309,12 @@ pub(super) struct Explain {
     /// What to explain; without it, everything there is
     #[arg(value_name = "TOPIC")]
     pub(super) topic: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Man {
+    /// Such as attach
+    pub(super) verb: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

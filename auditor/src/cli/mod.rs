@@ -20,8 +20,8 @@ pub use clap_complete::Shell;
 pub use pattern::{Names, Pattern};
 pub use request::{
     Attach, Audit, Budget, Census, Check, Console, Destination, Diff, Doctor, Explain, Judgeable, Judging,
-    Output, Overwrite, Replay, Request, Run, RuntimeChoice, Source, Targets, UsageError, Verb, Verbosity,
-    WhatIf,
+    Output, Overwrite, Replay, Request, Ring, Run, RuntimeChoice, Source, Targets, UsageError, Verb,
+    Verbosity, WhatIf,
 };
 
 /// What the request depends on besides the words that were typed.

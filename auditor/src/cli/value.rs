@@ -14,6 +14,8 @@ const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration:
 /// A year: far from where adding it to a clock could overflow.
 const DURATION: RangeInclusive<Duration> =
     Duration::from_millis(50)..=Duration::from_secs(365 * 24 * 60 * 60);
+/// Shorter, and nothing is seen to move; longer, and it does not fit into memory.
+const RING: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(24 * 60 * 60);
 /// Longer, and it is no moment; a write takes longer meanwhile.
 const MOMENT: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(10);
 /// One page, to what a 32-bit global of the kernel side holds with room to spare.
@@ -51,6 +53,10 @@ pub(super) fn since(text: &str) -> Result<Duration, String> {
 
 pub(super) fn interval(text: &str) -> Result<Duration, String> {
     within(time(text)?, &INTERVAL, "from 50ms to 1h")
+}
+
+pub(super) fn ring(text: &str) -> Result<Duration, String> {
+    within(time(text)?, &RING, "from 10s to 24h")
 }
 
 pub(super) fn moment(text: &str) -> Result<Duration, String> {

@@ -5,18 +5,16 @@ use anyhow::{Context as _, bail};
 
 use super::exit::{CannotAttach, Exit, is_incomplete};
 use super::faces::{self, Colour, Shows};
-use super::rules;
+use super::{recordings, rules};
 use crate::audit::fact::{Ended, HookState};
 use crate::audit::report::Report;
 use crate::audit::unit::Pid;
 use crate::cli;
-use crate::output;
 use crate::probes::events::EVENTS;
 use crate::probes::host::Host;
 use crate::probes::kernel::Multi;
 use crate::probes::object::Log;
 use crate::probes::plan::Evacuation;
-use crate::recording;
 use crate::render::escape;
 use crate::session::burst::Asked;
 use crate::session::governor::Budget;
@@ -111,7 +109,7 @@ pub(super) fn start_showing(
     let options = options(request, begin)?;
     let inspected =
         timed("looking at the target", || inspect::inspect(pid, &options, host)).context(CannotAttach)?;
-    let recording = recording(request, pid)?;
+    let recording = recordings::keep(request, pid)?;
     let face = face()?;
     let live = setup::start(inspected, &options, recording).context(CannotAttach)?;
     log::info!("{}", summary(&live));
@@ -132,13 +130,6 @@ fn summary(live: &Live) -> String {
         live.pid().0,
         names(HookState::Attached).len(),
     )
-}
-
-fn recording(request: &cli::Audit, pid: Pid) -> anyhow::Result<Option<recording::Writer>> {
-    let Some(pattern) = &request.record else { return Ok(None) };
-    let path = pattern.expand(&output::names(pid, setup::wall_clock()));
-    let file = output::recording(&path, request.output.existing)?;
-    Ok(Some(recording::Writer::new(file, &path)?))
 }
 
 /// Follows one target until its end and shows its last report.

@@ -12,6 +12,8 @@ pub(super) const GATE_WORDS: &[Topic] = &[
             "metric",
             "metrics",
             "baseline",
+            "filter",
+            "filters",
             "junit",
             "github",
             "peak_rss",

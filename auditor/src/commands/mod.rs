@@ -12,9 +12,12 @@ mod exit;
 mod explain;
 mod faces;
 mod gate_words;
+mod man;
 mod map_words;
 mod plan_text;
 mod player;
+mod recording_words;
+mod recordings;
 mod replay;
 mod report_file;
 mod rules;
@@ -48,6 +51,7 @@ pub fn run(request: Request) -> anyhow::Result<Exit> {
         Verb::Replay(replay) => replay::run(&replay, request.console),
         Verb::Explain(explain) => explain::run(&explain),
         Verb::Completions(shell) => completions::run(shell),
+        Verb::Man(verb) => man::run(verb.as_deref()),
         Verb::Attach(attach) => attach::run(attach, colour),
         Verb::Run(run) => run::run(&run, colour),
         Verb::Census(census) => census::run(&census, colour),

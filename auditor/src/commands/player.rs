@@ -9,13 +9,13 @@ use anyhow::Context as _;
 
 use super::exit::{self, Exit};
 use super::faces::{self, Colour};
-use super::tape::{Rules, Stepped, Tape};
+use super::tape::{Stepped, Tape, Wanted};
 use super::{audit, snapshot};
 use crate::audit::fact::What;
 use crate::audit::unit::Nanos;
 use crate::cli;
 use crate::output::Output;
-use crate::recording::{self, ReadError};
+use crate::recording::ReadError;
 use crate::render::human;
 use crate::session::shell::{self, Heard, Inbox, Stop};
 use crate::session::timed::watched;
@@ -37,8 +37,7 @@ const FASTEST: u32 = 6400;
 
 /// Shows a recording until the reader has seen enough.
 pub(super) fn run(request: &cli::Replay, colour: Colour) -> anyhow::Result<Exit> {
-    let rules = Rules::of(&request.judging)?;
-    let mut player = Player::open(&request.file, rules, request.at.unwrap_or_default())?;
+    let mut player = Player::open(&request.file, Wanted::of(request)?, request.at.unwrap_or_default())?;
     let stop = audit::stop()?;
     let mut screen = Screen::open(faces::paper(colour, &Output::stdout()).style)
         .context("the live screen; -f text needs no terminal")?;
@@ -94,9 +93,9 @@ struct Times {
 
 impl Times {
     /// Reads all of it once.
-    fn of(file: &std::path::Path) -> anyhow::Result<Self> {
+    fn of(file: &std::path::Path, wanted: &Wanted) -> anyhow::Result<Self> {
         let mut times = Self { start: Nanos(u64::MAX), end: Nanos(0), ticks: vec![], damage: None };
-        for fact in recording::open(file)? {
+        for fact in wanted.facts(file)? {
             match fact {
                 Ok(fact) => times.take(fact.at, &fact.what),
                 Err(damage) => {
@@ -136,7 +135,7 @@ impl Times {
 /// A recording and where in it the reader is.
 struct Player {
     file: PathBuf,
-    rules: Rules,
+    wanted: Wanted,
     times: Times,
     tape: Tape,
     /// Which time is to be shown.
@@ -150,14 +149,14 @@ struct Player {
 }
 
 impl Player {
-    fn open(file: &std::path::Path, rules: Rules, at: Duration) -> anyhow::Result<Self> {
-        let (tape, _) = Tape::open(file, rules.clone())?;
-        let times = watched("reading the recording", || Times::of(file))?;
+    fn open(file: &std::path::Path, wanted: Wanted, at: Duration) -> anyhow::Result<Self> {
+        let (tape, _) = Tape::open(file, wanted.clone())?;
+        let times = watched("reading the recording", || Times::of(file, &wanted))?;
         let at = Nanos(u64::try_from(at.as_nanos()).unwrap_or(u64::MAX));
         let goal = Nanos(times.start.0.saturating_add(at.0)).min(times.end);
         let (remembered, motion) = (times.start, Motion::Plays);
         let (file, reached, speed) = (file.to_owned(), None, 100);
-        Ok(Self { file, rules, times, tape, goal, reached, remembered, motion, speed })
+        Ok(Self { file, wanted, times, tape, goal, reached, remembered, motion, speed })
     }
 
     /// How long to wait for a key now.
@@ -207,7 +206,7 @@ impl Player {
     /// Applies facts towards the goal for a moment, and shows what is known when it is reached.
     fn wind(&mut self, screen: &mut Screen) -> anyhow::Result<()> {
         if self.reached.is_some_and(|reached| reached > self.goal) {
-            (self.tape, _) = Tape::open(&self.file, self.rules.clone())?;
+            (self.tape, _) = Tape::open(&self.file, self.wanted.clone())?;
             (self.reached, self.remembered) = (None, self.times.start);
         }
         let began = Instant::now();

@@ -5,7 +5,7 @@ use anyhow::Context as _;
 
 use super::exit::{self, Exit};
 use super::faces::{self, Colour};
-use super::tape::{Rules, Stepped, Tape};
+use super::tape::{Stepped, Tape, Wanted};
 use super::{player, render_format};
 use crate::audit::report::Report;
 use crate::audit::unit::Nanos;
@@ -39,7 +39,7 @@ struct Replay {
 impl Replay {
     /// Opens the output, too, so that one that cannot be written is known before the work.
     fn open(request: &cli::Replay, console: Console) -> anyhow::Result<Self> {
-        let (tape, began) = Tape::open(&request.file, Rules::of(&request.judging)?)?;
+        let (tape, began) = Tape::open(&request.file, Wanted::of(request)?)?;
         let output = Output::open(&request.output, &output::names(began.pid, began.wall))?;
         Ok(Self {
             tape,

@@ -3,27 +3,31 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::bail;
 
 use super::rules;
 use crate::audit::Audit;
 use crate::audit::fact::{Began, Fact, What};
+use crate::audit::gate::Selection;
 use crate::audit::report::Report;
 use crate::audit::unit::Nanos;
-use crate::cli::Judging;
-use crate::recording::{self, ReadError, Reader};
+use crate::audit::words;
+use crate::cli::{self, Judging};
+use crate::recording::part::{Part, Span};
+use crate::recording::{self, ReadError};
 
 /// Thresholds that were asked for now. They lie over those of the recording; a file takes their place.
 #[derive(Clone, Debug)]
-pub(super) struct Rules {
+struct Rules {
     texts: Vec<String>,
     in_place: bool,
 }
 
 impl Rules {
     /// Those that were asked for.
-    pub(super) fn of(judging: &Judging) -> anyhow::Result<Self> {
+    fn of(judging: &Judging) -> anyhow::Result<Self> {
         Ok(Self { texts: rules::texts(judging)?, in_place: judging.rules.is_some() })
     }
 }
@@ -45,35 +49,66 @@ pub(super) enum Stepped {
 
 /// A recording and what is known of its target so far.
 pub(super) struct Tape {
-    facts: Reader<BufReader<File>>,
+    facts: Part<BufReader<File>>,
     next: Option<Fact>,
     audit: Audit,
     last: Nanos,
     /// Whether the last fact says that the audit ended.
     ended: bool,
     over: bool,
+    wanted: Wanted,
+}
+
+/// What of a recording is wanted, and how it is judged.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
     rules: Rules,
+    span: Span,
+    maps: Selection,
+}
+
+impl Wanted {
+    /// What was asked for.
+    pub(super) fn of(request: &cli::Replay) -> anyhow::Result<Self> {
+        let nanos = |time: Duration| Nanos(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+        let span = Span { from: request.from.map(nanos).unwrap_or_default(), to: request.to.map(nanos) };
+        Ok(Self { rules: Rules::of(&request.judging)?, span, maps: Selection::of(&request.filter)? })
+    }
+
+    /// The facts of a recording that are.
+    pub(super) fn facts(&self, file: &Path) -> Result<Part<BufReader<File>>, ReadError> {
+        Ok(Part::of(recording::open(file)?, self.span))
+    }
 }
 
 impl Tape {
     /// Reads and applies the first fact, which names the target.
-    pub(super) fn open(file: &Path, rules: Rules) -> anyhow::Result<(Self, Box<Began>)> {
-        let mut facts = recording::open(file)?;
+    pub(super) fn open(file: &Path, wanted: Wanted) -> anyhow::Result<(Self, Box<Began>)> {
+        let mut facts = wanted.facts(file)?;
         let Some(first) = facts.next().transpose()? else {
             bail!("{} breaks off before its first fact: nothing can be replayed", file.display());
         };
+        if facts.is_beyond() {
+            bail!(
+                "{} ends before --from: it has less than {}",
+                file.display(),
+                words::span(wanted.span.from)
+            );
+        }
         let What::Began(began) = first.what.clone() else {
             bail!("{} does not say how the audit began: it is not a whole recording", file.display());
         };
         let (next, audit, last) = (None, Audit::new(), first.at);
-        let mut tape = Self { facts, next, audit, last, ended: false, over: false, rules };
+        let mut tape = Self { facts, next, audit, last, ended: false, over: false, wanted };
         tape.take(&first);
         Ok((tape, began))
     }
 
     /// What is known so far.
     pub(super) fn report(&self) -> Report {
-        self.audit.report()
+        let mut report = self.audit.report();
+        self.wanted.maps.apply(&mut report);
+        report
     }
 
     /// The time of the fact applied last.
@@ -102,12 +137,12 @@ impl Tape {
 
     fn take(&mut self, fact: &Fact) {
         let of_the_recording = matches!(fact.what, What::Rules(_));
-        if !(of_the_recording && self.rules.in_place) {
+        if !(of_the_recording && self.wanted.rules.in_place) {
             self.audit.apply(fact);
         }
         self.last = fact.at;
         if of_the_recording || matches!(fact.what, What::Began(_)) {
-            let rules = self.rules.texts.iter().map(|text| What::Rules(text.clone()));
+            let rules = self.wanted.rules.texts.iter().map(|text| What::Rules(text.clone()));
             rules.for_each(|what| self.audit.apply(&Fact { at: self.last, thread: None, what }));
         }
         self.ended = matches!(fact.what, What::Ended(_));

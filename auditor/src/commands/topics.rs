@@ -3,6 +3,7 @@
 
 use super::gate_words::GATE_WORDS;
 use super::map_words::MAP_WORDS;
+use super::recording_words::RECORDING_WORDS;
 use super::verdicts::VERDICTS;
 use crate::audit::findings::RULES;
 
@@ -30,7 +31,14 @@ impl Topic {
 pub(super) fn all() -> impl Iterator<Item = Topic> {
     let rules =
         RULES.iter().map(|rule| Topic { name: rule.name, also: &[], line: rule.line, text: rule.text });
-    MAP_WORDS.iter().chain(TOPICS).chain(GATE_WORDS).chain(VERDICTS).copied().chain(rules)
+    MAP_WORDS
+        .iter()
+        .chain(TOPICS)
+        .chain(GATE_WORDS)
+        .chain(RECORDING_WORDS)
+        .chain(VERDICTS)
+        .copied()
+        .chain(rules)
 }
 
 /// The groups of the report, then how to read and end it all.
@@ -277,16 +285,6 @@ before anything is attached.",
 target_time_estimate is hits times the cost of a hit at that kind of place: an estimate, not a
 measurement. agent_cpu, agent_rss and bpf_memory are what the auditor itself uses. --budget 1%
 bounds the estimate: over it, the costliest hooks are disabled.",
-    },
-    Topic {
-        name: "recording",
-        also: &["record", "replay"],
-        line: "a file of facts, from --record",
-        text: "
-Readable at any moment up to the last whole frame, also after kill -9 or on a full disk; a
-replay says where it breaks off and exits with 0, or with 4 under --strict. A damaged one gives
-a report of what comes before the damage, and status 2. Mode 0600: it holds addresses, names
-and call stacks of the target, but no keys or values.",
     },
     Topic {
         name: "null",

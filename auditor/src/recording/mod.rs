@@ -35,9 +35,11 @@
 
 pub mod flight;
 mod frame;
+pub mod part;
 mod reader;
 #[cfg(test)]
 mod samples;
+pub mod standing;
 mod v1;
 mod writer;
 

@@ -7,6 +7,7 @@ use nix::time::{ClockId, clock_gettime};
 use super::burst::Burst;
 use super::census::Schedule;
 use super::governor::Governor;
+use super::keep::Keep;
 use super::readings::{self, Readings};
 use super::residents::Residents;
 use super::sampler::Sampler;
@@ -20,7 +21,6 @@ use crate::audit::report::Report;
 use crate::audit::unit::{Address, Bytes, Nanos, Pid};
 use crate::probes::decode::Event;
 use crate::probes::kernel::Kernel;
-use crate::recording;
 use crate::target::memory::LiveMemory;
 use crate::target::own::Own;
 use crate::target::pressure::Scarcity;
@@ -42,7 +42,7 @@ pub struct Live {
     pub(super) kernel: Kernel,
     pub(super) governor: Governor,
     pub(super) hooks: BTreeMap<u32, fact::Hook>,
-    pub(super) recording: Option<recording::Writer<std::fs::File>>,
+    pub(super) recording: Option<Keep>,
     pub(super) sampler: Sampler,
     pub(super) stacks: Stacks,
     pub(super) usage: Option<Usage>,
@@ -90,7 +90,7 @@ pub struct Parts {
     /// All hooks, placed or not.
     pub hooks: BTreeMap<u32, fact::Hook>,
     /// Where facts are kept.
-    pub recording: Option<recording::Writer<std::fs::File>>,
+    pub recording: Option<Keep>,
     /// Maps below it may be folded.
     pub min_bytes: Bytes,
 }
@@ -243,10 +243,8 @@ impl Live {
         self.tell_memory();
         self.take_stock();
         self.tell(What::Tick);
-        if let Some(recording) = &mut self.recording
-            && let Err(error) = recording.flush()
-        {
-            log::error!("{}; the audit goes on without the recording", whole(&error));
+        if let Some(recording) = &mut self.recording {
+            recording.flush();
         }
     }
 
@@ -264,10 +262,8 @@ impl Live {
         self.take_stock();
         self.tell(What::Ended(ended));
         self.apply_until(Nanos(u64::MAX)).into_iter().for_each(tick);
-        if let Some(recording) = self.recording.take()
-            && let Err(error) = recording.finish()
-        {
-            log::error!("{}; the recording is not whole", whole(&error));
+        if let Some(recording) = self.recording.take() {
+            recording.finish(ended);
         }
         self.report()
     }
@@ -324,7 +320,9 @@ impl Live {
             }
             let kind = self.told.kinds.before(&fact, self.translator.instance());
             for fact in kind.iter().chain([&fact]) {
-                keep(fact, &mut self.recording);
+                if let Some(recording) = &mut self.recording {
+                    recording.take(fact);
+                }
                 self.audit.apply(fact);
             }
             self.news = true;
@@ -336,14 +334,6 @@ impl Live {
         }
         self.readings.applied(until);
         ticks
-    }
-}
-
-fn keep(fact: &Fact, recording: &mut Option<recording::Writer<std::fs::File>>) {
-    if let Some(recording) = recording
-        && let Err(error) = recording.append(fact)
-    {
-        log::error!("{}; the audit goes on without the recording", whole(&error));
     }
 }
 

@@ -8,6 +8,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::governor::Governor;
 use super::inspect::{Inspected, Options, SetupError};
+use super::keep::Keep;
 use super::live::{Live, Parts, now};
 use super::timed::timed;
 use super::translate::Translator;
@@ -18,7 +19,6 @@ use crate::probes::host::Host;
 use crate::probes::kernel::{Kernel, Multi};
 use crate::probes::object::Settings;
 use crate::probes::plan;
-use crate::recording;
 use crate::runtimes::{Instance, LayoutError};
 use crate::target::memory::{LiveMemory, Memory as _, ReadError};
 use crate::target::proc;
@@ -32,7 +32,7 @@ use crate::target::process::Process;
 pub fn start(
     mut inspected: Inspected,
     options: &Options,
-    recording: Option<recording::Writer>,
+    recording: Option<Keep>,
 ) -> Result<Live, SetupError> {
     let pid = inspected.process.pid();
     let memory = LiveMemory::of(&inspected.process);

@@ -198,11 +198,11 @@ fn reports(written: &str) -> Vec<Value> {
 }
 
 /// A map that grows past [`DOUBLES`], in a group, followed from before its first entry.
-fn growing(group: &Group, scene: &Scene) -> (Process, Process) {
+fn growing(group: &Group, scene: &Scene, flags: &[&str]) -> (Process, Process) {
     let args = ["grow", "--entries", "1000000", "--rate", "6000000", "--hold", "60", "--wait"];
     let mut target = group.demo(scene, "", &args);
     target.wait_to_say("waits for a line");
-    let auditor = scene.attach(&target, &["-i", "200ms", "-f", "ndjson"]);
+    let auditor = scene.attach(&target, &[&["-i", "200ms", "-f", "ndjson"], flags].concat());
     target.tell("go");
     (target, auditor)
 }
@@ -212,7 +212,7 @@ fn growing(group: &Group, scene: &Scene) -> (Process, Process) {
 fn a_growth_that_does_not_fit_is_told_before_the_kernel_kills_the_program_for_it() {
     let group = Group::new(TIGHT);
     let scene = Scene::new();
-    let (target, auditor) = growing(&group, &scene);
+    let (target, auditor) = growing(&group, &scene, &[]);
     wait_until("the growth is told", PATIENCE, || reports(&auditor.stdout()).iter().any(says_so));
     // Nothing has happened yet, by the kernel's own count.
     assert_eq!(group.oom_kills(), 0);
@@ -233,7 +233,7 @@ fn a_growth_that_does_not_fit_is_told_before_the_kernel_kills_the_program_for_it
 fn a_growth_that_fits_is_not_told_as_one_that_does_not() {
     let group = Group::new(10 * TIGHT);
     let scene = Scene::new();
-    let (mut target, auditor) = growing(&group, &scene);
+    let (mut target, auditor) = growing(&group, &scene, &[]);
     target.wait_to_say("holds its maps");
     let all = reports(&auditor.end_by(Signal::SIGINT).well().stdout);
     let told = all.iter().find(|report| says_so(report));
@@ -242,4 +242,22 @@ fn a_growth_that_fits_is_not_told_as_one_that_does_not() {
     assert!(number(map, "/live") > DOUBLES && all.len() > 10, "{} reports: {map:#}", all.len());
     assert_eq!((group.oom_kills(), group.times_at_limit()), (0, 0));
     target.end_by(Signal::SIGTERM).well();
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn what_led_to_the_kill_is_kept_when_the_kernel_chooses_and_once() {
+    let group = Group::new(TIGHT);
+    let scene = Scene::new();
+    let recording = scene.name("a.rec");
+    let ring = ["--ring", "1m", "--record", &recording, "--trigger", "rss>1TiB"];
+    let (target, auditor) = growing(&group, &scene, &ring);
+    assert_eq!(target.end_by_itself().status, -(Signal::SIGKILL as i32));
+    auditor.end_by_itself().well();
+    let kept = json(&scene.audit(["replay", &recording, "-f", "json"]).well().stdout);
+    let notes = kept["coverage"]["notes"].to_string();
+    assert!(notes.contains("the kernel chose it to be killed"), "{notes}");
+    assert!(number(&kept, "/maps/0/live") > DOUBLES / 2, "{:#}", kept["maps"]);
+    assert!(says_so(&kept), "{:#}", kept["findings"]);
+    assert!(!scene.path("a-2.rec").exists());
 }

@@ -34,6 +34,7 @@ mod limits;
 mod midrun;
 mod replay;
 mod resident;
+mod ring;
 mod rss;
 mod screen;
 mod stopped;

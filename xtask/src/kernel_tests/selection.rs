@@ -109,6 +109,7 @@ const ROWS: &[Row] = &[
     row("resident::", COOKIES..AFTER_ALL, HERE, "it needs the Go toolchains"),
     row("resident::a_table", BEFORE_ALL..AFTER_ALL, ANYWHERE, "every kernel has a page map"),
     row("resident::of_a_table", BEFORE_ALL..AFTER_ALL, ANYWHERE, "every kernel has a page map"),
+    row("ring::", COOKIES..AFTER_ALL, HERE, "facts are kept, and no kernel differs"),
     row("rss::", COOKIES..AFTER_ALL, ANYWHERE, TOO_OLD),
     row("screen::", COOKIES..AFTER_ALL, HERE, "it needs tmux, and no kernel differs"),
     row("stopped::", COOKIES..AFTER_ALL, ANYWHERE, TOO_OLD),

@@ -3,7 +3,7 @@
 //!
 //! `parse.rs` reads an expression, `metric.rs` lists what can be asked for, `filter.rs` says which maps are
 //! meant, `figure.rs` adds them up in a `range.rs`, in units of `kind.rs`; `lacks.rs` says what was not seen,
-//! `outcome.rs` is what comes out. The grammar and the fields of the outcome are in `docs/gate.md`.
+//! `outcome.rs` is what comes out. `selection.rs` shows only what filters mean. The grammar and the fields of the outcome are in `docs/gate.md`.
 
 mod figure;
 mod filter;
@@ -13,6 +13,7 @@ pub mod metric;
 mod outcome;
 mod parse;
 pub mod range;
+mod selection;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ pub use lacks::lacks;
 pub use outcome::Result as GateResult;
 pub use outcome::{CommandEnd, Judged, Outcome, Part, SCHEMA, Subject, check};
 pub use parse::ParseError;
+pub use selection::Selection;
 
 /// A condition on a report.
 #[derive(Clone, Debug)]

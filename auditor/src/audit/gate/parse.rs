@@ -29,20 +29,22 @@ pub struct ParseError {
     pub hint: String,
     /// The expression.
     expression: String,
+    /// The flag that it was given to.
+    flag: &'static str,
 }
 
 impl std::error::Error for ParseError {}
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { column, width, problem, hint, expression } = self;
+        let Self { column, width, problem, hint, expression, flag } = self;
         let letters: Vec<char> =
             expression.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect();
         let start = (column - 1).saturating_sub(SHOWN);
         let shown: String = letters.iter().skip(start).take(2 * SHOWN).collect();
         let marks = "^".repeat((*width).clamp(1, SHOWN));
         let before = " ".repeat(column - 1 - start);
-        write!(f, "--gate: column {column}: {problem}\n  {shown}\n  {before}{marks}\n{hint}")
+        write!(f, "{flag}: column {column}: {problem}\n  {shown}\n  {before}{marks}\n{hint}")
     }
 }
 
@@ -51,14 +53,7 @@ impl fmt::Display for ParseError {
 /// # Errors
 /// [`ParseError`], with the column.
 pub(super) fn parse(text: &str) -> Result<Gate, ParseError> {
-    let mut reader = Reader { letters: text.chars().collect(), at: 0 };
-    if reader.letters.len() > LONGEST {
-        return Err(reader.error(
-            (LONGEST, 1),
-            "it is too long".to_owned(),
-            format!("at most {LONGEST} characters"),
-        ));
-    }
+    let mut reader = Reader::of(text, "--gate")?;
     let metric = reader.metric()?;
     let filters = if reader.take("(") { reader.filters(metric)? } else { Vec::new() };
     let comparison = reader.comparison()?;
@@ -72,16 +67,47 @@ pub(super) fn parse(text: &str) -> Result<Gate, ParseError> {
     Ok(Gate { metric, filters, comparison, limit })
 }
 
+/// Reads filters of maps, separated by commas.
+///
+/// # Errors
+/// [`ParseError`], with the column.
+pub(super) fn filters(text: &str) -> Result<Vec<Filter>, ParseError> {
+    let mut reader = Reader::of(text, "--filter")?;
+    let mut filters = Vec::new();
+    loop {
+        filters.push(reader.filter(Field::OF_MAPS, "maps")?);
+        reader.skip_spaces();
+        if reader.at == reader.letters.len() {
+            return Ok(filters);
+        }
+        if filters.len() == MOST_FILTERS || !reader.take(",") {
+            let hint = format!("filters are separated by commas, and there are at most {MOST_FILTERS}");
+            return Err(reader.error((reader.at, 1), "there is something too much".to_owned(), hint));
+        }
+    }
+}
+
 /// An expression, and how far it is read.
 struct Reader {
     letters: Vec<char>,
     at: usize,
+    /// The flag that it was given to.
+    flag: &'static str,
 }
 
 impl Reader {
+    fn of(text: &str, flag: &'static str) -> Result<Self, ParseError> {
+        let reader = Self { letters: text.chars().collect(), at: 0, flag };
+        if reader.letters.len() > LONGEST {
+            let hint = format!("at most {LONGEST} characters");
+            return Err(reader.error((LONGEST, 1), "it is too long".to_owned(), hint));
+        }
+        Ok(reader)
+    }
+
     fn error(&self, (start, width): (usize, usize), problem: String, hint: String) -> ParseError {
         let expression = self.letters.iter().collect();
-        ParseError { column: start + 1, width: width.max(1), problem, hint, expression }
+        ParseError { column: start + 1, width: width.max(1), problem, hint, expression, flag: self.flag }
     }
 
     fn skip_spaces(&mut self) {
@@ -136,7 +162,7 @@ impl Reader {
                 let hint = format!("at most {MOST_FILTERS}; one =~ with | says as much");
                 return Err(self.error((self.at, 1), "there are too many filters".to_owned(), hint));
             }
-            filters.push(self.filter(metric)?);
+            filters.push(self.filter(metric.fields(), metric.name)?);
             if self.take(")") {
                 return Ok(filters);
             }
@@ -148,8 +174,8 @@ impl Reader {
         }
     }
 
-    fn filter(&mut self, metric: &'static Metric) -> Result<Filter, ParseError> {
-        let field = self.field(metric)?;
+    fn filter(&mut self, fields: &[Field], of: &str) -> Result<Filter, ParseError> {
+        let field = self.field(fields, of)?;
         let signs =
             [("=~", "=~"), ("!~", "!~"), ("!=", "!="), ("==", "="), (">=", ">="), ("<=", "<="), ("=", "=")];
         let sign_at = self.at;
@@ -188,19 +214,18 @@ impl Reader {
         Ok(Filter { field, test })
     }
 
-    fn field(&mut self, metric: &'static Metric) -> Result<Field, ParseError> {
+    fn field(&mut self, fields: &[Field], of: &str) -> Result<Field, ParseError> {
         let (start, name) = self.word(|letter| letter.is_alphanumeric() || letter == '_');
-        let fields = metric.fields();
         if let Some(field) = fields.iter().find(|field| field.word() == name) {
             return Ok(*field);
         }
         let width = name.chars().count();
         if fields.is_empty() {
-            let problem = format!("{} is of the whole process", metric.name);
+            let problem = format!("{of} is of the whole process");
             return Err(self.error((start, width), problem, "it takes no filter".to_owned()));
         }
         let names: Vec<&str> = fields.iter().map(|field| field.word()).collect();
-        let all = format!("filters of {} are {}", metric.name, names.join(", "));
+        let all = format!("filters of {of} are {}", names.join(", "));
         let problem = if name.is_empty() {
             "a filter is missing".to_owned()
         } else {

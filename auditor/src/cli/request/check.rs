@@ -66,6 +66,7 @@ fn audit(args: Watch, output: &Output) -> Result<Audit, UsageError> {
         interval: args.interval,
         output: output.clone(),
         record: args.record,
+        ring: None,
         runtime: args.runtime,
         evacuation: Evacuation::Auto,
         budget: args.budget,

@@ -61,6 +61,8 @@ pub enum Verb {
     Explain(Explain),
     /// Print completions for a shell.
     Completions(Shell),
+    /// Print a manual page; `None`: of all.
+    Man(Option<String>),
 }
 
 /// How to talk on stderr and in colours.
@@ -123,6 +125,8 @@ pub struct Audit {
     pub output: Output,
     /// Where the facts go.
     pub record: Option<Pattern>,
+    /// Which of them: the last ones only, and when; `None`: all, as they come.
+    pub ring: Option<Ring>,
     /// Which runtimes to look for.
     pub runtime: RuntimeChoice,
     /// How moved buckets are counted.
@@ -143,6 +147,15 @@ pub struct Audit {
     pub without_features: Vec<String>,
     /// Whose writers are looked at, and for how long.
     pub writers: Option<(Address, Duration)>,
+}
+
+/// A flight recorder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ring {
+    /// How far back it goes.
+    pub window: Duration,
+    /// When it writes, as it was typed; none: at the end.
+    pub triggers: Vec<String>,
 }
 
 /// Which runtimes to look for.
@@ -207,6 +220,7 @@ impl Request {
             args::Verb::Doctor(doctor) => Verb::Doctor(Doctor { pid: doctor.pid }),
             args::Verb::Explain(explain) => Verb::Explain(Explain { topic: explain.topic }),
             args::Verb::Completions(completions) => Verb::Completions(completions.shell),
+            args::Verb::Man(man) => Verb::Man(man.verb),
         };
         Ok(Self { verb, console: Console::new(&args.console, around) })
     }
@@ -300,6 +314,7 @@ impl Audit {
             interval: args.interval,
             output,
             record: args.record,
+            ring: args.ring.map(|window| Ring { window, triggers: args.trigger }),
             runtime: args.runtime,
             evacuation: args.evacuation,
             budget: args.budget,

@@ -17,6 +17,12 @@ pub struct Replay {
     pub output: Output,
     /// Where the screen starts, since the beginning of the recording; `None`: there.
     pub at: Option<Duration>,
+    /// Where the part begins that is looked at, since the beginning; `None`: there.
+    pub from: Option<Duration>,
+    /// Where it ends, since the beginning; `None`: at the end.
+    pub to: Option<Duration>,
+    /// Which maps are shown, as it was typed; none: all.
+    pub filter: Vec<String>,
     /// Maps that the text lists.
     pub rows: usize,
     /// By what the findings are judged; a file of its own takes the place of what the recording has.
@@ -37,7 +43,21 @@ impl Replay {
             _ if args.time.is_some() => return Err(UsageError::TimeWithoutScreen),
             _ => {}
         }
+        if args.to.is_some_and(|to| to <= args.from.unwrap_or_default()) {
+            return Err(UsageError::NoTime);
+        }
+        let (from, to, filter) = (args.from, args.to, args.filter);
         let (rows, judging) = (args.rows.top as usize, args.judging.into());
-        Ok(Self { file: args.file, output, at: args.time, rows, judging, strict: args.strict })
+        Ok(Self {
+            file: args.file,
+            output,
+            at: args.time,
+            from,
+            to,
+            filter,
+            rows,
+            judging,
+            strict: args.strict,
+        })
     }
 }

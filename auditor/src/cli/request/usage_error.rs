@@ -57,6 +57,9 @@ pub enum UsageError {
     /// Thresholds for a report whose findings are made.
     #[error("--rules and --expect are for a command: what FILE holds was judged when it was seen")]
     JudgingOfFile,
+    /// A part that ends before it begins.
+    #[error("--to is not after --from: nothing lies between them")]
+    NoTime,
     /// A place in time of something that has none.
     #[error("-t is where the live screen starts: leave -f and -o out, on a terminal")]
     TimeWithoutScreen,

@@ -2,19 +2,19 @@
 //! is older is not lost: the state it has led to stands at the beginning of that recording, as if the audit had
 //! begun then.
 
-mod standing;
 pub mod trigger;
 
 use std::collections::VecDeque;
 use std::io::Write;
 use std::path::Path;
 
-use self::standing::Standing;
 use super::frame::{self, Kind, MAX_PAYLOAD};
+use super::standing::Standing;
 use super::v1::{Decoder, Encoder, Malformed};
 use super::writer::{BATCH_BYTES, WriteError, Writer, Written};
 use crate::audit::fact::{Ended, Fact, What};
 use crate::audit::unit::{Bytes, Nanos};
+use crate::audit::words;
 
 /// Most bytes of facts that are kept, compressed. What is beyond shortens the time.
 pub const MOST: Bytes = Bytes(64 << 20);
@@ -35,6 +35,8 @@ pub struct Flight {
     batch: Encoder,
     /// Times of the facts in the batch, first and last in the order they came.
     times: Option<(Nanos, Nanos)>,
+    /// Whether the audit has ended.
+    has_ended: bool,
     /// Frames of facts that were too large, or no longer what they were.
     dropped: u64,
     /// Kept for its allocation.
@@ -65,6 +67,7 @@ impl Flight {
             held: 0,
             batch: Encoder::default(),
             times: None,
+            has_ended: false,
             dropped: 0,
             decoder: Decoder::default(),
         }
@@ -82,6 +85,7 @@ impl Flight {
         }
         let (first, _) = *self.times.get_or_insert((fact.at, fact.at));
         self.times = Some((first, fact.at));
+        self.has_ended |= matches!(fact.what, What::Ended(_));
         let is_long = fact.at.since(first).0 >= self.window.0 / PART;
         if self.batch.payload().len() >= BATCH_BYTES || is_long {
             self.seal();
@@ -119,7 +123,7 @@ impl Flight {
         }
     }
 
-    /// Writes what is kept as a recording that ends with a note: why it was asked for. It goes on keeping.
+    /// Writes what is kept as a recording that ends here, with a note: why it was asked for. It goes on keeping.
     ///
     /// # Errors
     /// [`WriteError`].
@@ -134,11 +138,12 @@ impl Flight {
         for frame in &self.frames {
             writer.append_frame(&frame.packed)?;
         }
-        let kept = What::Note(format!("a flight recorder kept this: {why}"));
+        let kept = What::Note(format!("the last {} were kept: {why}", words::span(last.since(first))));
         let dropped = (self.dropped > 0).then(|| {
             What::Note(format!("{} frames of facts could not be kept: they are missing", self.dropped))
         });
-        for what in [kept].into_iter().chain(dropped).chain([What::Ended(Ended::Duration)]) {
+        let end = (!self.has_ended).then_some(What::Ended(Ended::Duration));
+        for what in [kept].into_iter().chain(dropped).chain(end) {
             writer.append(&Fact { at: last, thread: None, what })?;
         }
         writer.finish()

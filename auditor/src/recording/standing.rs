@@ -10,9 +10,9 @@ use crate::audit::unit::{Address, Nanos};
 /// Most notes and thresholds that are kept.
 const MOST_WORDS: usize = 64;
 
-/// What stands.
+/// What stands: what is known of a target before the first fact that is looked at.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
+pub struct Standing {
     began: Option<Fact>,
     /// Notes and thresholds.
     words: Vec<What>,
@@ -37,8 +37,8 @@ struct OfMap {
 }
 
 impl Standing {
-    /// A fact that is older than all that is kept.
-    pub(super) fn take(&mut self, fact: Fact) {
+    /// Takes in a fact that is older than all that is looked at.
+    pub fn take(&mut self, fact: Fact) {
         match fact.what {
             What::Began(_) => self.began = Some(fact),
             What::Runtime(ref runtime) => _ = self.runtimes.insert(runtime.name.clone(), fact.what),
@@ -104,7 +104,7 @@ impl Standing {
     }
 
     /// All of it, as told at that time. Empty: nothing has been taken in.
-    pub(super) fn at(&self, at: Nanos) -> impl Iterator<Item = Fact> {
+    pub fn at(&self, at: Nanos) -> impl Iterator<Item = Fact> {
         let began = self.began.as_ref().map(|fact| {
             let What::Began(began) = &fact.what else { return fact.what.clone() };
             let mut began = began.clone();
