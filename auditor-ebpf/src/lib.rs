@@ -65,8 +65,10 @@ pub const TALLIES: u32 = 1 << 18;
 pub const WATCHES: u32 = 1 << 16;
 /// Most calls between an entry and its return at one time.
 pub const PENDING: u32 = 1 << 14;
-/// Most distinct call stacks.
+/// Most distinct call stacks. Each has the one place that its hash gives it.
 pub const STACKS: u32 = 1 << 12;
+/// Places for stacks whose place is taken.
+pub const SPARE_STACKS: u32 = 1 << 9;
 /// Most target processes of one session.
 pub const TARGETS: u32 = 1 << 12;
 /// Bytes of a map's header that a last look copies.
@@ -212,6 +214,8 @@ pub mod map {
     pub const PENDING: &str = "PENDING";
     /// Stack traces.
     pub const STACKS: &str = "STACKS";
+    /// Those whose place in [`STACKS`] is another's.
+    pub const SPARE_STACKS: &str = "SPARE_STACKS";
     /// Hash of [`super::WatchKey`] to the [`super::Watch`] that says how many bytes to copy.
     pub const WATCHES: &str = "WATCHES";
     /// Hash of mm pointers to pids.

@@ -34,6 +34,9 @@ pub(crate) static PENDING: HashMap<PendingKey, Pending> =
 pub(crate) static STACKS: StackTrace = StackTrace::with_max_entries(auditor_ebpf::STACKS, 0);
 
 #[map]
+pub(crate) static SPARE_STACKS: StackTrace = StackTrace::with_max_entries(auditor_ebpf::SPARE_STACKS, 0);
+
+#[map]
 pub(crate) static WATCHES: HashMap<WatchKey, Watch> =
     HashMap::with_max_entries(auditor_ebpf::WATCHES, BPF_F_NO_PREALLOC);
 

@@ -8,10 +8,11 @@ use aya_ebpf::bindings::BPF_F_USER_STACK;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::helpers::generated::{bpf_get_attach_cookie, bpf_get_stackid, bpf_probe_read_user};
 use aya_ebpf::macros::{uprobe, uretprobe};
+use aya_ebpf::maps::StackTrace;
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 
 use crate::capture::Registers;
-use crate::maps::{HITS, PENDING, SPECS, STACKS};
+use crate::maps::{HITS, PENDING, SPARE_STACKS, SPECS, STACKS};
 use crate::send::{key_of, send};
 use crate::{capture, emit, keep, thread};
 
@@ -105,15 +106,31 @@ fn caller(regs: &Registers) -> u64 {
     word
 }
 
-/// The user stack's id, or the negative errno.
+/// What `bpf_get_stackid` says where the place that a stack's hash gives it is taken by another stack.
+const EEXIST: i64 = 17;
+
+/// The user stack's id, from [`auditor_ebpf::STACKS`] on one of the spare map, or the negative errno.
 #[inline(always)]
 fn stack(context: &ProbeContext) -> i64 {
-    // SAFETY: the context as it came, and a map of the type that the helper takes.
-    let id = unsafe {
-        bpf_get_stackid(context.as_ptr(), (&raw const STACKS).cast_mut().cast(), u64::from(BPF_F_USER_STACK))
-    };
+    let mut id = walk(context, &STACKS);
+    if id == -EEXIST {
+        let spare = walk(context, &SPARE_STACKS);
+        id = if spare < 0 { spare } else { spare + i64::from(auditor_ebpf::STACKS) };
+    }
     if id < 0 {
         emit::count(counter::STACK_FAILED);
     }
     id
+}
+
+#[inline(always)]
+fn walk(context: &ProbeContext, stacks: &'static StackTrace) -> i64 {
+    // SAFETY: the context as it came, and a map of the type that the helper takes.
+    unsafe {
+        bpf_get_stackid(
+            context.as_ptr(),
+            core::ptr::from_ref(stacks).cast_mut().cast(),
+            u64::from(BPF_F_USER_STACK),
+        )
+    }
 }

@@ -14,7 +14,7 @@ use super::place::Links;
 use super::programs::{self, Diagnostics, Hook, Loaded, Programs};
 use super::ring::Ring;
 use crate::audit::unit::{Bytes, Pid};
-use auditor_ebpf::{Spec, Tally, TallyKey, WatchKey, counter, map};
+use auditor_ebpf::{STACKS, Spec, Tally, TallyKey, WatchKey, counter, map};
 
 /// The loaded kernel side. Dropping it takes everything out of the target and the kernel.
 pub struct Kernel {
@@ -30,6 +30,7 @@ pub struct Kernel {
     hits: PerCpuArray<MapData, u64>,
     counters: PerCpuArray<MapData, u64>,
     stacks: StackTraceMap<MapData>,
+    spare_stacks: StackTraceMap<MapData>,
     watches: HashMap<MapData, Plain<WatchKey>, Plain<auditor_ebpf::Watch>>,
     memory: Bytes,
     diagnostics: Option<Diagnostics>,
@@ -98,6 +99,7 @@ impl Kernel {
             hits: open(map::HITS, PerCpuArray::try_from(take(map::HITS)?))?,
             counters: open(map::COUNTERS, PerCpuArray::try_from(take(map::COUNTERS)?))?,
             stacks: open(map::STACKS, StackTraceMap::try_from(take(map::STACKS)?))?,
+            spare_stacks: open(map::SPARE_STACKS, StackTraceMap::try_from(take(map::SPARE_STACKS)?))?,
             watches: open(map::WATCHES, HashMap::try_from(take(map::WATCHES)?))?,
             ring: Ring::open(take(map::RING)?)?,
             memory,
@@ -190,7 +192,11 @@ impl Kernel {
     /// The addresses of a stack, innermost first. `None`: the kernel no longer has it.
     #[must_use]
     pub fn stack(&self, id: u32) -> Option<Vec<u64>> {
-        let stack = self.stacks.get(&id, 0).ok()?;
+        let stack = match id.checked_sub(STACKS) {
+            None => self.stacks.get(&id, 0),
+            Some(spare) => self.spare_stacks.get(&spare, 0),
+        };
+        let stack = stack.ok()?;
         Some(stack.frames().iter().map(|frame| frame.ip).collect())
     }
 

@@ -1,6 +1,7 @@
 //! The engine behind all hooks, by itself: what a spec asks to be captured, counted, filtered, watched,
 //! copied and paired is what comes back from a program whose every value is known.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -288,4 +289,20 @@ async fn a_call_that_goes_to_grow_its_stack_is_counted_when_it_comes_again() {
         assert_eq!(outcome.values(0), seen, "skip_if_below {skip}");
         assert_eq!(outcome.kernel.hits(0), seen.len() as u64);
     }
+}
+
+/// A stack's place is given by its hash: of 256 stacks some 8 meet another one there.
+#[tokio::test]
+#[ignore = "needs root: cargo xtask test"]
+async fn stacks_whose_place_is_taken_are_told_all_the_same() {
+    let mut bench = Bench::new(links::multi()[0]);
+    bench.place(0, "captures_end", Hook { stack: Stack::Take, ..hook(vec![]) });
+    let outcome = bench.run();
+    assert_eq!(outcome.hits.len(), 256);
+    let walks =
+        outcome.hits.iter().filter_map(|(hit, _)| outcome.kernel.stack(u32::try_from(hit.stack).ok()?));
+    let walks: BTreeSet<Vec<u64>> = walks.collect();
+    let failed = outcome.kernel.losses()[counter::STACK_FAILED as usize];
+    // In the spare places they rarely meet again: one of fifteen times.
+    assert!(failed <= 1 && walks.len() as u64 + failed == 256, "{} stacks, {failed} failed", walks.len());
 }

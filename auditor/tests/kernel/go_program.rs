@@ -46,17 +46,28 @@ fn each_build(mut each: impl FnMut(&Go, Variant)) {
 }
 
 /// The functions of Go code in a symbol table, by name. Those written in assembly bear an ending there, and
-/// a wrapper bears their name.
+/// a wrapper bears their name; where a profile has a function inlined in several places, each has its own closures of
+/// one name.
 fn functions(elf: &Elf) -> BTreeMap<String, Range<u64>> {
     let functions = elf.symbols().filter(|symbol| symbol.kind == Kind::Function);
     let named =
         functions.map(|symbol| (symbol.name.into_owned(), symbol.address..symbol.address + symbol.size));
-    let all: BTreeMap<String, Range<u64>> = named.collect();
+    let mut all: BTreeMap<String, Range<u64>> = BTreeMap::new();
+    let mut many = BTreeSet::new();
+    for (name, range) in named {
+        if all.insert(name.clone(), range).is_some() {
+            many.insert(name);
+        }
+    }
     let is_go = |name: &str| name.starts_with("main.") || name.starts_with("runtime.");
     let has_wrapper = |name: &str| all.contains_key(&format!("{name}.abi0"));
     let edges = ["runtime.text", "runtime.etext"];
     let chosen = all.iter().filter(|(name, _)| {
-        is_go(name) && !name.ends_with(".abi0") && !has_wrapper(name) && !edges.contains(&name.as_str())
+        is_go(name)
+            && !many.contains(*name)
+            && !name.ends_with(".abi0")
+            && !has_wrapper(name)
+            && !edges.contains(&name.as_str())
     });
     chosen.map(|(name, range)| (name.clone(), range.clone())).collect()
 }
