@@ -1,5 +1,6 @@
 //! Golden tests of gates and of differences: every face of `auditor check` and `auditor diff`, drawn from reports
 //! made by hand. Review a changed snapshot by reading it.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 #[path = "data/faces/samples.rs"]
 #[expect(dead_code, reason = "made for the tests of the faces")]

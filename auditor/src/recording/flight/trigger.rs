@@ -279,7 +279,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics_and_what_is_written_is_read_again(text in ".{0,20}", kind in 0..4, value in 1_u64..1 << 40) {
-            let _ = text.parse::<Trigger>();
+            drop(text.parse::<Trigger>());
             let trigger = match kind {
                 0 => Trigger::Rise(value % 1_000_000 + 1),
                 1 => Trigger::Above(Bytes(value)),
