@@ -17,6 +17,7 @@ mod keep;
 mod maps;
 mod programs;
 mod send;
+mod stack;
 mod thread;
 
 /// Without it the kernel refuses helpers that are for GPL-compatible programs only.

@@ -4,17 +4,15 @@
 
 use auditor_ebpf::{CAPTURES, Pending, PendingKey, Spec, TallyKey, Watch, WatchKey, counter, flag, mode};
 use aya_ebpf::EbpfContext as _;
-use aya_ebpf::bindings::BPF_F_USER_STACK;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use aya_ebpf::helpers::generated::{bpf_get_attach_cookie, bpf_get_stackid, bpf_probe_read_user};
+use aya_ebpf::helpers::generated::{bpf_get_attach_cookie, bpf_probe_read_user};
 use aya_ebpf::macros::{uprobe, uretprobe};
-use aya_ebpf::maps::StackTrace;
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 
 use crate::capture::Registers;
-use crate::maps::{HITS, PENDING, SPARE_STACKS, SPECS, STACKS};
+use crate::maps::{HITS, PENDING, SPECS};
 use crate::send::{key_of, send};
-use crate::{capture, emit, keep, thread};
+use crate::{capture, emit, keep, stack, thread};
 
 #[uprobe]
 fn hook(context: ProbeContext) -> u32 {
@@ -51,7 +49,7 @@ fn try_hook(context: &ProbeContext, regs: &Registers) -> Option<()> {
         emit::count(counter::CAPTURE_FAILED);
     }
     if spec.flags & flag::STACK != 0 {
-        call.stack = stack(context);
+        call.stack = stack::of(context);
     }
     let key = key_of(spec, &call);
     if spec.flags & flag::WATCH != 0 {
@@ -104,33 +102,4 @@ fn caller(regs: &Registers) -> u64 {
     // SAFETY: `word` has room for 8 bytes; the helper checks the source.
     unsafe { bpf_probe_read_user((&raw mut word).cast(), 8, regs.stack_pointer() as *const _) };
     word
-}
-
-/// What `bpf_get_stackid` says where the place that a stack's hash gives it is taken by another stack.
-const EEXIST: i64 = 17;
-
-/// The user stack's id, from [`auditor_ebpf::STACKS`] on one of the spare map, or the negative errno.
-#[inline(always)]
-fn stack(context: &ProbeContext) -> i64 {
-    let mut id = walk(context, &STACKS);
-    if id == -EEXIST {
-        let spare = walk(context, &SPARE_STACKS);
-        id = if spare < 0 { spare } else { spare + i64::from(auditor_ebpf::STACKS) };
-    }
-    if id < 0 {
-        emit::count(counter::STACK_FAILED);
-    }
-    id
-}
-
-#[inline(always)]
-fn walk(context: &ProbeContext, stacks: &'static StackTrace) -> i64 {
-    // SAFETY: the context as it came, and a map of the type that the helper takes.
-    unsafe {
-        bpf_get_stackid(
-            context.as_ptr(),
-            core::ptr::from_ref(stacks).cast_mut().cast(),
-            u64::from(BPF_F_USER_STACK),
-        )
-    }
 }
