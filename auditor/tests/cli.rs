@@ -202,7 +202,7 @@ fn every_bad_input_has_status_2_and_says_what_to_do() {
         (&["check"], "<FILE|CMD>"),
         (&["check", "x", "--", "y"], "cannot be used with"),
         (&["check", "x", "-f", "html"], "text, json, junit, github"),
-        (&["check", "x", "--duration", "5s"], "CMD"),
+        (&["check", "x", "--duration", "5s"], "'[FILE]' cannot be used with"),
         (&["check", "x", "--expect", "a=1"], "are for a command"),
         (&["check", "x", "--gate", "strandd<1MiB"], "did you mean stranded"),
         (&["check", "x", "--gate", "stranded<1MB"], "column 10: MB is no unit here"),

@@ -59,25 +59,25 @@ pub(super) struct Check {
 #[command(next_help_heading = "Options for CMD, as of run")]
 pub(super) struct Watch {
     /// End after this time, such as 30s [default: with the command]
-    #[arg(long, value_name = "TIME", value_parser = value::duration, requires = "command")]
+    #[arg(long, value_name = "TIME", value_parser = value::duration, conflicts_with = "file")]
     pub(super) duration: Option<Duration>,
     /// Time between two looks at the maps, 50ms to 1h
-    #[arg(short, long, value_name = "TIME", value_parser = value::interval, default_value = "1s", requires = "command")]
+    #[arg(short, long, value_name = "TIME", value_parser = value::interval, default_value = "1s", conflicts_with = "file")]
     pub(super) interval: Duration,
     /// Keep all that is seen in FILE, for `auditor replay`; %p, %h, %t as above
-    #[arg(long, value_name = "FILE", value_parser = pattern::parser(), requires = "command")]
+    #[arg(long, value_name = "FILE", value_parser = pattern::parser(), conflicts_with = "file")]
     pub(super) record: Option<Pattern>,
     /// Which hash maps to look for: auto, or one by its name
-    #[arg(long, value_name = "auto|NAME", value_parser = value::runtime, default_value = "auto", requires = "command")]
+    #[arg(long, value_name = "auto|NAME", value_parser = value::runtime, default_value = "auto", conflicts_with = "file")]
     pub(super) runtime: RuntimeChoice,
     /// CPU time the probes may take from the target; over it, the costliest go
-    #[arg(long, value_name = "PERCENT", value_parser = value::budget, default_value = "1%", requires = "command")]
+    #[arg(long, value_name = "PERCENT", value_parser = value::budget, default_value = "1%", conflicts_with = "file")]
     pub(super) budget: Budget,
     /// Add up maps that stay smaller than this instead of listing them
-    #[arg(long, value_name = "SIZE", value_parser = value::size, default_value = "16KiB", requires = "command")]
+    #[arg(long, value_name = "SIZE", value_parser = value::size, default_value = "16KiB", conflicts_with = "file")]
     pub(super) min_bytes: Bytes,
     /// Smallest change of RSS that is reported, 4KiB to 1GiB
-    #[arg(long, value_name = "SIZE", value_parser = value::rss_step, default_value = "1MiB", requires = "command")]
+    #[arg(long, value_name = "SIZE", value_parser = value::rss_step, default_value = "1MiB", conflicts_with = "file")]
     pub(super) rss_step: Bytes,
     #[command(flatten)]
     pub(super) judging: Judging,

@@ -63,7 +63,8 @@ Such as 'stranded<40MiB', 'growths(type=~\"Session\")<=3', 'peak_rss<=baseline+1
   probe_cost            what the hooks took from the target, in percent of one CPU
 Those from stranded to growth_wait are of the maps that all filters fit: type, owner, name,
 runtime, verdict, each with = != =~ or !~ (regular expressions). findings takes severity (also
-with >= and <=) and rule. Sizes need B, KiB, MiB, GiB or TiB, times ns, us, ms, s, m or h, shares %.
+with >= and <=) and rule. Sizes need B, KiB, MiB, GiB or TiB, times ns, us, ms, s, m or h, and
+shares %. `replay --filter` shows the maps that such filters fit.
 docs/gate.md has the grammar.",
     },
     Topic {

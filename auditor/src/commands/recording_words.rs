@@ -19,7 +19,7 @@ had begun there. --filter 'type=~\"Session\"' shows the maps that fit (auditor e
     Topic {
         name: "ring",
         also: &["trigger", "triggers", "flight"],
-        line: "a flight recorder: the last minutes in memory, written when something happens",
+        line: "a flight recorder: the last minutes, written when something happens",
         text: "
 --ring 10m --record FILE keeps the facts of the last 10 minutes in memory, 64 MiB at most, and
 writes a recording when a condition becomes true:
@@ -27,9 +27,9 @@ writes a recording when a condition becomes true:
   --trigger 'rss>2GiB'        RSS is above it
   --trigger 'limit>90%'       so much of the memory limit is taken, less what can be given up
   --trigger 'growth>512MiB'   a map asks for a table of more than that
-Whatever the conditions, it is written when the kernel chooses the target to be killed for want of
-memory, and when the target ends. Without a condition it is also written when the audit ends. A
-condition fires again after it was false; between two recordings lies half of the ring, and
+Whatever the conditions, it is written when the kernel chooses the target to be killed for want
+of memory, and when the target ends. Without a condition it is also written when the audit ends.
+A condition fires again after it was false; between two recordings lies half of the ring, and
 conditions make 16 at most: FILE, FILE-2 and so on, or other names by %t, the time of writing. A
 recording begins with what was known then of every map, as if the audit had begun there. Of an
 auditor that is killed nothing is kept: without --ring a recording is in its file at once.",

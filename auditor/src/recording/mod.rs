@@ -47,6 +47,7 @@ use serde::{Deserialize, Serialize};
 
 pub use frame::Damage;
 pub use reader::{ReadError, Reader, TornTail, open, read};
+pub use v1::Malformed;
 pub use writer::{WriteError, Writer, Written};
 
 /// The version of the format that is written.

@@ -82,7 +82,7 @@ impl Kind {
         u64::try_from(product / scale).map_err(|_too_large| too_large())
     }
 
-    /// Exactly, as [`Kind::read`] reads it.
+    /// Exactly, as a gate is read.
     #[must_use]
     pub fn spell(self, value: u64) -> String {
         if self == Self::MilliPercent {
