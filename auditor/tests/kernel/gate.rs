@@ -10,7 +10,7 @@ const MANY: &str = "2000000";
 /// Checks a map that grows and is emptied, held long enough for its pages to be asked for.
 fn check(scene: &Scene, flags: &[&str]) -> (i32, String, String) {
     let demo = demo();
-    let truth = scene.name("truth.json");
+    let truth = scene.name("truth");
     let command =
         [demo.to_str().unwrap(), "grow_then_delete", "--entries", MANY, "--hold", "3", "--truth", &truth];
     let args = [&["check", "-i", "100ms"], flags, &["--"], &command[..]].concat();

@@ -8,7 +8,9 @@ use std::str::FromStr;
 use bytesize::ByteSize;
 
 use crate::audit::fact::{Fact, RssMember, What};
+use crate::audit::gate::kind::Kind;
 use crate::audit::unit::{Bytes, Nanos};
+use crate::audit::words;
 
 /// Hundredths of a percent in a whole.
 const WHOLE: u64 = 10_000;
@@ -67,9 +69,9 @@ impl Display for Trigger {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Rise(share) => write!(f, "rss+{}%", *share as f64 / 100.0),
-            Self::Above(size) => write!(f, "rss>{}B", size.0),
+            Self::Above(size) => write!(f, "rss>{}", Kind::Bytes.spell(size.0)),
             Self::Limit(share) => write!(f, "limit>{}%", *share as f64 / 100.0),
-            Self::Growth(size) => write!(f, "growth>{}B", size.0),
+            Self::Growth(size) => write!(f, "growth>{}", Kind::Bytes.spell(size.0)),
         }
     }
 }
@@ -152,16 +154,18 @@ impl Watch {
             let told = match *trigger {
                 Trigger::Growth(size) => growth
                     .filter(|bytes| *bytes > size)
-                    .map(|bytes| format!("a map asked for {}", size_of(bytes))),
+                    .map(|bytes| format!("a map asked for {}", words::bytes(bytes))),
                 // Growths say nothing of RSS.
                 _ if growth.is_some() => continue,
                 Trigger::Rise(share) => lowest
                     .filter(|lowest| is_part(rss.less(*lowest), *lowest, share))
-                    .map(|lowest| format!("RSS rose from {} to {}", size_of(lowest), size_of(rss))),
-                Trigger::Above(size) => (rss > size).then(|| format!("RSS is {}", size_of(rss))),
-                Trigger::Limit(share) => taken
-                    .filter(|(used, limit)| is_part(*used, *limit, share))
-                    .map(|(used, limit)| format!("{} of {} are taken", size_of(used), size_of(limit))),
+                    .map(|lowest| format!("RSS rose from {} to {}", words::bytes(lowest), words::bytes(rss))),
+                Trigger::Above(size) => (rss > size).then(|| format!("RSS is {}", words::bytes(rss))),
+                Trigger::Limit(share) => {
+                    taken.filter(|(used, limit)| is_part(*used, *limit, share)).map(|(used, limit)| {
+                        format!("{} of {} are taken", words::bytes(used), words::bytes(limit))
+                    })
+                }
             };
             let is_event = matches!(trigger, Trigger::Growth(_));
             let before = std::mem::replace(was_true, told.is_some() && !is_event);
@@ -180,10 +184,6 @@ impl Watch {
 /// Whether a part is more than that share of a whole, in hundredths of a percent.
 fn is_part(part: Bytes, whole: Bytes, share: u64) -> bool {
     u128::from(part.0) * u128::from(WHOLE) > u128::from(whole.0) * u128::from(share)
-}
-
-fn size_of(bytes: Bytes) -> String {
-    ByteSize(bytes.0).display().iec().to_string()
 }
 
 #[cfg(test)]
@@ -235,7 +235,7 @@ mod tests {
     fn a_limit_that_is_near_fires_when_it_is_and_again_after_it_was_not() {
         let mut watch = watch(&["limit>90%"]);
         assert!(watch.see(&rss(1, 900)).is_none());
-        assert_eq!(watch.see(&rss(2, 901)).unwrap(), "limit>90%: 901.0 MiB of 1000.0 MiB are taken");
+        assert_eq!(watch.see(&rss(2, 901)).unwrap(), "limit>90%: 901.0 MiB of 1000 MiB are taken");
         assert!(watch.see(&rss(3, 950)).is_none() && watch.see(&rss(4, 800)).is_none());
         assert!(watch.see(&rss(5, 950)).is_some());
     }
