@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
     use crate::audit::Audit;
-    use crate::audit::fact::{Look, Occasion, Shape};
+    use crate::audit::fact::{Look, Memory, Occasion, Rss, RssMember, Shape};
     use crate::audit::report::Report;
     use crate::audit::unit::{Address, Bytes};
     use crate::recording::{Writer, read, samples};
@@ -189,6 +189,22 @@ mod tests {
         let mut part = Part::of(read(&*file, Path::new("x")).unwrap(), span);
         part.next().unwrap().unwrap();
         assert!(part.is_beyond());
+    }
+
+    #[test]
+    fn of_rss_the_youngest_of_each_member_stands() {
+        let memory = |anon| What::Memory(Memory { anon: Bytes(anon), file: Bytes(1), ..Memory::default() });
+        let rss = |bytes| What::Rss(Rss { member: RssMember::Anon, bytes: Bytes(bytes), external: false });
+        for (told, stands) in [
+            (vec![rss(10), memory(20)], 21),
+            (vec![memory(20), rss(10)], 11),
+            (vec![memory(20), rss(10), memory(5), rss(7)], 8),
+        ] {
+            let mut standing = Standing::default();
+            told.into_iter().for_each(|what| standing.take(fact(1, what)));
+            let facts: Vec<Fact> = standing.at(Nanos(2)).collect();
+            assert_eq!(report(&facts).memory.rss.last, Some(Bytes(stands)));
+        }
     }
 
     proptest! {

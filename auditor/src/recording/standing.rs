@@ -49,8 +49,12 @@ impl Standing {
             What::Lost(ref lost) => _ = self.lost.insert(lost.source.clone(), fact.what),
             What::Hits { hook, .. } => _ = self.hits.insert(hook, fact.what),
             What::Note(_) | What::Rules(_) => self.say(fact.what),
-            What::Memory(_)
-            | What::Cost(_)
+            What::Memory(_) => {
+                // It has all members, and is younger than what was told of each.
+                self.rss.clear();
+                self.replace(fact.what);
+            }
+            What::Cost(_)
             | What::Crowds(_)
             | What::Heap(_)
             | What::LazilyFreed(_)
