@@ -8,6 +8,7 @@ mod kernel_tests;
 mod process;
 mod say;
 mod setup;
+mod shots;
 mod test;
 mod tiers;
 mod toolchain;
@@ -28,6 +29,7 @@ enum Verb {
     Vm(vm::Vm),
     Demo(demo::Demo),
     Bench(bench::Bench),
+    Shots(shots::Shots),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Verb::Vm(verb) => verb.run(),
         Verb::Demo(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
+        Verb::Shots(verb) => verb.run(),
     };
     say::outcome(&outcome)
 }

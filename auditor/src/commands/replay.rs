@@ -13,6 +13,7 @@ use crate::cli::{self, Console, Format};
 use crate::output::{self, Output};
 use crate::recording::ReadError;
 use crate::render::{self, style::Paper};
+use crate::session::timed::watched;
 
 /// Draws the report of a recording, or shows how it came about.
 pub(super) fn run(request: &cli::Replay, console: Console) -> anyhow::Result<Exit> {
@@ -20,7 +21,7 @@ pub(super) fn run(request: &cli::Replay, console: Console) -> anyhow::Result<Exi
         return player::run(request, Colour::of(console));
     }
     let mut replay = Replay::open(request, console)?;
-    let damage = replay.play()?;
+    let damage = watched("replaying the recording", || replay.play())?;
     let report = replay.end()?;
     if let Some(damage) = damage {
         return Err(damage).context("the report is incomplete");

@@ -11,6 +11,7 @@ use crate::audit::Audit;
 use crate::audit::report::{Report, SCHEMA};
 use crate::recording;
 use crate::render::escape;
+use crate::session::timed::watched;
 
 /// Cells of a schema that is not ours.
 const SHOWN: usize = 40;
@@ -24,7 +25,10 @@ pub(super) fn last(path: &Path) -> anyhow::Result<Report> {
     let mut reader = BufReader::new(file);
     let begin = reader.fill_buf().with_context(|| format!("cannot read {}", path.display()))?;
     let first = begin.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first == Some(&b'{') { of_json(reader, path) } else { of_recording(reader, path) }
+    let is_json = first == Some(&b'{');
+    watched(&format!("reading {}", path.display()), || {
+        if is_json { of_json(reader, path) } else { of_recording(reader, path) }
+    })
 }
 
 /// When the audit of a report began, in ns since the Unix epoch; 0 where it does not say.

@@ -15,6 +15,8 @@ const SENTENCE: usize = 300;
 const ROWS: usize = 10;
 const INDENT: usize = 2;
 const GAP: &str = "  ";
+/// Between two figures that differ.
+const CHANGED: &str = " -> ";
 /// Cells of a name in a table.
 const LABEL: usize = 28;
 
@@ -40,10 +42,13 @@ fn text(diff: &Diff, paper: Paper) -> String {
     page.table(["", "before", "after", "change"], &memory(diff));
     page.heading("Maps");
     page.sentence(INDENT, Tone::Quiet, &matching(diff));
-    for row in diff.maps.iter().take(paper.rows()) {
-        page.map(row);
+    let changed: Vec<&Row> = diff.maps.iter().filter(|row| has_changed(row)).collect();
+    changed.iter().take(paper.rows()).for_each(|row| page.map(row));
+    page.and_more(changed.len(), paper.rows(), "more row");
+    let same = (diff.maps.len() - changed.len()) as u64;
+    if same > 0 {
+        page.sentence(INDENT, Tone::Quiet, &format!("{} as before", human::plural(same, "row")));
     }
-    page.and_more(diff.maps.len(), paper.rows(), "more row");
     let lags: Vec<[String; 4]> = diff.lags.iter().take(ROWS).map(lag).collect();
     if !lags.is_empty() {
         page.heading("Lags (median)");
@@ -179,6 +184,11 @@ fn matching(diff: &Diff) -> String {
     if told.is_empty() { "no map in either".to_owned() } else { format!("Matched: {}.", told.join("; ")) }
 }
 
+/// Whether a figure that is shown of it differs.
+fn has_changed(row: &Row) -> bool {
+    row.pair.before.is_none() || row.pair.after.is_none() || figures(row).contains(CHANGED)
+}
+
 /// What a row is called, and what is special about it.
 fn label(row: &Row) -> String {
     let stated = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
@@ -246,7 +256,7 @@ fn told(name: &str, before: &str, after: &str, change: &str) -> Option<String> {
     match (before, after) {
         (human::UNKNOWN, human::UNKNOWN) => None,
         (one, other) if one == other => Some(format!("{name} {one}")),
-        _ => Some(format!("{name} {before} -> {after}{change}")),
+        _ => Some(format!("{name} {before}{CHANGED}{after}{change}")),
     }
 }
 

@@ -107,7 +107,7 @@ impl Kind {
         }
     }
 
-    /// A range for people: `63.0 MiB`, `at most 9.6 MiB`, `2 to 5`, `at least 3`, `unknown`.
+    /// A range for people: `63.0 MiB`, `at most 9.6 MiB`, `2 to 5`, `about 36.0 MiB`, `at least 3`, `unknown`.
     #[must_use]
     pub fn show_range(self, range: Range) -> String {
         let Range { least, most } = range;
@@ -116,7 +116,10 @@ impl Kind {
             None => format!("at least {}", self.show(least)),
             Some(most) if most == least => self.show(least),
             Some(most) if least == 0 => format!("at most {}", self.show(most)),
-            Some(most) => format!("{} to {}", self.show(least), self.show(most)),
+            Some(most) => match (self.show(least), self.show(most)) {
+                (one, other) if one == other => format!("about {one}"),
+                (one, other) => format!("{one} to {other}"),
+            },
         }
     }
 
@@ -162,6 +165,13 @@ mod tests {
         let shown = Kind::Bytes.show_both(Range::exact((40 << 20) + 1), Range::exact(40 << 20));
         assert_eq!(shown, ["41943041B", "40MiB"]);
         assert_eq!(Kind::Bytes.show_both(Range::exact(1), Range::UNKNOWN), ["1 B", "unknown"]);
+    }
+
+    #[test]
+    fn a_range_that_looks_like_one_figure_is_about_that() {
+        let range = |least, most| Kind::Bytes.show_range(Range { least, most: Some(most) });
+        assert_eq!(range(36 << 20, (36 << 20) + 9), "about 36.0 MiB");
+        assert_eq!(range(36 << 20, 37 << 20), "36.0 MiB to 37.0 MiB");
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use maud::{PreEscaped, html};
@@ -23,7 +24,7 @@ pub(super) fn data(report: &Report) -> Option<Part> {
     let mut line = Vec::new();
     json::one_line(whole.as_ref().unwrap_or(report), &mut line).expect("a vector takes everything");
     let plain = line.len() <= PLAIN;
-    let script = if plain { harmless(&line) } else { base64(&compressed(&line)) };
+    let script = if plain { harmless(&line) } else { BASE64_STANDARD.encode(compressed(&line)) };
     let body = html! {
         p { "The report that this page was drawn from is inside it, as " code { "-f json" } " writes it: "
             code { "docs/report.md" } " says what its fields mean. "
@@ -57,38 +58,4 @@ fn harmless(json: &[u8]) -> String {
 fn compressed(json: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::new(6));
     encoder.write_all(json).and_then(|()| encoder.finish()).expect("a vector takes everything")
-}
-
-/// RFC 4648, section 4.
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let word = (0..3).fold(0_usize, |word, at| word << 8 | usize::from(*three.get(at).unwrap_or(&0)));
-        for at in 0..4 {
-            let letter = LETTERS[word >> (18 - 6 * at) & 63];
-            text.push(if at <= three.len() { char::from(letter) } else { '=' });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_that_of_the_standard() {
-        let known = [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-        ];
-        for (plain, encoded) in known {
-            assert_eq!(base64(plain.as_bytes()), encoded);
-        }
-    }
 }
