@@ -1,5 +1,5 @@
 //! `cargo xtask shots`: the pictures of the README, of a real run: the live screen and one map's life in tmux, the
-//! report in a terminal, the page in a browser. They are drawn with aha and headless Chromium.
+//! page in a browser. They are drawn with aha and headless Chromium.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,6 @@ impl Shots {
         let studio = Studio::new()?;
         let recording = studio.work.join("incident.rec");
         studio.of_the_screen(&recording)?;
-        studio.of_the_report(&recording)?;
         studio.of_the_page(&recording)?;
         say::result(format_args!("the pictures are in {}", studio.album.display()));
         Ok(())
@@ -84,16 +83,10 @@ impl Studio {
         terminal.wait_to_show("stall 4")?;
         terminal.shoot("live")?;
         terminal.press("Enter")?;
-        terminal.wait_to_show("call stack")?;
+        terminal.wait_to_show("life of")?;
         terminal.shoot("life")?;
         terminal.press("Escape")?;
         terminal.press("q")
-    }
-
-    fn of_the_report(&self, recording: &Path) -> Result<()> {
-        let terminal = Terminal::open(self, (100, 62), &format!("replay {} -f text", recording.display()))?;
-        terminal.wait_to_show("What the audit cost")?;
-        terminal.shoot("report")
     }
 
     fn of_the_page(&self, recording: &Path) -> Result<()> {

@@ -35,6 +35,7 @@ const AUDIT: &[Section] = &[
     events,
     trust::trust,
     trust::cost,
+    trust::again,
 ];
 
 /// Every part of one look, in order.
@@ -51,6 +52,7 @@ const LOOK: &[Section] = &[
     maps::closer,
     trust::trust,
     trust::cost,
+    trust::again,
 ];
 
 /// The parts of a report.

@@ -1,7 +1,7 @@
 //! How the note ends: how far to trust it, and what it cost.
 
 use super::page::{Page, ROWS, named, said};
-use crate::audit::fact::HookState;
+use crate::audit::fact::{Ended, HookState};
 use crate::audit::report::{Confidence, Probe, Report};
 use crate::render::details::Line;
 use crate::render::style::Tone;
@@ -74,4 +74,29 @@ pub(in crate::render) fn costs(report: &Report) -> String {
     let [cpu, rss, bpf] =
         [human::known(cost.agent_cpu, human::span), size(cost.agent_rss), size(cost.bpf_memory)];
     format!("{target}; agent: CPU {cpu}, RSS {rss}, BPF memory {bpf}")
+}
+
+/// How to see it again, and closer. Of a target that is gone its command is not known.
+pub(super) fn again(report: &Report, page: &mut Page) {
+    page.heading("To look again");
+    let pid = report.target.pid.0;
+    let is_gone = matches!(report.window.ended, Some(Ended::TargetExited | Ended::TargetReplaced));
+    let follow = if is_gone {
+        "run --record FILE -- CMD".to_owned()
+    } else {
+        format!("attach -p {pid} --record FILE")
+    };
+    let keeps = "keeps what it sees, and auditor replay FILE draws a report like this, or a page (-f html)";
+    page.labelled("all of it", Tone::Normal, &format!("auditor {follow} {keeps}"));
+    if let Some(map) = report.maps.iter().find(|map| map.died.is_none()).filter(|_| !is_gone) {
+        let line = format!("auditor whatif -p {pid} --map {} says what would free how much", map.address);
+        page.labelled("one map", Tone::Normal, &line);
+    }
+    if let Some(finding) = report.findings.first() {
+        let line = format!(
+            "auditor explain {} says by which evidence, and what is done about it",
+            named(&finding.rule)
+        );
+        page.labelled("a finding", Tone::Normal, &line);
+    }
 }
