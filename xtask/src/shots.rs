@@ -1,6 +1,7 @@
 //! `cargo xtask shots`: the pictures of the README, of a real run: the live screen and one map's life in tmux, the
 //! page in a browser. They are drawn with aha and headless Chromium.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -65,7 +66,8 @@ struct Terminal<'a> {
 
 impl Studio {
     fn new() -> Result<Self> {
-        let (work, album) = (workspace::target().join("shots"), workspace::root().join("docs/shots"));
+        // The target's path is in the pictures.
+        let (work, album) = (env::temp_dir().join("shots"), workspace::root().join("docs/shots"));
         if work.exists() {
             fs::remove_dir_all(&work).with_context(|| format!("removing {}", work.display()))?;
         }
@@ -76,7 +78,8 @@ impl Studio {
     }
 
     fn of_the_screen(&self, recording: &Path) -> Result<()> {
-        let demo = workspace::released("target-demo");
+        let demo = self.work.join("target-demo");
+        fs::copy(workspace::released("target-demo"), &demo)?;
         let audit =
             format!("run --record {} -- {} {}", recording.display(), demo.display(), SCENARIO.join(" "));
         let terminal = Terminal::open(self, (120, 36), &audit)?;

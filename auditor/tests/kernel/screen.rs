@@ -245,9 +245,12 @@ fn every_pane_opens_the_past_is_shown_and_what_is_seen_is_written_to_a_file() {
     terminal.run(&format!("cd {}", scene.name("")));
     terminal.run(&command(&target));
     terminal.wait_to_show("orders");
-    for (key, words) in
-        [("Enter", "life of orders"), ("f", "findings ("), ("?", "auditor explain"), ("c", "columns")]
-    {
+    for (key, words) in [
+        ("Enter", "life of orders"),
+        ("f", "findings, the worst first"),
+        ("?", "auditor explain"),
+        ("c", "columns"),
+    ] {
         terminal.press(&[key]);
         terminal.wait_to_show(words);
         terminal.press(&["Escape"]);
@@ -291,7 +294,7 @@ fn a_panic_gives_the_terminal_back() {
     let own = std::env::current_exe().unwrap();
     let name = "screen::a_panic_gives_the_terminal_back";
     terminal.run(&format!(
-        "clear; {PANICS}=1 {} --ignored --exact --nocapture {name}; echo status $?",
+        "clear; RUST_BACKTRACE=0 {PANICS}=1 {} --ignored --exact --nocapture {name}; echo status $?",
         own.display()
     ));
     wait_until("the screen is up", PATIENCE, || terminal.is_taken());
