@@ -42,10 +42,12 @@ impl Colour {
 /// A face that also shows the last report.
 pub(super) trait Shows: Face {
     /// The audit begins.
-    fn begin(&mut self) -> anyhow::Result<()>;
+    fn begin(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
 
     /// The audit has ended; the terminal goes back to what it was.
-    fn close(&mut self);
+    fn close(&mut self) {}
 
     /// Shows the last report.
     fn last(self: Box<Self>, report: &Report) -> anyhow::Result<()>;
@@ -179,31 +181,9 @@ impl Face for Silent {
     fn wants_intervals(&self) -> bool {
         false
     }
-
-    fn interval(&mut self, _report: Rc<Report>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn pace(&self) -> Option<Duration> {
-        None
-    }
-
-    fn refresh(&mut self, _report: Rc<Report>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn wish(&mut self) -> Pin<Box<dyn Future<Output = Wish> + '_>> {
-        Box::pin(pending())
-    }
 }
 
 impl Shows for Silent {
-    fn begin(&mut self) -> anyhow::Result<()> {
-        Ok(())
-    }
-
-    fn close(&mut self) {}
-
     fn last(self: Box<Self>, _report: &Report) -> anyhow::Result<()> {
         Ok(())
     }
@@ -256,27 +236,9 @@ impl Face for Stream {
             Ok(()) => Ok(()),
         }
     }
-
-    fn pace(&self) -> Option<Duration> {
-        None
-    }
-
-    fn refresh(&mut self, _report: Rc<Report>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn wish(&mut self) -> Pin<Box<dyn Future<Output = Wish> + '_>> {
-        Box::pin(pending())
-    }
 }
 
 impl Shows for Stream {
-    fn begin(&mut self) -> anyhow::Result<()> {
-        Ok(())
-    }
-
-    fn close(&mut self) {}
-
     fn last(mut self: Box<Self>, report: &Report) -> anyhow::Result<()> {
         let Some(mut output) = self.output.take() else { return Ok(()) };
         let format = self.format.written().unwrap_or(render::Format::Text);

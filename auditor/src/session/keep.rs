@@ -51,8 +51,9 @@ pub struct Recorder {
     wrote: Option<Nanos>,
     /// When it wrote because the target was chosen to be killed.
     marked: Option<Nanos>,
-    /// Files so far.
+    /// Files so far, and how many of them conditions made.
     files: u32,
+    by_condition: u32,
     /// What became true too soon after that.
     waits: Option<String>,
     /// The time of the last fact.
@@ -73,6 +74,7 @@ impl Keep {
             wrote: None,
             marked: None,
             files: 0,
+            by_condition: 0,
             waits: None,
             now: Nanos(0),
             is_broken: false,
@@ -115,7 +117,7 @@ fn goes_on_without(error: &dyn Error) {
 
 impl Recorder {
     fn take(&mut self, fact: &Fact) {
-        self.now = fact.at;
+        self.now = self.now.max(fact.at);
         if let Err(error) = self.flight.push(fact) {
             self.say_once(&error);
         }
@@ -128,7 +130,7 @@ impl Recorder {
             }
             self.waits.get_or_insert(why);
         }
-        let is_apart = self.wrote.is_none_or(|wrote| wrote.plus(Nanos(self.window.0 / APART)) <= fact.at);
+        let is_apart = self.wrote.is_none_or(|wrote| wrote.plus(Nanos(self.window.0 / APART)) <= self.now);
         if is_apart && let Some(why) = self.waits.take() {
             self.write_if_few(&why);
         }
@@ -141,7 +143,8 @@ impl Recorder {
     }
 
     fn write_if_few(&mut self, why: &str) {
-        if self.files < MOST_FILES {
+        if self.by_condition < MOST_FILES {
+            self.by_condition += 1;
             self.write(why);
         } else {
             log::warn!("{why}: not kept, as {MOST_FILES} recordings were");
@@ -179,6 +182,139 @@ impl Recorder {
             Some(why) if !is_kept => self.write(&why),
             None if self.files == 0 => log::info!("no condition became true: no recording was kept"),
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::audit::fact::{Allocate, Memory, Part};
+    use crate::audit::unit::{Address, Bytes};
+    use crate::recording;
+
+    const SECOND: u64 = 1_000_000_000;
+    const WINDOW: u64 = 60;
+
+    /// Numbers files in a folder, and counts what was asked for.
+    #[derive(Debug)]
+    struct Folder {
+        folder: tempfile::TempDir,
+        asked: Arc<Mutex<u32>>,
+    }
+
+    impl Shelf for Folder {
+        fn next(&mut self) -> Result<(File, PathBuf), Box<dyn Error + Send + Sync>> {
+            let mut asked = self.asked.lock().unwrap();
+            *asked += 1;
+            let path = self.folder.path().join(asked.to_string());
+            Ok((File::create_new(&path)?, path))
+        }
+    }
+
+    /// A recorder, and how often it asked for a file.
+    struct Bench {
+        keep: Keep,
+        asked: Arc<Mutex<u32>>,
+        folder: PathBuf,
+    }
+
+    impl Bench {
+        fn new(triggers: &[&str]) -> Self {
+            let (folder, asked) = (tempfile::tempdir().unwrap(), Arc::default());
+            let path = folder.path().to_owned();
+            let shelf = Folder { folder, asked: Arc::clone(&asked) };
+            let triggers: Vec<Trigger> = triggers.iter().map(|text| text.parse().unwrap()).collect();
+            let keep = Keep::last(Nanos(WINDOW * SECOND), &triggers, Box::new(shelf));
+            Self { keep, asked, folder: path }
+        }
+
+        fn asked(&self) -> u32 {
+            *self.asked.lock().unwrap()
+        }
+
+        fn take(&mut self, second: u64, what: What) -> u32 {
+            self.keep.take(&Fact { at: Nanos(second * SECOND), thread: None, what });
+            self.asked()
+        }
+
+        fn ended(self, why: Ended) -> u32 {
+            self.keep.finish(why);
+            *self.asked.lock().unwrap()
+        }
+
+        /// The notes of the recording of that number.
+        fn notes(&self, number: u32) -> Vec<String> {
+            let path: &Path = &self.folder.join(number.to_string());
+            let facts = recording::open(path).unwrap().map(Result::unwrap);
+            let notes = facts.filter_map(|fact| match fact.what {
+                What::Note(note) => Some(note),
+                _ => None,
+            });
+            notes.collect()
+        }
+    }
+
+    fn growth(bytes: u64) -> What {
+        let (map, bytes, part) = (Address(1), Bytes(bytes), Part::Buckets);
+        What::Allocate(Allocate { map, table: None, bytes, part, stack: None, took: None })
+    }
+
+    #[test]
+    fn what_becomes_true_too_soon_is_written_half_a_ring_later_and_says_why() {
+        let mut bench = Bench::new(&["growth>1MiB"]);
+        assert_eq!(bench.take(100, growth(1 << 20)), 0);
+        assert_eq!(bench.take(101, growth(2 << 20)), 1);
+        assert_eq!(bench.take(102, growth(3 << 20)), 1);
+        assert_eq!(bench.take(130, What::Tick), 1);
+        assert_eq!(bench.take(131, What::Tick), 2);
+        assert_eq!(bench.take(200, What::Tick), 2);
+        for (number, size) in [(1, "2.0 MiB"), (2, "3.0 MiB")] {
+            let notes = bench.notes(number).join(" ");
+            assert!(notes.contains(&format!("growth>1MiB: a map asked for {size}")), "{notes}");
+        }
+    }
+
+    #[test]
+    fn conditions_fill_no_disk() {
+        let mut bench = Bench::new(&["growth>1MiB"]);
+        for number in 0..100 {
+            bench.take(1000 * number, growth(2 << 20));
+        }
+        assert_eq!(bench.asked(), MOST_FILES);
+        assert_eq!(bench.take(200_000, What::OomMark), MOST_FILES + 1);
+    }
+
+    #[test]
+    fn a_victim_is_written_at_once_and_its_death_not_again() {
+        let mut bench = Bench::new(&["growth>1MiB"]);
+        assert_eq!(bench.take(100, growth(2 << 20)), 1);
+        assert_eq!(bench.take(101, What::OomMark), 2);
+        assert_eq!(bench.take(102, What::Tick), 2);
+        assert_eq!(bench.ended(Ended::TargetExited), 2);
+        let mut spared = Bench::new(&["growth>1MiB"]);
+        assert_eq!(spared.take(100, What::OomMark), 1);
+        assert_eq!(spared.take(200, What::Tick), 1);
+        assert_eq!(spared.ended(Ended::TargetExited), 2);
+    }
+
+    #[test]
+    fn an_end_that_was_asked_for_is_worth_a_file_only_without_conditions() {
+        let memory = || What::Memory(Memory { anon: Bytes(1), ..Memory::default() });
+        for (triggers, why, files) in [
+            (&[] as &[&str], Ended::Stopped, 1),
+            (&[], Ended::TargetExited, 1),
+            (&["rss>1GiB"], Ended::Stopped, 0),
+            (&["rss>1GiB"], Ended::Duration, 0),
+            (&["rss>1GiB"], Ended::TargetExited, 1),
+            (&["rss>1GiB"], Ended::TargetReplaced, 1),
+        ] {
+            let mut bench = Bench::new(triggers);
+            assert_eq!(bench.take(100, memory()), 0);
+            assert_eq!(bench.ended(why), files, "{triggers:?} {why:?}");
         }
     }
 }

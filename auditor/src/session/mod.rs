@@ -28,7 +28,9 @@ pub mod timed;
 pub mod translate;
 pub mod writers;
 
+use std::future::pending;
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -47,7 +49,7 @@ const RESTS: u32 = 4;
 /// Further away than any audit lasts.
 const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
-/// Who shows the report while the audit goes on.
+/// Who shows the report while the audit goes on. What is not told otherwise wants nothing until the end.
 pub trait Face {
     /// Whether it wants to be told of intervals: drawing a report of many maps takes time.
     fn wants_intervals(&self) -> bool;
@@ -56,19 +58,27 @@ pub trait Face {
     ///
     /// # Errors
     /// When it cannot be shown; the audit ends then.
-    fn interval(&mut self, report: Rc<Report>) -> io::Result<()>;
+    fn interval(&mut self, _report: Rc<Report>) -> io::Result<()> {
+        Ok(())
+    }
 
     /// How often it wants a report between two intervals; `None`: never.
-    fn pace(&self) -> Option<Duration>;
+    fn pace(&self) -> Option<Duration> {
+        None
+    }
 
     /// A report between two intervals.
     ///
     /// # Errors
     /// As for an interval.
-    fn refresh(&mut self, report: Rc<Report>) -> io::Result<()>;
+    fn refresh(&mut self, _report: Rc<Report>) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Waits for the user. Must be cancel safe.
-    fn wish(&mut self) -> std::pin::Pin<Box<dyn Future<Output = Wish> + '_>>;
+    fn wish(&mut self) -> Pin<Box<dyn Future<Output = Wish> + '_>> {
+        Box::pin(pending())
+    }
 }
 
 /// What the user wants.

@@ -70,6 +70,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("serde", &[ANYWHERE]),
     ("serde_json", &["commands/", "render/"]),
     ("sha2", &["render/html/"]),
+    ("strsim", &["audit/nearest.rs"]),
     ("thiserror", &[ANYWHERE]),
     ("tokio", &["probes/readiness.rs", "session"]),
     ("toml", &["audit/findings/thresholds.rs"]),
