@@ -190,16 +190,10 @@ fn site(map: &Map, most: usize) -> Vec<Line> {
 
 /// Its latest growths.
 fn history(map: &Map, report: &Report, most: usize) -> Vec<Line> {
-    let is_its = |episode: &&Episode| episode.map == map.address && lived_through(map, episode);
+    let is_its = |episode: &&Episode| episode.map == map.address && map.lived_at(episode.start);
     let latest = report.episodes.iter().rev().filter(is_its).take(most);
     let label = |index| if index == 0 { "latest" } else { "" };
     latest.enumerate().map(|(index, episode)| Line::new(label(index), growth(episode, report))).collect()
-}
-
-/// Addresses are used again: an episode is a map's when the map lived then.
-#[must_use]
-pub fn lived_through(map: &Map, episode: &Episode) -> bool {
-    map.born.is_none_or(|born| born <= episode.start) && map.died.is_none_or(|died| episode.start <= died)
 }
 
 /// One growth in one sentence.

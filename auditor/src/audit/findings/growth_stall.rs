@@ -48,11 +48,6 @@ fn found(scene: &Scene<'_>, slowest: Slow, slow: &[Slow]) -> Found {
 
 /// The map that had that address then.
 fn name(scene: &Scene<'_>, slow: Slow) -> String {
-    let lived = |seen: &Seen<'_>| {
-        let (map, at) = (seen.map, slow.at);
-        map.address == slow.map
-            && map.born.is_none_or(|born| born <= at)
-            && map.died.is_none_or(|died| at <= died)
-    };
+    let lived = |seen: &Seen<'_>| seen.map.address == slow.map && seen.map.lived_at(slow.at);
     scene.all().find(lived).map_or_else(|| format!("the map at {}", slow.map), |seen| called(seen.map))
 }

@@ -159,11 +159,8 @@ impl<'a> Scene<'a> {
 
     /// The growths of a map that are told one by one, in the order in which they started.
     pub(in crate::audit) fn growths_of(&self, map: &Map) -> impl Iterator<Item = &'a Episode> {
-        let (born, died) = (map.born, map.died);
-        let lived = move |episode: &&Episode| {
-            born.is_none_or(|born| born <= episode.start) && died.is_none_or(|died| episode.start <= died)
-        };
-        self.growths.get(&map.address).into_iter().flatten().copied().filter(lived)
+        let of_its_address = self.growths.get(&map.address).into_iter().flatten().copied();
+        of_its_address.filter(|episode| map.lived_at(episode.start))
     }
 
     /// Whether nothing happens to a map.

@@ -90,11 +90,7 @@ fn counted(range: Range, is_meant: Option<bool>) -> Option<Range> {
 
 /// How long threads waited for the tables of one growth; `None`: its map is not meant.
 fn of_wait(filters: &[Filter], episode: &Episode, report: &Report) -> Option<Part> {
-    let lived = |map: &&Map| {
-        map.address == episode.map
-            && map.born.is_none_or(|born| born <= episode.start)
-            && map.died.is_none_or(|died| episode.start <= died)
-    };
+    let lived = |map: &&Map| map.address == episode.map && map.lived_at(episode.start);
     let map = report.maps.iter().find(lived);
     // Of a map that is not listed only the address is known.
     let is_meant = match map {

@@ -354,6 +354,14 @@ pub struct Growths {
     pub other: Option<u64>,
 }
 
+impl Map {
+    /// Whether it lived at a time, as far as is known: addresses are used again.
+    #[must_use]
+    pub fn lived_at(&self, time: Nanos) -> bool {
+        self.born.is_none_or(|born| born <= time) && self.died.is_none_or(|died| time <= died)
+    }
+}
+
 impl Growths {
     /// Of all kinds that were told; `None`: no hook tells of any.
     #[must_use]

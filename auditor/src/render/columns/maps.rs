@@ -346,8 +346,6 @@ fn bytes(value: Option<Bytes>) -> Option<u64> {
 /// The map that had an address at a time: addresses are used again.
 #[must_use]
 pub fn at(report: &Report, address: crate::audit::unit::Address, time: Nanos) -> Option<&Map> {
-    let lived =
-        |map: &&Map| map.born.is_none_or(|born| born <= time) && map.died.is_none_or(|died| time <= died);
     let of_that_address = || report.maps.iter().filter(move |map| map.address == address);
-    of_that_address().find(lived).or_else(|| of_that_address().next())
+    of_that_address().find(|map| map.lived_at(time)).or_else(|| of_that_address().next())
 }

@@ -183,12 +183,7 @@ fn maps(tracks: &mut Tracks, report: &Report) {
 
 /// Which of the maps that had an address lived at a time; else the first.
 fn whose(report: &Report, numbers: &[usize], time: Nanos) -> Option<usize> {
-    let lived = |number: &&usize| {
-        let map = report.maps.get(**number);
-        map.is_some_and(|map| {
-            map.born.is_none_or(|born| born <= time) && map.died.is_none_or(|died| time <= died)
-        })
-    };
+    let lived = |number: &&usize| report.maps.get(**number).is_some_and(|map| map.lived_at(time));
     numbers.iter().find(lived).or(numbers.first()).copied()
 }
 
