@@ -6,6 +6,7 @@
 
 pub mod census;
 pub mod demo;
+pub mod described;
 pub mod go;
 pub mod hook;
 pub mod ranges;

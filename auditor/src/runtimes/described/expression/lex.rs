@@ -1,0 +1,1 @@
+//! A text into words and signs, each with its place.
