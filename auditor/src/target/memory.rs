@@ -50,6 +50,14 @@ pub enum ReadError {
         /// How many.
         len: usize,
     },
+    /// Not among the bytes that were captured.
+    #[error("{len} bytes at {at} were not captured")]
+    NotCaptured {
+        /// From where.
+        at: Address,
+        /// How many.
+        len: usize,
+    },
     /// The process is gone.
     #[error("the process is gone")]
     Gone,

@@ -12,7 +12,7 @@ mod types;
 
 pub use chain::{Chain, Loads, Start, Step};
 pub use eval::Unknown;
-pub use parse::Fault;
+pub use parse::{Fault, reserved};
 pub use scope::{Name, Names, Scope};
 pub use types::{Type, Value, Width};
 
@@ -30,6 +30,12 @@ pub const MOST_LOADS: usize = 64;
 /// Terms of a `sum`.
 pub const MOST_TERMS: i128 = 64;
 
+/// The registers, as they are written, by their number in DWARF ([`auditor_ebpf::source`]).
+pub const REGISTERS: [&str; 16] = [
+    "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+    "r15",
+];
+
 /// An expression that was understood: names are resolved, constants are numbers, types fit. It never changes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expression {
@@ -45,6 +51,12 @@ impl Expression {
     pub fn parse(text: &str, names: &Names) -> Result<Self, Fault> {
         let (node, kind) = parse::parse(text, names)?;
         Ok(Self { node, kind })
+    }
+
+    /// One that is a value already.
+    #[must_use]
+    pub const fn of(value: Value) -> Self {
+        Self { node: Node::Literal(value), kind: value.kind() }
     }
 
     /// Of what type its value is, where there is one.

@@ -133,14 +133,31 @@ impl Width {
 pub(super) enum Node {
     Literal(Value),
     Name(Name),
-    Load(Width, Box<Node>),
-    Unary(Unary, Box<Node>),
-    Binary(Binary, Box<(Node, Node)>),
-    Choice(Box<(Node, Node, Node)>),
-    Call(Function, Vec<Node>),
-    Sum(u8, Box<Node>),
+    /// What is in memory at an address.
+    Load(Width, Box<Self>),
+    Unary(Unary, Box<Self>),
+    Binary(Binary, Box<(Self, Self)>),
+    /// `condition ? yes : no`.
+    Choice(Box<(Self, Self, Self)>),
+    Call(Function, Vec<Self>),
+    /// `sum(terms, of)`.
+    Sum(u8, Box<Self>),
 }
 
+impl Node {
+    /// The nodes right below it.
+    pub(super) fn parts(&self) -> Vec<&Self> {
+        match self {
+            Self::Literal(_) | Self::Name(_) => Vec::new(),
+            Self::Load(_, of) | Self::Unary(_, of) | Self::Sum(_, of) => vec![of],
+            Self::Binary(_, sides) => vec![&sides.0, &sides.1],
+            Self::Choice(parts) => vec![&parts.0, &parts.1, &parts.2],
+            Self::Call(_, of) => of.iter().collect(),
+        }
+    }
+}
+
+/// A sign before a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unary {
     Minus,
@@ -148,6 +165,7 @@ pub(super) enum Unary {
     Complement,
 }
 
+/// A sign between two values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Binary {
     Multiply,
@@ -170,6 +188,40 @@ pub(super) enum Binary {
     Or,
 }
 
+/// How tightly the comparisons bind. Two of them side by side mean nothing.
+pub(super) const COMPARISONS: u8 = 3;
+
+impl Binary {
+    /// All of them, as they are written, with how tightly they bind: as in Rust and Go, where `a & b == c` is
+    /// `(a & b) == c`.
+    const ALL: [(&'static str, Self, u8); 18] = [
+        ("*", Self::Multiply, 9),
+        ("/", Self::Divide, 9),
+        ("%", Self::Remainder, 9),
+        ("+", Self::Add, 8),
+        ("-", Self::Subtract, 8),
+        ("<<", Self::ShiftLeft, 7),
+        (">>", Self::ShiftRight, 7),
+        ("&", Self::BitAnd, 6),
+        ("^", Self::BitXor, 5),
+        ("|", Self::BitOr, 4),
+        ("==", Self::Equal, COMPARISONS),
+        ("!=", Self::NotEqual, COMPARISONS),
+        ("<", Self::Less, COMPARISONS),
+        ("<=", Self::LessOrEqual, COMPARISONS),
+        (">", Self::Greater, COMPARISONS),
+        (">=", Self::GreaterOrEqual, COMPARISONS),
+        ("&&", Self::And, 2),
+        ("||", Self::Or, 1),
+    ];
+
+    /// What is written so, and how tightly it binds.
+    pub(super) fn of(sign: &str) -> Option<(Self, u8)> {
+        Self::ALL.iter().find(|(text, ..)| *text == sign).map(|(_, binary, binds)| (*binary, *binds))
+    }
+}
+
+/// A function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Function {
     Min,
@@ -179,9 +231,38 @@ pub(super) enum Function {
     PowerOfTwo,
     Floor,
     Ceil,
+    /// Has no name: what mixes with fractions becomes one.
+    ToFloat,
+}
+
+impl Function {
+    /// All that have names, with how many values they take at least and at most.
+    pub(super) const ALL: [(&'static str, Self, usize, usize); 7] = [
+        ("min", Self::Min, 2, 8),
+        ("max", Self::Max, 2, 8),
+        ("popcount", Self::PopCount, 1, 1),
+        ("log2", Self::Log2, 1, 1),
+        ("pow2ceil", Self::PowerOfTwo, 1, 1),
+        ("floor", Self::Floor, 1, 1),
+        ("ceil", Self::Ceil, 1, 1),
+    ];
+
+    /// Its name.
+    pub(super) fn text(self) -> &'static str {
+        Self::ALL.iter().find(|(_, function, ..)| *function == self).map_or("a fraction", |(text, ..)| text)
+    }
 }
 
 /// The names that a node uses, each once.
-pub(super) fn names(_node: &Node) -> Vec<Name> {
-    todo!()
+pub(super) fn names(node: &Node) -> Vec<Name> {
+    let mut names = Vec::new();
+    let mut waiting = vec![node];
+    while let Some(node) = waiting.pop() {
+        match node {
+            Node::Name(name) if !names.contains(name) => names.push(*name),
+            _ => waiting.extend(node.parts()),
+        }
+    }
+    names.sort_unstable();
+    names
 }

@@ -1,10 +1,19 @@
 //! A profile: what a hash map looks like, where it is found, and when it changes (docs/profiles.md).
 //!
-//! `raw.rs` reads the TOML, `read.rs` understands it, `fault.rs` says what is wrong and where, `builtin.rs` has
-//! the profiles that come with the auditor, `schema.rs` describes the files for editors.
+//! `raw.rs` reads the TOML, `read.rs`, `metrics.rs` and `places.rs` understand it, `vocabulary.rs` has the words, `fault.rs`
+//! says what is wrong and where, `builtin.rs` has the profiles that come with the auditor, `schema.rs` describes
+//! the files for editors.
 
 pub mod builtin;
 mod fault;
+mod metrics;
+mod places;
+mod raw;
+mod read;
+#[cfg(test)]
+mod schema;
+#[cfg(test)]
+mod tests;
 mod vocabulary;
 
 pub use fault::ProfileError;
@@ -12,7 +21,8 @@ pub use vocabulary::{Event, LabelKind, Metric, Moves, Returns, When};
 
 use regex::Regex;
 
-use super::expression::{Chain, Expression, Value};
+use super::expression::{Chain, Expression, Start, Value};
+use super::sizes::Rung;
 use crate::audit::unit::Bytes;
 
 /// Bytes of a profile.
@@ -29,6 +39,10 @@ pub const MOST_PROBES: usize = 64;
 pub const MOST_ROOTS: usize = 32;
 /// Levels of a root.
 pub const MOST_LEVELS: usize = 4;
+/// Maps at each element of a root.
+pub const MOST_MAPS: usize = 8;
+/// Slots that are believed of any map.
+pub const MOST_SLOTS: u64 = 1 << 48;
 
 /// A description of a hash map, understood and checked.
 #[derive(Clone, Debug)]
@@ -116,6 +130,8 @@ pub struct Growth {
     pub entry: Option<Expression>,
     /// Fields on which any of these depend.
     pub fields: Vec<u16>,
+    /// The tables, where no field is needed to tell them.
+    pub rungs: Vec<Rung>,
 }
 
 /// What a map is called.
@@ -150,7 +166,7 @@ pub enum Identity {
 }
 
 /// A place where something happens to a map.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Probe {
     /// What happens.
     pub event: Event,
@@ -271,9 +287,9 @@ pub struct Level {
     pub stride: u64,
 }
 
-impl PartialEq for Place {
-    fn eq(&self, other: &Self) -> bool {
-        format!("{self:?}") == format!("{other:?}")
+impl Own {
+    pub(super) fn starts_at(&self, start: Start) -> bool {
+        matches!(self, Self::Chain(chain) if chain.start == start)
     }
 }
 
@@ -281,8 +297,8 @@ impl PartialEq for Place {
 ///
 /// # Errors
 /// [`ProfileError`] with the line, the column and what to write instead.
-pub fn parse(_text: &str) -> Result<Profile, ProfileError> {
-    todo!()
+pub fn parse(text: &str) -> Result<Profile, ProfileError> {
+    read::profile(text)
 }
 
 impl Profile {

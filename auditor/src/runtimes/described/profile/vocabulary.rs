@@ -2,10 +2,13 @@
 
 use serde::Deserialize;
 
+use crate::runtimes::described::expression::Type;
+
 macro_rules! words {
     ($(#[$doc:meta])* $Name:ident { $($(#[doc = $about:literal])* $Word:ident = $text:literal,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(rename_all = "snake_case")]
         pub enum $Name { $($(#[doc = $about])* $Word,)* }
 
@@ -102,7 +105,7 @@ words! {
 }
 
 words! {
-    /// What can be said of a map.
+    /// What can be said of a map, what matters most first.
     Metric {
         /// entries that a lookup could find
         Live = "live",
@@ -110,13 +113,9 @@ words! {
         Buckets = "buckets",
         /// slots of the current table; without it: `buckets`
         Capacity = "capacity",
-        /// slots that are empty but may not be reused freely
-        Tombstones = "tombstones",
-        /// overflow buckets in use
-        Overflow = "overflow",
         /// address of the current table, 0: none
         Table = "table",
-        /// bytes of the current table
+        /// bytes of the current table; without it: by `[sizes]`
         TableBytes = "table_bytes",
         /// address of the old table while it evacuates, 0: none
         OldTable = "old_table",
@@ -132,9 +131,38 @@ words! {
         Moved = "moved",
         /// old buckets in all, 0: nothing moves
         Total = "total",
+        /// slots that are empty but may not be reused freely
+        Tombstones = "tombstones",
+        /// overflow buckets in use
+        Overflow = "overflow",
         /// bytes for the live entries in a map just rebuilt; without it: by `[sizes]`
         Needed = "needed",
         /// whether the map says of itself that it is dropped
         Dropped = "dropped",
+    }
+}
+
+impl Metric {
+    /// Without which nothing can be said.
+    pub(super) const REQUIRED: &'static [(Self, &'static str)] = &[
+        (Self::Live, "live = the entries that a lookup could find"),
+        (Self::Buckets, "buckets = those of the current table"),
+    ];
+
+    /// What says nothing without another.
+    pub(super) const TOGETHER: &'static [(Self, Self)] = &[
+        (Self::Moved, Self::Total),
+        (Self::Total, Self::Moved),
+        (Self::OldTable, Self::OldBytes),
+        (Self::OldBytes, Self::OldTable),
+    ];
+
+    /// Of what type it is.
+    #[must_use]
+    pub const fn kind(self) -> Type {
+        match self {
+            Self::Dropped => Type::Bool,
+            _ => Type::Int,
+        }
     }
 }

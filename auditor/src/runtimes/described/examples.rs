@@ -1,0 +1,1 @@
+//! Maps in captured memory, one profile each.

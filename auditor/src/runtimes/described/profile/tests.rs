@@ -1,0 +1,1 @@
+//! Profiles, right and wrong.
