@@ -17,7 +17,7 @@ pub(crate) struct File {
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("audit", &[]),
     ("target", &["audit::unit", "audit::fact"]),
-    ("runtimes", &["audit::unit", "audit::fact", "target"]),
+    ("runtimes", &["audit::unit", "audit::fact", "audit::nearest", "target"]),
     ("probes", &["audit::unit", "audit::fact", "runtimes", "target"]),
     ("recording", &["audit"]),
     ("render", &["audit"]),
@@ -65,7 +65,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("prost", &["render/export/"]),
     ("quick_xml", &["render/gate/junit.rs"]),
     ("ratatui", &["tui/"]),
-    ("regex", &["audit/gate/"]),
+    ("regex", &["audit/gate/", "runtimes/described/"]),
     ("rustc_hash", &[ANYWHERE]),
     ("serde", &[ANYWHERE]),
     ("serde_json", &["commands/", "render/"]),
@@ -73,7 +73,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("strsim", &["audit/nearest.rs"]),
     ("thiserror", &[ANYWHERE]),
     ("tokio", &["probes/readiness.rs", "session"]),
-    ("toml", &["audit/findings/thresholds.rs"]),
+    ("toml", &["audit/findings/thresholds.rs", "runtimes/described/profile/"]),
 ];
 
 const ANYWHERE: &str = "";

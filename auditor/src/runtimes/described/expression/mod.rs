@@ -1,6 +1,6 @@
 //! The language of numbers in profiles: typed, total, bounded. Grammar and meaning are in docs/profiles.md.
 //!
-//! `lex.rs` and `parse.rs` read a text into nodes, `types.rs` says of what type each is, `eval.rs` computes,
+//! `lex.rs` and `parse.rs` read a text into nodes, `types.rs` and `typed.rs` say of what type each is, `eval.rs` computes,
 //! `chain.rs` finds the loads that the kernel side can follow.
 
 mod chain;
@@ -8,13 +8,19 @@ mod eval;
 mod lex;
 mod parse;
 mod scope;
+mod typed;
 mod types;
+mod words;
+
+#[cfg(test)]
+mod tests;
 
 pub use chain::{Chain, Loads, Start, Step};
 pub use eval::Unknown;
-pub use parse::{Fault, reserved};
+pub use parse::Fault;
 pub use scope::{Name, Names, Scope};
 pub use types::{Type, Value, Width};
+pub use words::reserved;
 
 use crate::target::memory::Memory;
 use types::Node;

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::eval::{self, Unknown};
 use super::lex::{Placed, Token, tokens};
 use super::scope::{Meaning, Name, Names};
+use super::typed::{Typed, alike, computed, number, wants, widened, widest};
 use super::types::{Binary, COMPARISONS, Function, Node, Type, Unary, Value, Width};
+use super::words::{meant, reserved, widths};
 use super::{DEEPEST, LONGEST, MOST_NODES, MOST_TERMS};
-use crate::audit::nearest::nearest;
 
 /// What is wrong with a text, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +22,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    fn new(at: &Range<usize>, problem: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(super) fn new(at: &Range<usize>, problem: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { at: at.clone(), problem: problem.into(), hint: hint.into() }
     }
 }
@@ -45,13 +45,6 @@ pub(super) fn parse(text: &str, names: &Names) -> Result<(Node, Type), Fault> {
             "an operator is missing, or this is too much",
         )),
     }
-}
-
-/// A node with its type and the bytes of the text that it was made of.
-struct Typed {
-    node: Node,
-    kind: Type,
-    at: Range<usize>,
 }
 
 struct Parser<'a> {
@@ -310,105 +303,6 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Words that have a meaning in some place, so that nothing else may be called so.
-pub fn reserved(word: &str) -> bool {
-    const WORDS: &[&str] =
-        &["self", "sym", "it", "i", "slots", "ret", "true", "false", "sum", "if", "else", "and", "or", "not"];
-    let is_argument = word.strip_prefix("arg").is_some_and(|digits| digits.parse::<u8>().is_ok());
-    is_argument
-        || WORDS.contains(&word)
-        || super::REGISTERS.contains(&word)
-        || Width::ALL.iter().any(|(text, _)| *text == word)
-        || Function::ALL.iter().any(|(text, ..)| *text == word)
-}
-
-/// What a word may have meant, or what there is.
-fn meant(word: &str, texts: &[&str]) -> String {
-    const LISTED: usize = 24;
-    let near = nearest(word, texts.iter().copied());
-    match near.is_empty() {
-        false => format!("did you mean {}?", quoted(&near, " or ")),
-        true if texts.is_empty() => "there are no names here, only numbers".to_owned(),
-        true if texts.len() > LISTED => format!("there are {} and more", quoted(&texts[..LISTED], ", ")),
-        true => format!("there are {}", quoted(texts, ", ")),
-    }
-}
-
-fn quoted(texts: &[&str], between: &str) -> String {
-    texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(between)
-}
-
-fn widths() -> String {
-    Width::ALL.map(|(text, _)| text).join(" ")
-}
-
 fn is_arithmetic(sign: Binary) -> bool {
     matches!(sign, Binary::Multiply | Binary::Divide | Binary::Add | Binary::Subtract)
-}
-
-/// The value of a node whose parts are numbers; `None`: it is one already, or it is more than that.
-fn computed(node: &Node) -> Option<Result<Value, Unknown>> {
-    let value = |node: &Node| if let Node::Literal(value) = node { Some(*value) } else { None };
-    match node {
-        Node::Unary(sign, of) => Some(eval::unary(*sign, value(of)?)),
-        Node::Binary(sign, sides) => Some(eval::binary(*sign, value(&sides.0)?, value(&sides.1)?)),
-        Node::Call(function, of) => {
-            let values: Option<Vec<Value>> = of.iter().map(value).collect();
-            Some(eval::call(*function, &values?))
-        }
-        Node::Choice(parts) => {
-            let (condition, yes, no) = &**parts;
-            let chosen = if value(condition)?.truth()? { yes } else { no };
-            value(chosen).map(Ok)
-        }
-        Node::Literal(_) | Node::Name(_) | Node::Load(..) | Node::Sum(..) => None,
-    }
-}
-
-fn wants(typed: &Typed, kind: Type) -> Result<(), Fault> {
-    if typed.kind == kind {
-        return Ok(());
-    }
-    let hint = match (typed.kind, kind) {
-        (_, Type::Bool) => "compare it, for example with != 0",
-        (Type::Bool, _) => "write condition ? 1 : 0",
-        (Type::Float, Type::Int) => "write floor(...) or ceil(...)",
-        _ => "",
-    };
-    Err(Fault::new(&typed.at, format!("this is {}, and {kind} is wanted", typed.kind), hint))
-}
-
-fn number(typed: Typed) -> Result<Typed, Fault> {
-    match typed.kind {
-        Type::Bool => wants(&typed, Type::Int).map(|()| typed),
-        Type::Int | Type::Float => Ok(typed),
-    }
-}
-
-/// Two of one type: a whole number beside a fraction becomes one.
-fn alike(left: Typed, right: Typed, what: &str) -> Result<(Typed, Typed), Fault> {
-    if (left.kind == Type::Bool) != (right.kind == Type::Bool) {
-        let at = left.at.start..right.at.end;
-        let problem = format!("{what} must be of one type: these are {} and {}", left.kind, right.kind);
-        return Err(Fault::new(&at, problem, "compare a number with something, or write condition ? 1 : 0"));
-    }
-    let kind = if left.kind == right.kind { left.kind } else { Type::Float };
-    Ok((widened(left, kind), widened(right, kind)))
-}
-
-fn widest(values: &[Typed]) -> Type {
-    if values.iter().any(|value| value.kind == Type::Float) { Type::Float } else { Type::Int }
-}
-
-fn widened(typed: Typed, kind: Type) -> Typed {
-    match (typed.kind, kind) {
-        (Type::Int, Type::Float) => {
-            let node = match typed.node {
-                Node::Literal(value) => Node::Literal(eval::widened(value, kind)),
-                node => Node::Call(Function::ToFloat, vec![node]),
-            };
-            Typed { node, kind, at: typed.at }
-        }
-        _ => typed,
-    }
 }

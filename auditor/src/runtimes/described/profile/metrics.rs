@@ -7,7 +7,7 @@ use super::read::{Read, Reader};
 use super::{Metric, fault};
 use crate::runtimes::described::expression::{Expression, Name, Names, Type};
 
-/// What metrics are that a profile leaves out.
+/// What metrics are that a profile leaves out. Where the old table is, is not known if only its bytes are told.
 const DEFAULTS: &[(Metric, &str)] = &[
     (Metric::Capacity, "buckets"),
     (Metric::OldTable, "0"),
@@ -40,7 +40,8 @@ impl Reader<'_> {
             let text = format!("slots == 0 ? 0 : ({})", text.get_ref());
             self.add(&mut metrics, Metric::TableBytes, &text, &names);
         }
-        for (metric, text) in DEFAULTS {
+        let has_old = metrics.iter().any(|(metric, _)| *metric == Metric::OldBytes);
+        for (metric, text) in DEFAULTS.iter().filter(|(metric, _)| *metric != Metric::OldTable || !has_old) {
             self.default(&mut metrics, *metric, text);
         }
         Ok(metrics)

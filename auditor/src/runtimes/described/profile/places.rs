@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::raw::{self, At, Number, Text};
+use super::raw::{self, At, Text};
 use super::read::Reader;
 use super::{Event, Field, Level, Minimum, Own, Place, Probe, ProfileError, Root, Target, Walk, When};
 use super::{MOST_LEVELS, MOST_MAPS, MOST_PROBES, MOST_ROOTS};

@@ -150,12 +150,8 @@ impl Metric {
     ];
 
     /// What says nothing without another.
-    pub(super) const TOGETHER: &'static [(Self, Self)] = &[
-        (Self::Moved, Self::Total),
-        (Self::Total, Self::Moved),
-        (Self::OldTable, Self::OldBytes),
-        (Self::OldBytes, Self::OldTable),
-    ];
+    pub(super) const TOGETHER: &'static [(Self, Self)] =
+        &[(Self::Moved, Self::Total), (Self::Total, Self::Moved), (Self::OldTable, Self::OldBytes)];
 
     /// Of what type it is.
     #[must_use]
