@@ -153,8 +153,18 @@ fn the_label_of_a_redis_dict_is_the_object_that_its_type_points_to() {
 }
 
 /// A dict with its keys elsewhere: log2 of the size, of the index, kind, usable, taken.
-fn python(used: u64, [log2, index, kind]: [u8; 3], usable: u64, taken: u64) -> CapturedMemory {
-    let mut memory = Made::of(48).u64(16, used).u64(32, 0x7f30_0000_0000).at(MAP);
+fn python(used: u64, keys: [u8; 3], usable: u64, taken: u64) -> CapturedMemory {
+    python_with((used, 0), keys, usable, taken)
+}
+
+/// A dict with values apart from its keys, or 0.
+fn python_with(
+    (used, values): (u64, u64),
+    [log2, index, kind]: [u8; 3],
+    usable: u64,
+    taken: u64,
+) -> CapturedMemory {
+    let mut memory = Made::of(48).u64(16, used).u64(32, 0x7f30_0000_0000).u64(40, values).at(MAP);
     let keys = Made::of(32).put(8, [log2, index, kind]).u64(16, usable).u64(24, taken);
     memory.insert(Address(0x7f30_0000_0000), keys.0);
     memory
@@ -195,8 +205,7 @@ fn python_dicts_of_two_kinds_have_sizes_of_two_kinds() {
 
 #[test]
 fn a_python_dict_that_shares_its_keys_or_has_none_holds_no_table() {
-    let mut memory = python(3, [3, 3, 2], 2, 3);
-    memory.insert(Address(MAP + 40), 0x7f31_0000_0000_u64.to_le_bytes());
+    let memory = python_with((3, 0x7f31_0000_0000), [3, 3, 2], 2, 3);
     let (shape, _) = seen("cpython-dict-3.11", &memory);
     assert_eq!((shape.table, shape.allocated), (None, Bytes(64)));
     let (shape, _) = seen("cpython-dict-3.11", &python(0, [0, 0, 1], 0, 0));
@@ -391,6 +400,8 @@ fn bytes_at_hand_spare_reading_and_suffice_where_they_do() {
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
     #[test]
     fn no_memory_makes_a_look_fail(bytes: Vec<u8>, words in proptest::collection::vec(0_u64..64, 16)) {
         // Any bytes at the map, and pointers that lead back into them.

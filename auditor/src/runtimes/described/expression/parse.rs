@@ -238,8 +238,8 @@ impl<'a> Parser<'a> {
         let end = self.expect(")", "values are separated by commas")?;
         let at = at.start..end.end;
         if !(least..=most).contains(&values.len()) {
-            let takes = if least == most { format!("{least}") } else { format!("{least} to {most}") };
-            return Err(Fault::new(&at, format!("`{word}` takes {takes} values, not {}", values.len()), ""));
+            let takes = if most == 1 { "one value".to_owned() } else { format!("{least} to {most} values") };
+            return Err(Fault::new(&at, format!("`{word}` takes {takes}, not {}", values.len()), ""));
         }
         let kind = match function {
             Function::Min | Function::Max => widest(&values),
