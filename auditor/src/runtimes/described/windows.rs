@@ -22,7 +22,7 @@ pub const WINDOW: usize = 8;
 pub struct Room {
     /// Windows besides the bytes at `self`.
     pub windows: usize,
-    /// Loads one behind the other, from `self` on.
+    /// Loads one behind the other, from `self` on: what the kernel side follows, less those that lead to `self`.
     pub loads: usize,
 }
 

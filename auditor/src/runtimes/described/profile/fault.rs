@@ -108,7 +108,7 @@ impl Source<'_> {
                 );
                 self.error(&at, problem, meant(word, known.iter().copied()))
             }
-            _ => self.error(&at, message, ""),
+            _ => self.error(&at, message.replacen("missing field", "missing key", 1), ""),
         }
     }
 }

@@ -178,7 +178,8 @@ pub struct Probe {
     pub when: When,
     /// Hits for smaller maps are dropped in the kernel.
     pub min: Option<Minimum>,
-    /// Buckets after a growth, where the event tells.
+    /// Buckets after a growth, where the event tells. This and those below it either read nothing by themselves
+    /// (they name fields for that) or are one chain that the kernel side can follow.
     pub to: Option<Expression>,
     /// Buckets before it.
     pub from: Option<Expression>,

@@ -54,10 +54,8 @@ impl Places<'_> {
         let at = self.place(probe.at)?;
         let own_at = probe.own.span();
         let own = self.own(probe.own)?;
-        let names = self.names_at_a_probe();
-        let expression = |text: Option<Text>| {
-            text.map(|text| self.reader.expression(&text, &names, Type::Int)).transpose()
-        };
+        let names = registers(&self.reader.map);
+        let expression = |text: Option<Text>| text.map(|text| self.told_by(&text, &names)).transpose();
         let to = expression(probe.to)?;
         let from = expression(probe.from)?;
         let table = expression(probe.table)?;
@@ -221,9 +219,18 @@ impl Places<'_> {
         }
     }
 
-    /// What the expressions of a probe can name.
-    fn names_at_a_probe(&self) -> Names {
-        registers(&self.reader.map)
+    /// What an event tells: a number computed from what can be named, or one chain, which the kernel side follows.
+    fn told_by(&self, text: &Text, names: &Names) -> Read<Expression> {
+        let expression = self.reader.expression(text, names, Type::Int)?;
+        let loads = expression.chains(&[]);
+        let has_none = loads.chains.is_empty() && !loads.others;
+        let is_chain = expression.chain(&[]).is_some_and(|chain| chain.fits(LOADS));
+        if has_none || is_chain {
+            return Ok(expression);
+        }
+        let hint =
+            "name fields for what is in the map; for all else write one load of loads, such as u64[arg1+8]";
+        Err(self.reader.error(&text.span(), "the kernel side cannot find what this reads", hint))
     }
 
     fn root(&self, root: raw::Root) -> Read<Root> {

@@ -226,7 +226,10 @@ impl Reader<'_> {
                 Err(self.error(next, problem, "write what comes after a growth, such as slots * 2"))
             }
             Ok(rungs) => Ok(rungs),
-            Err(why) => Err(self.error(next, format!("the sizes cannot be computed: {why}"), "")),
+            Err(why) => {
+                let problem = format!("a table of {} slots cannot be computed: {why}", growth.first);
+                Err(self.error(&self.key_of_table("sizes"), problem, "see `live` and `bytes`"))
+            }
         }
     }
 

@@ -185,7 +185,7 @@ fn wrong() -> Vec<Result<Profile, ProfileError>> {
         with("\"incremental\"", "\"incrementaly\""),
         with("header = 32", "header = 32.5"),
         with("file = '/mine$'", "file = '/(mine$'"),
-        with("file = '/mine$'", &format!("file = '(a{{1000}}){{1000}}'")),
+        with("file = '/mine$'", "file = '(a{1000}){1000}'"),
         with("name = \"my-map\"", "name = \"My map\""),
         with("about = \"a map of mine\"", "about = \"a\\nb\""),
         with("about = \"a map of mine\"", "about = \"\""),
@@ -242,6 +242,7 @@ fn wrong() -> Vec<Result<Profile, ProfileError>> {
         probe("at = { symbol = \"f\" }\nself = \"ret\"\nwhen = \"entry\""),
         with("self = \"arg0\"", "self = \"arg0\"\nwhen = \"entry\""),
         with("event = \"resize\"", "event = \"grow\""),
+        with("self = \"arg0\"", "self = \"arg0\"\ntable = \"u64[arg1] + u64[arg1+8]\""),
         with("field = \"used\"", "field = \"usde\""),
         and(
             "\n[[probe]]\nevent = \"clear\"\nat = { symbol = \"f\" }\nself = \"u64[u64[u64[arg0]]]\"\nmin = { field = \"far\", value = 1 }\n",
