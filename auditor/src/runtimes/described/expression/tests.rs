@@ -221,7 +221,13 @@ fn faults_say_where_what_and_what_to_write_instead() {
         "ä",
     ];
     let all: Vec<String> = texts.iter().map(|text| shown(text)).collect();
-    insta::assert_snapshot!(all.join("\n"));
+    insta::with_settings!({
+        snapshot_path => "../../../../tests/data/described",
+        prepend_module_to_snapshot => false,
+        omit_expression => true,
+    }, {
+        insta::assert_snapshot!("expression_faults", all.join("\n"));
+    });
 }
 
 #[test]

@@ -275,7 +275,13 @@ fn what_is_wrong_is_told_with_line_column_mark_and_hint() {
             Err(error) => error.in_file("my.toml"),
         })
         .collect();
-    insta::assert_snapshot!(told.join("\n\n"));
+    insta::with_settings!({
+        snapshot_path => "../../../../tests/data/described",
+        prepend_module_to_snapshot => false,
+        omit_expression => true,
+    }, {
+        insta::assert_snapshot!("profile_errors", told.join("\n\n"));
+    });
 }
 
 #[test]
