@@ -157,9 +157,11 @@ impl Go {
 
     fn heap(&self, layout: &'static Layout, memory: &dyn Memory) -> Result<Heap, LayoutError> {
         let has_inline_marks = self.has_inline_marks(layout);
+        let header = Costs::of(layout.release, self.kind).header_object();
+        let place = Place { at: Address(0), layout, has_inline_marks, header };
         let place = match self.symbols.heap {
-            Some(at) => Place { at, layout, has_inline_marks },
-            None => heap::find(&self.variables(), layout, has_inline_marks, memory).ok_or_else(|| {
+            Some(at) => Place { at, ..place },
+            None => heap::find(&self.variables(), place, memory).ok_or_else(|| {
                 fails(
                     "the heap",
                     "no variable of the program leads to spans as this release has them".to_owned(),

@@ -68,7 +68,8 @@ impl Made {
     }
 
     pub(crate) fn place(&self) -> Place {
-        Place { at: Address(HEAP), layout: self.layout, has_inline_marks: self.layout.release.minor >= 26 }
+        let has_inline_marks = self.layout.release.minor >= 26;
+        Place { at: Address(HEAP), layout: self.layout, has_inline_marks, header: 48 }
     }
 
     /// A span for so many objects, all of them free.

@@ -58,11 +58,7 @@ pub fn scan(
     let mut numbers = Vec::new();
     let mut wave = Vec::new();
     let mut bytes = 0;
-    let mut spans = heap
-        .spans()
-        .iter()
-        .enumerate()
-        .filter(|(_, span)| span.element_size == form.object && !span.is_pointer_free && !span.is_large);
+    let mut spans = heap.spans().iter().enumerate().filter(|(_, span)| span.may_hold_headers(form.object));
     loop {
         let next = spans.next();
         if let Some((number, span)) = next {

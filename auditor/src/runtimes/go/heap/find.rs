@@ -5,7 +5,6 @@ use std::ops::Range;
 use super::spans::{Parsed, Place, parse};
 use crate::audit::unit::Address;
 use crate::runtimes::go::gather::{Gather, Piece};
-use crate::target::go::layouts::Layout;
 use crate::target::memory::Memory;
 
 /// Bytes that are read at once.
@@ -23,17 +22,12 @@ const ALIGNED: u64 = 4096;
 /// Bytes of a slice: address, length, capacity.
 const SLICE: usize = 24;
 
-/// Searches ranges of variables for the heap, `runtime.mheap_`.
+/// Searches ranges of variables for the heap, `runtime.mheap_`, that is like another but for where it is.
 #[must_use]
-pub fn find(
-    ranges: &[Range<Address>],
-    layout: &'static Layout,
-    has_inline_marks: bool,
-    memory: &dyn Memory,
-) -> Option<Place> {
+pub fn find(ranges: &[Range<Address>], like: Place, memory: &dyn Memory) -> Option<Place> {
     slices(ranges, memory, &mut |at, array, count| {
-        let start = at.checked_sub(layout.heap.all_spans as u64)?;
-        let place = Place { at: Address(start), layout, has_inline_marks };
+        let start = at.checked_sub(like.layout.heap.all_spans as u64)?;
+        let place = Place { at: Address(start), ..like };
         is_list(array, count, &place, memory).then_some(place)
     })
 }

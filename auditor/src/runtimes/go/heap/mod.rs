@@ -136,19 +136,18 @@ impl Heap {
         Object::of(self.spans.get(number)?, at.0, Some(number))
     }
 
-    /// Whether an object of a span is allocated, by the numbers of both.
+    /// How many objects of so many bytes there is room for that may be headers of maps.
+    #[must_use]
+    pub fn objects(&self, bytes: u64) -> usize {
+        let spans = self.spans.iter().filter(|span| span.may_hold_headers(bytes));
+        spans.map(|span| span.elements as usize).sum()
+    }
+
+    /// Whether an object of a span of headers is allocated, by the numbers of both.
     #[must_use]
     #[inline]
     pub fn is_allocated_at(&self, span: usize, index: u64) -> bool {
         self.spans.get(span).is_some_and(|span| self.bits.is_allocated(span, index))
-    }
-
-    /// Whether an object was allocated. One that was looked up live counts as allocated.
-    #[must_use]
-    pub fn is_allocated(&self, object: &Object) -> bool {
-        let Some(span) = object.span.and_then(|number| self.spans.get(number)) else { return true };
-        let index = object.base.0.saturating_sub(span.start.0).checked_div(span.element_size);
-        index.is_some_and(|index| self.bits.is_allocated(span, index))
     }
 
     /// The object that holds an address, as it is now.

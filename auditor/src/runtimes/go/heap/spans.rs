@@ -1,5 +1,5 @@
 //! All spans of the heap that hold objects, from the runtime's own list (`mheap_.allspans`,
-//! src/runtime/mheap.go), and which of their objects are allocated.
+//! src/runtime/mheap.go), and which of the objects that may be headers of maps are allocated.
 
 use crate::audit::unit::Address;
 use crate::runtimes::LayoutError;
@@ -54,7 +54,7 @@ pub struct Span {
     pub typing: Typing,
     freshness: Freshness,
     free_index: u32,
-    /// Where its bits begin in [`Bits`].
+    /// Where its bits begin in [`Bits`], if it is one of headers.
     bits: u32,
 }
 
@@ -63,6 +63,12 @@ impl Span {
     #[must_use]
     pub fn end(&self) -> u64 {
         self.start.0.saturating_add(u64::from(self.elements).saturating_mul(self.element_size))
+    }
+
+    /// Whether its objects may be headers of maps, which take so many bytes.
+    #[must_use]
+    pub fn may_hold_headers(&self, bytes: u64) -> bool {
+        self.element_size == bytes && !self.is_pointer_free && !self.is_large
     }
 }
 
@@ -75,13 +81,13 @@ enum Freshness {
     Unswept,
 }
 
-/// The bits of all spans.
+/// The bits of the spans of headers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bits(Vec<u8>);
 
 impl Bits {
-    /// Whether an object of a span is allocated, by its number in the span. Where the bits could not be
-    /// read it counts as allocated.
+    /// Whether an object of a span of headers is allocated, by its number in the span. Where the bits could not
+    /// be read it counts as allocated.
     #[inline]
     pub(super) fn is_allocated(&self, span: &Span, index: u64) -> bool {
         if span.freshness == Freshness::Swept && index < u64::from(span.free_index) {
@@ -102,6 +108,8 @@ pub struct Place {
     /// Whether spans of small objects hold their own mark bits (the collector called Green Tea: from 1.26
     /// on, and in 1.25 where it was asked for).
     pub has_inline_marks: bool,
+    /// Bytes of the objects that maps' headers are: of these it is read which are allocated.
+    pub header: u64,
 }
 
 /// What was read of the list.
@@ -132,13 +140,14 @@ pub(super) fn read(place: &Place, gather: &mut Gather<'_>) -> Result<List, Layou
     pointers.sort_unstable();
     pointers.dedup();
     let generation = generation(place, memory)?;
-    let mut found = Found { spans: Vec::new(), bits: Vec::new(), bad: 0 };
+    let room = pointers.len();
+    let mut found = Found { spans: Vec::with_capacity(room), bits: Vec::with_capacity(room), bad: 0 };
     found.read(&pointers, place, generation, gather);
     if found.bad > pointers.len() / TOLERATED {
         let check = format!("{} of {} spans make no sense", found.bad, pointers.len());
         return Err(fails(check));
     }
-    Ok(found.into_list(gather))
+    Ok(found.into_list(place.header, gather))
 }
 
 /// `mheap_.sweepgen`.
@@ -186,25 +195,31 @@ impl Found {
         }
     }
 
-    /// Sorts them and reads their bits. One that reaches into the next one is left out.
-    fn into_list(self, gather: &mut Gather<'_>) -> List {
-        let mut order: Vec<(Span, u64)> = self.spans.into_iter().zip(self.bits).collect();
-        order.sort_unstable_by_key(|(span, _)| span.start);
-        let mut list = List::default();
-        let mut pieces = Vec::with_capacity(order.len());
+    /// Sorts them and reads the bits of those that may hold headers. One that reaches into the next one is left out.
+    fn into_list(self, header: u64, gather: &mut Gather<'_>) -> List {
+        let starts = self.spans.iter().map(|span| span.start.0);
+        let mut order: Vec<(u64, u32)> = starts.zip(0..=u32::MAX).collect();
+        order.sort_unstable();
+        let mut list = List { spans: Vec::with_capacity(order.len()), ..List::default() };
+        let mut pieces = Vec::new();
         let mut end = 0;
         let mut bytes = 0_u32;
-        for (mut span, at) in order {
-            let next = span.start.0 + u64::from(span.pages) * PAGE;
+        for (_, number) in order {
+            let number = number as usize;
+            let Some((mut span, at)) = self.spans.get(number).copied().zip(self.bits.get(number)) else {
+                continue;
+            };
             list.pages += u64::from(span.pages);
             if span.start.0 < end {
                 continue;
             }
-            end = next;
-            let len = span.elements.div_ceil(8);
-            span.bits = bytes;
-            bytes = bytes.saturating_add(len);
-            pieces.push(Piece { at, len });
+            end = span.start.0 + u64::from(span.pages) * PAGE;
+            if span.may_hold_headers(header) {
+                let len = span.elements.div_ceil(8);
+                span.bits = bytes;
+                bytes = bytes.saturating_add(len);
+                pieces.push((list.spans.len(), Piece { at: *at, len }));
+            }
             list.spans.push(span);
         }
         list.bits = read_bits(&list.spans, &pieces, gather);
@@ -212,11 +227,13 @@ impl Found {
     }
 }
 
-fn read_bits(spans: &[Span], pieces: &[Piece], gather: &mut Gather<'_>) -> Bits {
-    let len = pieces.iter().map(|piece| piece.len as usize).sum::<usize>();
-    let mut bits = vec![0xff; len];
-    gather.pieces(pieces, &mut |number, bytes| {
-        let Some((span, bytes)) = spans.get(number).zip(bytes) else { return };
+/// The bits of spans, each with its number.
+fn read_bits(spans: &[Span], of: &[(usize, Piece)], gather: &mut Gather<'_>) -> Bits {
+    let pieces: Vec<Piece> = of.iter().map(|(_, piece)| *piece).collect();
+    let mut bits = vec![0xff; pieces.iter().map(|piece| piece.len as usize).sum()];
+    gather.pieces(&pieces, &mut |piece, bytes| {
+        let span = of.get(piece).and_then(|(number, _)| spans.get(*number));
+        let Some((span, bytes)) = span.zip(bytes) else { return };
         let into = bits.get_mut(span.bits as usize..).and_then(|tail| tail.get_mut(..bytes.len()));
         into.into_iter().for_each(|into| into.copy_from_slice(bytes));
     });
