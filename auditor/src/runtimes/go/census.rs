@@ -117,7 +117,10 @@ pub fn count(
     let costs = *types.costs();
     let form =
         Form { object: costs.header_object(), len: usize::try_from(costs.header).unwrap_or(HEADER_MOST) };
-    let mut counted = Counted::default();
+    // Untouched room costs nothing, and moving what was counted does.
+    let room = heap.objects(form.object);
+    let mut counted = Counted { small: Vec::with_capacity(room), ..Counted::default() };
+    places.expect(room);
     let mut reader =
         Reader { heap, types, gather: Gather::new(memory), lookup: Lookup::Snapshot, walk: WALK, walks };
     reader.walks.clear();
@@ -125,12 +128,13 @@ pub fn count(
     let mut gather = Gather::new(memory);
     let passes = |bytes: &[u8]| passes(costs.kind, bytes, costs.header);
     let scanned = scan::scan(heap, form, passes, &mut gather, &mut |wave| {
-        let sink = &mut |seen| counted.add(seen, fold_below, places);
+        let sink = &mut |seen: &Seen| counted.add(seen, fold_below, places);
         recognise(costs.kind, wave, &mut reader, sink, &mut again);
     });
     counted.unread = scanned.unread;
-    let undecided = look_again(again, form, &mut reader, &mut |seen| counted.add(seen, fold_below, places));
-    count_on_stacks(on_stacks, form, &mut reader, &mut |seen| counted.add(seen, fold_below, places));
+    let sink = &mut |seen: &Seen| counted.add(seen, fold_below, places);
+    let undecided = look_again(again, form, &mut reader, sink);
+    count_on_stacks(on_stacks, form, &mut reader, sink);
     places.end();
     counted.undecided = undecided;
     counted.read = gather.read.saturating_add(reader.gather.read);
@@ -158,7 +162,7 @@ pub fn look(
     let mut found = None;
     for lookup in [Lookup::Snapshot, Lookup::Live] {
         reader.lookup = lookup;
-        let mut sink = |seen: Seen| found = Some(seen.shape);
+        let mut sink = |seen: &Seen| found = Some(seen.shape.clone());
         recognise(costs.kind, &[candidate], &mut reader, &mut sink, &mut Vec::new());
         if found.is_some() {
             break;
@@ -186,7 +190,7 @@ fn recognise(
     kind: Kind,
     wave: &[Candidate],
     reader: &mut Reader<'_>,
-    sink: &mut dyn FnMut(Seen),
+    sink: &mut dyn FnMut(&Seen),
     again: &mut Vec<u64>,
 ) {
     match kind {
@@ -201,7 +205,7 @@ fn look_again(
     mut undecided: Vec<u64>,
     form: Form,
     reader: &mut Reader<'_>,
-    sink: &mut dyn FnMut(Seen),
+    sink: &mut dyn FnMut(&Seen),
 ) -> u64 {
     reader.lookup = Lookup::Live;
     let mut left = 0;
@@ -220,10 +224,10 @@ fn look_again(
 }
 
 /// Counts those of the headers on stacks that lead to a table. No two maps have the same: the second is a copy.
-fn count_on_stacks(at: &[Address], form: Form, reader: &mut Reader<'_>, sink: &mut dyn FnMut(Seen)) {
+fn count_on_stacks(at: &[Address], form: Form, reader: &mut Reader<'_>, sink: &mut dyn FnMut(&Seen)) {
     let mut tables = BTreeSet::new();
     let places = at.iter().map(|at| at.0).collect();
-    look_again(places, form, reader, &mut |seen| {
+    look_again(places, form, reader, &mut |seen: &Seen| {
         if seen.shape.table.is_some_and(|table| tables.insert(table)) {
             sink(seen);
         }
@@ -245,13 +249,13 @@ fn headers(at: &[u64], form: Form, reader: &mut Reader<'_>) -> Vec<Candidate> {
 }
 
 impl Counted {
-    fn add(&mut self, seen: Seen, fold_below: Bytes, places: &mut Places) {
+    fn add(&mut self, seen: &Seen, fold_below: Bytes, places: &mut Places) {
         self.estimates += u64::from(seen.is_estimate);
         let known = places.found(seen.at, seen.shape.allocated >= fold_below);
         if known.is_listed {
-            self.listed.push(Listed { seen, is_new: known.is_new });
+            self.listed.push(Listed { seen: seen.clone(), is_new: known.is_new });
         } else {
-            self.small.push(Small::of(&seen));
+            self.small.push(Small::of(seen));
         }
     }
 

@@ -1,8 +1,10 @@
 //! The maps of a census with who holds them: the large ones one by one, the others as crowds of one type and
 //! one owner.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::hash_map;
+
+use rustc_hash::FxHashMap;
 
 use super::census::{Counted, Listed, Small};
 use super::owners::{self, Owner, Owners, Process, Wanted};
@@ -30,6 +32,38 @@ pub struct Held {
 /// What makes a crowd: type, owner, whether it is reachable.
 type Kind = (Guess, Option<Address>, Option<usize>, Option<bool>);
 
+/// Crowds by kind, in the order in which they were met.
+#[derive(Default)]
+struct Kinds {
+    all: Vec<(Kind, Crowd)>,
+    /// For a guess and the number of an owner, which of them it is.
+    places: FxHashMap<(Guess, u32), usize>,
+}
+
+impl Kinds {
+    /// The crowd of maps of a guess and an owner with its number. Beyond [`KINDS`] nothing is told but whether they
+    /// are reachable.
+    fn crowd(&mut self, guess: Guess, (number, owner): (u32, &Owner)) -> Option<&mut Crowd> {
+        let first = Crowd { needed: Some(Bytes(0)), ..Crowd::default() };
+        let next = self.all.len();
+        let place = match self.places.entry((guess, number)) {
+            hash_map::Entry::Occupied(place) => *place.get(),
+            hash_map::Entry::Vacant(place) if next < KINDS => {
+                self.all.push(((guess, owner.type_at, owner.name, owner.reachable), first));
+                *place.insert(next)
+            }
+            hash_map::Entry::Vacant(_) => {
+                let others = self.all.iter().skip(KINDS).position(|(kind, _)| kind.3 == owner.reachable);
+                if others.is_none() {
+                    self.all.push(((Guess::default(), None, None, owner.reachable), first));
+                }
+                others.map_or(next, |place| KINDS + place)
+            }
+        };
+        self.all.get_mut(place).map(|(_, crowd)| crowd)
+    }
+}
+
 /// Finds out who holds the maps that were counted.
 pub fn tell(mut counted: Counted, types: &MapTypes, process: &Process<'_>, runtime: &str) -> Held {
     let small = std::mem::take(&mut counted.small);
@@ -43,8 +77,7 @@ pub fn tell(mut counted: Counted, types: &MapTypes, process: &Process<'_>, runti
         }
         owner_of.insert(seen.at, *owner);
     }
-    let of_small = found.of.iter().skip(counted.listed.len());
-    let crowds = crowds(small.into_iter().zip(of_small), &found, types, runtime);
+    let crowds = crowds(&small, &found, types, runtime);
     let mut maps = counted.found(types);
     for map in &mut maps {
         if let (Some(owner), Some(described)) = (owner_of.get(&map.map), &mut map.described) {
@@ -55,21 +88,16 @@ pub fn tell(mut counted: Counted, types: &MapTypes, process: &Process<'_>, runti
 }
 
 fn find(listed: &[Listed], small: &[Small], types: &MapTypes, process: &Process<'_>) -> Owners {
-    let guesses = listed.iter().map(|one| one.seen.guess).chain(small.iter().map(|one| one.guess));
-    let mut sets: BTreeMap<Guess, Vec<Address>> = BTreeMap::new();
-    for guess in guesses {
-        sets.entry(guess).or_insert_with(|| types.places(guess).collect());
-    }
-    let wanted = |at: Address, bytes: Bytes, guess: &Guess, has_tables: bool| Wanted {
+    let wanted = |at: Address, bytes: Bytes, guess: Guess, has_tables: bool| Wanted {
         at,
         bytes: bytes.0,
-        types: sets.get(guess).map_or(&[], Vec::as_slice),
+        types: types.places(guess),
         has_tables,
     };
     let large = listed
         .iter()
-        .map(|Listed { seen, .. }| wanted(seen.at, seen.shape.allocated, &seen.guess, seen.has_tables));
-    let others = small.iter().map(|one| wanted(one.at, one.allocated, &one.guess, one.has_tables));
+        .map(|Listed { seen, .. }| wanted(seen.at, seen.shape.allocated, seen.guess, seen.has_tables));
+    let others = small.iter().map(|one| wanted(one.at, one.allocated, one.guess, one.has_tables));
     owners::find(process, &large.chain(others).collect::<Vec<_>>())
 }
 
@@ -94,24 +122,22 @@ fn name(owner: &Owner, found: &Owners) -> Option<String> {
     owner.name.and_then(|name| found.names.get(name)).cloned()
 }
 
-fn crowds<'a>(
-    small: impl Iterator<Item = (Small, &'a Owner)>,
-    found: &Owners,
-    types: &MapTypes,
-    runtime: &str,
-) -> Vec<Crowd> {
-    let mut crowds: BTreeMap<Kind, Crowd> = BTreeMap::new();
-    for (mut one, owner) in small {
-        let mut needed = types.needed(one.guess, one.live);
-        if let Some(known) = only_told(types, one.guess, owner) {
-            one.allocated += Bytes(known.behind.saturating_mul(one.live));
-            needed = types.costs().needed(known, one.live);
+/// Adds up the maps that are not listed: those behind the listed ones in what was found.
+fn crowds(small: &[Small], found: &Owners, types: &MapTypes, runtime: &str) -> Vec<Crowd> {
+    let owners = found.of.numbers();
+    let owners = owners.get(owners.len().saturating_sub(small.len())..).unwrap_or_default();
+    let mut kinds = Kinds::default();
+    for (one, number) in small.iter().zip(owners) {
+        let Some(owner) = found.of.kinds().get(*number as usize) else { continue };
+        let (mut one, known) = (*one, only_told(types, one.guess, owner));
+        one.allocated += Bytes(known.map_or(0, |known| known.behind).saturating_mul(one.live));
+        let needed = match known {
+            Some(known) => types.costs().needed(known, one.live),
+            None => types.needed(one.guess, one.live),
+        };
+        if let Some(crowd) = kinds.crowd(one.guess, (*number, owner)) {
+            one.add_to(needed, crowd);
         }
-        let kind = (one.guess, owner.type_at, owner.name, owner.reachable);
-        let is_one_more = crowds.len() < KINDS || crowds.contains_key(&kind);
-        let kind = if is_one_more { kind } else { (Guess::default(), None, None, owner.reachable) };
-        let first = || Crowd { needed: Some(Bytes(0)), ..Crowd::default() };
-        one.add_to(needed, crowds.entry(kind).or_insert_with(first));
     }
     let named = |(guess, type_at, name, reachable): Kind| {
         let type_name = types.names(guess).0.or_else(|| types.types().name(type_at?));
@@ -119,7 +145,7 @@ fn crowds<'a>(
     };
     // What is of one type by itself and what is by its owner are one crowd.
     let mut told = BTreeMap::<_, Crowd>::new();
-    for (kind, crowd) in crowds {
+    for (kind, crowd) in kinds.all {
         match told.entry(named(kind)) {
             Entry::Occupied(mut sum) => add(sum.get_mut(), &crowd),
             Entry::Vacant(place) => _ = place.insert(crowd),

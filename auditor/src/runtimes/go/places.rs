@@ -44,6 +44,11 @@ pub struct Known {
 }
 
 impl Places {
+    /// A census begins that will find at most so many maps, but for those on stacks.
+    pub fn expect(&mut self, maps: usize) {
+        self.found.reserve(maps.min(MOST));
+    }
+
     /// A map was found. `is_large`: large enough to be listed.
     pub fn found(&mut self, at: Address, is_large: bool) -> Known {
         let before = self.flags(at.0);

@@ -50,11 +50,29 @@ impl Sizes {
     }
 }
 
+/// For objects of up to 1,024 bytes, by eights, the place of their class: almost all objects are, and every map asks.
+const SMALL: [u8; 129] = {
+    let mut table = [0; 129];
+    let (mut eights, mut class) = (1, 0);
+    while eights < table.len() {
+        if CLASSES[class] < 8 * eights as u64 {
+            class += 1;
+        }
+        table[eights] = class as u8;
+        eights += 1;
+    }
+    table
+};
+
+#[inline]
 fn rounded(bytes: u64) -> Option<u64> {
     if bytes == 0 {
         return Some(0);
     }
-    let class = CLASSES.get(CLASSES.partition_point(|class| *class < bytes));
+    let class = match SMALL.get(usize::try_from(bytes.div_ceil(8)).ok()?) {
+        Some(class) => CLASSES.get(usize::from(*class)),
+        None => CLASSES.get(CLASSES.partition_point(|class| *class < bytes)),
+    };
     class.copied().or_else(|| bytes.checked_next_multiple_of(PAGE))
 }
 
@@ -72,6 +90,10 @@ mod tests {
         {
             assert_eq!(OLD.object(bytes, false), Some(expected), "{bytes}");
             assert_eq!(NEW.object(bytes, true), Some(expected), "{bytes}");
+        }
+        for bytes in 1..=LARGEST {
+            let class = CLASSES.iter().find(|class| **class >= bytes);
+            assert_eq!(OLD.object(bytes, false).as_ref(), class, "{bytes}");
         }
         assert_eq!(OLD.object(u64::MAX, true), None);
         assert!(CLASSES.is_sorted() && CLASSES[66] == LARGEST);

@@ -16,7 +16,7 @@ pub const NAMED: usize = 8;
 /// a thousand map types has 8,000 and 40,000 sizes; beyond that nothing is known of the type.
 const MOST_SIZES: usize = 1 << 16;
 const MOST_SETS: usize = 1 << 16;
-const MOST_MEMBERS: usize = 1 << 22;
+const MOST_MEMBERS: usize = 1 << 21;
 /// How many map types all unnamed ones begin with.
 const UNNAMED: &str = "map[";
 
@@ -39,6 +39,34 @@ pub struct Known {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Guess(u32);
 
+/// Types that a map may be of, and what every map of them asks for.
+#[derive(Clone, Debug)]
+struct Set {
+    /// As places among the known ones.
+    numbers: Vec<u32>,
+    /// Where they are described.
+    places: Vec<Address>,
+    /// One of them, where all are alike in all that counts, or in their tables alone.
+    common: Option<u32>,
+    common_table: Option<u32>,
+}
+
+impl Set {
+    fn of(numbers: Vec<u32>, known: &[Known]) -> Self {
+        let all: Vec<&Known> = numbers.iter().filter_map(|number| known.get(*number as usize)).collect();
+        let are_alike = |what: &dyn Fn(&Known) -> (u64, bool, u64)| {
+            let is_so = all.windows(2).all(|two| matches!(two, [one, other] if what(one) == what(other)));
+            numbers.first().copied().filter(|_| is_so)
+        };
+        Self {
+            places: all.iter().map(|known| known.at).collect(),
+            common: are_alike(&|known| (known.bucket_size, known.is_pointer_free, known.behind)),
+            common_table: are_alike(&|known| (known.bucket_size, known.is_pointer_free, 0)),
+            numbers,
+        }
+    }
+}
+
 /// A table as the heap shows it: bytes of its object, whether that holds no pointers, and how many groups, or
 /// buckets as a power of two, are in it.
 type Sized = (u64, bool, u64);
@@ -52,7 +80,7 @@ pub struct MapTypes {
     by_bucket: BTreeMap<Address, Guess>,
     by_size: FxHashMap<Sized, Guess>,
     numbers: BTreeMap<Vec<u32>, Guess>,
-    sets: Vec<Vec<u32>>,
+    sets: Vec<Set>,
     /// Of all sets together.
     members: usize,
 }
@@ -140,22 +168,14 @@ impl MapTypes {
     /// What all types of a set have in common; `None`: they differ in what counts, or there is none.
     #[must_use]
     pub fn common(&self, guess: Guess) -> Option<&Known> {
-        self.alike(guess, |one, other| one.behind == other.behind)
+        self.known.get(self.sets.get(guess.0 as usize)?.common? as usize)
     }
 
     /// A type whose tables are as large as those of all types of a set, whatever their entries have behind
     /// pointers; `None`: their tables differ, or there is no type.
     #[must_use]
     pub fn common_table(&self, guess: Guess) -> Option<&Known> {
-        self.alike(guess, |_, _| true)
-    }
-
-    /// The first type of a set, where all are like it.
-    fn alike(&self, guess: Guess, also: impl Fn(&Known, &Known) -> bool) -> Option<&Known> {
-        let mut all = self.set(guess).iter().filter_map(|number| self.known.get(*number as usize));
-        let first = all.next()?;
-        let table = |known: &Known| (known.bucket_size, known.is_pointer_free);
-        all.all(|known| table(known) == table(first) && also(known, first)).then_some(first)
+        self.known.get(self.sets.get(guess.0 as usize)?.common_table? as usize)
     }
 
     /// What a map of any of these types would need for so many entries, just rebuilt; `None`: it depends on
@@ -178,7 +198,7 @@ impl MapTypes {
     /// of them it is.
     #[must_use]
     pub fn sizes_id(&self, guess: Guess) -> Option<SizesId> {
-        self.sizes_id_of(self.common(guess)?)
+        self.sets.get(guess.0 as usize)?.common.map(SizesId)
     }
 
     /// The same of one type.
@@ -201,8 +221,8 @@ impl MapTypes {
     }
 
     /// Where the types of a set are described.
-    pub fn places(&self, guess: Guess) -> impl Iterator<Item = Address> {
-        self.set(guess).iter().filter_map(|number| self.known.get(*number as usize)).map(|known| known.at)
+    pub fn places(&self, guess: Guess) -> &[Address] {
+        self.sets.get(guess.0 as usize).map_or(&[], |set| &set.places)
     }
 
     /// The name of the type, or else the names of those it may be, sorted. Where all are made of the same
@@ -227,7 +247,7 @@ impl MapTypes {
     }
 
     fn set(&self, guess: Guess) -> &[u32] {
-        self.sets.get(guess.0 as usize).map_or(&[], Vec::as_slice)
+        self.sets.get(guess.0 as usize).map_or(&[], |set| &set.numbers)
     }
 
     fn number(&mut self, set: Vec<u32>) -> Guess {
@@ -239,7 +259,7 @@ impl MapTypes {
         }
         let guess = Guess(u32::try_from(self.sets.len()).unwrap_or(0));
         self.members += set.len();
-        self.sets.push(set.clone());
+        self.sets.push(Set::of(set.clone(), &self.known));
         self.numbers.insert(set, guess);
         guess
     }
@@ -270,7 +290,7 @@ mod tests {
         let mut types = map_types(19, Kind::Bucket, &[(144, true), (144, true), (208, true)]);
         types.known[1].behind = 1008;
         let all = types.of_size(144, true, 0);
-        assert_eq!(types.places(all).count(), 2);
+        assert_eq!(types.places(all).len(), 2);
         assert_eq!(types.common(all), None);
         assert_eq!(types.common_table(all).unwrap().bucket_size, 144);
         let other = types.of_bucket(Address(bucket_type(2))).unwrap();

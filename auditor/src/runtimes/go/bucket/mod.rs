@@ -161,7 +161,7 @@ struct Work {
 pub fn recognise(
     wave: &[Candidate],
     reader: &mut Reader<'_>,
-    sink: &mut dyn FnMut(Seen),
+    sink: &mut dyn FnMut(&Seen),
     again: &mut Vec<u64>,
 ) {
     let len = reader.types.costs().header;
@@ -177,7 +177,7 @@ pub fn recognise(
     });
     let overflows = overflow::count(&works, reader);
     for (work, overflow) in works.iter().zip(overflows) {
-        sink(seen(work, &overflow, reader));
+        sink(&seen(work, &overflow, reader));
     }
 }
 

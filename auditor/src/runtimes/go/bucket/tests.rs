@@ -69,7 +69,7 @@ fn look(memory: &CapturedMemory, made: &Made, at: u64, walk: u64) -> Option<Seen
         };
         let mut again = Vec::new();
         let before = found.clone();
-        recognise(&[candidate], &mut reader, &mut |seen| found = Some(seen), &mut again);
+        recognise(&[candidate], &mut reader, &mut |seen| found = Some(seen.clone()), &mut again);
         assert!(lookup == Lookup::Snapshot || before == found, "both lookups see the same");
     }
     found
@@ -155,7 +155,7 @@ fn what_a_census_walked_is_remembered_while_the_map_is_as_it_was() {
         let (lookup, gather) = (Lookup::Snapshot, Gather::new(&memory));
         let mut reader = Reader { heap: &heap, types: &mut types, gather, lookup, walk, walks };
         let mut found = None;
-        recognise(&[candidate], &mut reader, &mut |seen| found = Some(seen), &mut Vec::new());
+        recognise(&[candidate], &mut reader, &mut |seen| found = Some(seen.clone()), &mut Vec::new());
         let seen = found.unwrap();
         (seen.shape.overflow, seen.is_estimate)
     };

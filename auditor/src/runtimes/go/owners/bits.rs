@@ -60,7 +60,6 @@ impl Ranked {
     }
 
     /// How many numbers it holds.
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         let last = self.words.last().map_or(0, |word| word.count_ones());
         (self.ranks.last().copied().unwrap_or(0) + last) as usize
@@ -70,6 +69,22 @@ impl Ranked {
     pub(super) fn within(&self, from: u64, to: u64) -> impl Iterator<Item = (u64, usize)> {
         let (first, last) = (from / WORD, to.saturating_sub(1) / WORD);
         (first..=last).flat_map(move |index| self.of_word(index, from, to))
+    }
+
+    /// Hands on the same, quicker.
+    #[inline]
+    pub(super) fn each_within(&self, from: u64, to: u64, mut each: impl FnMut(u64, usize)) {
+        for index in from / WORD..=to.saturating_sub(1) / WORD {
+            let at = usize::try_from(index).unwrap_or(usize::MAX);
+            let Some((word, rank)) = self.words.get(at).zip(self.ranks.get(at)) else { return };
+            let mut left = word & mask(index, from, to);
+            let before = word & !mask(index, from, u64::MAX);
+            let mut rank = *rank as usize + before.count_ones() as usize;
+            while left != 0 {
+                each(index * WORD + u64::from(left.trailing_zeros()), rank);
+                (left, rank) = (left & (left - 1), rank + 1);
+            }
+        }
     }
 
     fn of_word(&self, index: u64, from: u64, to: u64) -> impl Iterator<Item = (u64, usize)> {
@@ -129,6 +144,9 @@ mod tests {
             prop_assert_eq!(ranked.len(), numbers.len());
             let expected: Vec<_> =
                 numbers.range(from..from + len).map(|&n| (n, numbers.range(..n).count())).collect();
+            let mut each = Vec::new();
+            ranked.each_within(from, from + len, |number, rank| each.push((number, rank)));
+            prop_assert_eq!(&each, &expected);
             prop_assert_eq!(ranked.within(from, from + len).collect::<Vec<_>>(), expected);
         }
     }

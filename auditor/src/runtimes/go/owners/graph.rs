@@ -85,7 +85,8 @@ impl<'a> Builder<'a> {
             nodes,
             marks,
             words: Bits::new(nodes.words()),
-            targets: Vec::new(),
+            // Untouched room costs nothing, and moving what was kept does.
+            targets: Vec::with_capacity(most.min(usize::try_from(nodes.words()).unwrap_or(0))),
             leads: Bits::new(nodes.count()),
             boxes: vec![0; maps],
             most,
@@ -193,6 +194,17 @@ impl Graph {
             let to = *self.targets.get(rank)?;
             (to & TYPE == 0).then_some(Edge { offset: (word - first) * WORD, to })
         })
+    }
+
+    /// Hands on the same, for the search that asks for all of the heap.
+    #[inline]
+    pub(super) fn each_edge(&self, object: &Object, mut each: impl FnMut(Edge)) {
+        let first = object.first_word;
+        self.words.each_within(first, first + object.size / WORD, |word, rank| {
+            if let Some(&to) = self.targets.get(rank).filter(|to| **to & TYPE == 0) {
+                each(Edge { offset: (word - first) * WORD, to });
+            }
+        });
     }
 
     /// The type that the object's first word points to.

@@ -1,22 +1,38 @@
 //! A long list of few different things: 4 bytes an item.
 
-use std::collections::BTreeMap;
+use std::hash::Hash;
+
+use rustc_hash::FxHashMap;
 
 /// Such a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interned<T> {
     kinds: Vec<T>,
-    numbers: BTreeMap<T, u32>,
     items: Vec<u32>,
 }
 
 impl<T> Default for Interned<T> {
     fn default() -> Self {
-        Self { kinds: Vec::new(), numbers: BTreeMap::new(), items: Vec::new() }
+        Self { kinds: Vec::new(), items: Vec::new() }
     }
 }
 
-impl<T: Copy + Ord> Interned<T> {
+impl<T: Copy + Eq + Hash> Interned<T> {
+    /// Of kinds, and for each item the place of its kind.
+    pub(super) fn new(kinds: Vec<T>, items: Vec<u32>) -> Self {
+        Self { kinds, items }
+    }
+
+    /// The kinds of items; as collected, in the order in which each came first.
+    pub fn kinds(&self) -> &[T] {
+        &self.kinds
+    }
+
+    /// For each item, the place of its kind among these.
+    pub fn numbers(&self) -> &[u32] {
+        &self.items
+    }
+
     /// The items, in order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.items.iter().filter_map(|kind| self.kinds.get(*kind as usize))
@@ -35,19 +51,26 @@ impl<T: Copy + Ord> Interned<T> {
     }
 }
 
-impl<T: Copy + Ord> FromIterator<T> for Interned<T> {
+impl<T: Copy + Eq + Hash> FromIterator<T> for Interned<T> {
     /// There are fewer than 2^32 different items.
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
-        let mut list = Self::default();
-        for item in items {
-            let next = u32::try_from(list.kinds.len()).unwrap_or(u32::MAX);
-            let number = *list.numbers.entry(item).or_insert_with(|| {
-                list.kinds.push(item);
-                next
+        let mut kinds = Vec::new();
+        let mut numbers = FxHashMap::default();
+        let mut last = None;
+        let number = |item: T| {
+            // What lies side by side is often alike.
+            if let Some((_, number)) = last.filter(|(last, _)| *last == item) {
+                return number;
+            }
+            let number = *numbers.entry(item).or_insert_with(|| {
+                kinds.push(item);
+                u32::try_from(kinds.len() - 1).unwrap_or(u32::MAX)
             });
-            list.items.push(number);
-        }
-        list
+            last = Some((item, number));
+            number
+        };
+        let items = items.into_iter().map(number).collect();
+        Self { kinds, items }
     }
 }
 

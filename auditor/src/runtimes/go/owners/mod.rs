@@ -94,7 +94,7 @@ pub struct Process<'a> {
 }
 
 /// What was found of a map.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Owner {
     /// Whether any root leads to it; `None`: that could not be told.
     pub reachable: Option<bool>,
@@ -126,7 +126,10 @@ pub fn find(process: &Process<'_>, wanted: &[Wanted<'_>]) -> Owners {
     let modules = program.modules();
     let text: Vec<_> = modules.iter().map(|module| plain(&module.text)).collect();
     let place = process.heap.place();
-    let runs: Vec<Run> = process.heap.spans().iter().map(run).collect();
+    let spans = || process.heap.spans().iter();
+    let runs: Vec<Run> = spans().filter(|span| !span.is_pointer_free).map(run).collect();
+    let mut arena_numbers: Vec<u64> = spans().map(|span| arena_of(span.start.0)).collect();
+    arena_numbers.dedup();
     let table = place.at.plus(layout.heap.arenas as u64).and_then(|at| read_u64(*memory, at).ok());
     let arenas = table.map(|table| Arenas { table: Address(table), layout });
     search::find(
@@ -140,7 +143,7 @@ pub fn find(process: &Process<'_>, wanted: &[Wanted<'_>]) -> Owners {
             layout,
             bitmaps: bitmaps(process, table),
             arenas,
-            arena_numbers: &runs.iter().map(|run| arena_of(run.start)).collect::<BTreeSet<_>>(),
+            arena_numbers: &arena_numbers.into_iter().collect::<BTreeSet<_>>(),
             is_swiss: program.maps() == Maps::Swiss,
             types: process.types,
             variables: process.variables,

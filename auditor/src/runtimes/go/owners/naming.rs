@@ -25,7 +25,7 @@ pub(super) struct Outcome {
 }
 
 /// What was found of one map, before names are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Found {
     reachable: Option<bool>,
     /// Where the way begins, as a number of [`Origins`].
@@ -37,6 +37,13 @@ struct Found {
     type_at: Option<Address>,
     /// Whether nothing is between the root and the map.
     is_direct: bool,
+}
+
+impl Found {
+    /// Whether only how the root is used may tell its type.
+    fn is_untyped(&self) -> bool {
+        self.is_direct && self.type_at.is_none()
+    }
 }
 
 /// Finds what is told.
@@ -129,28 +136,48 @@ impl<'a> Naming<'a> {
         Some(Found { reachable, origin: Some(origin), goroutine, ..Found::default() })
     }
 
+    /// Writes the names, one by one for what was found and not for every map.
     fn written(&self, found: &Interned<Found>) -> (Interned<Owner>, Vec<String>) {
-        let wanted = self.scene.wanted;
+        let (wanted, kinds) = (self.scene.wanted, found.kinds());
+        let origins = self.told(found);
+        let mut names = Names::default();
+        let mut owners = Vec::with_capacity(2 * kinds.len());
+        let mut used_as = Vec::with_capacity(kinds.len());
+        for kind in kinds {
+            let name = names.place((kind.origin, kind.class, kind.goroutine), || self.name(kind, &origins));
+            let owner = Owner { reachable: kind.reachable, name, type_at: kind.type_at };
+            let used = kind.origin.filter(|_| kind.is_untyped());
+            let used = used.and_then(|origin| origins.get(origin as usize)?.1);
+            // With what a map may be of no type that it is used as, and with what it may be.
+            owners.extend([owner, Owner { type_at: owner.type_at.or(used), ..owner }]);
+            used_as.push(used);
+        }
+        let of = |(wanted, kind): (&Wanted<'_>, &u32)| {
+            let used = used_as.get(*kind as usize).copied().flatten();
+            let is_used = used.is_some_and(|at| wanted.types.is_empty() || wanted.types.contains(&at));
+            2 * kind + u32::from(is_used)
+        };
+        (Interned::new(owners, wanted.iter().zip(found.numbers()).map(of).collect()), names.all)
+    }
+
+    /// What each origin is called, and as what type it is used.
+    fn told(&self, found: &Interned<Found>) -> Vec<(String, Option<Address>)> {
+        let kinds = found.kinds();
+        let mut bytes = vec![0_u64; kinds.len()];
+        for (wanted, kind) in self.scene.wanted.iter().zip(found.numbers()) {
+            let sum = bytes.get_mut(*kind as usize);
+            sum.into_iter().for_each(|sum| *sum = sum.saturating_add(wanted.bytes));
+        }
         let (mut weights, mut untyped) = (BTreeMap::new(), BTreeSet::new());
-        for (wanted, found) in wanted.iter().zip(found.iter()) {
-            let Some(origin) = found.origin else { continue };
+        for (kind, bytes) in kinds.iter().zip(bytes) {
+            let Some(origin) = kind.origin else { continue };
             let weight: &mut u64 = weights.entry(origin).or_default();
-            *weight = weight.saturating_add(wanted.bytes);
-            if found.is_direct && found.type_at.is_none() {
+            *weight = weight.saturating_add(bytes);
+            if kind.is_untyped() {
                 untyped.insert(origin);
             }
         }
-        let origins = self.origins.told(&weights, &untyped, &self.sources);
-        let mut names = Names::default();
-        let each = wanted.iter().zip(found.iter()).map(|(wanted, found)| {
-            let key = (found.origin, found.class, found.goroutine);
-            let name = names.place(key, || self.name(found, &origins));
-            let used_as = found.origin.filter(|_| found.is_direct);
-            let used_as = used_as.and_then(|origin| origins.get(origin as usize)?.1);
-            let used_as = used_as.filter(|at| wanted.types.is_empty() || wanted.types.contains(at));
-            Owner { reachable: found.reachable, name, type_at: found.type_at.or(used_as) }
-        });
-        (each.collect(), names.all)
+        self.origins.told(&weights, &untyped, &self.sources)
     }
 
     fn name(&self, found: &Found, origins: &[(String, Option<Address>)]) -> Option<String> {

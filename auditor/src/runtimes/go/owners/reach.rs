@@ -46,14 +46,9 @@ impl Reached {
     /// Nothing was reached yet, of so many maps.
     pub(super) fn new(nodes: &Nodes, maps: usize) -> Self {
         let marked = Bits::new(nodes.count());
-        Self {
-            marked,
-            steps: Vec::new(),
-            from: Vec::new(),
-            words: Vec::new(),
-            maps: vec![0; maps],
-            left: maps,
-        }
+        // Untouched room costs nothing, and moving what was kept does.
+        let room = || Vec::with_capacity(usize::try_from(nodes.count()).unwrap_or(0));
+        Self { marked, steps: room(), from: room(), words: room(), maps: vec![0; maps], left: maps }
     }
 
     /// Goes on from roots, each with its number, until nothing new or no map is left.
@@ -71,14 +66,17 @@ impl Reached {
             && let Some(&node) = self.steps.get(next)
         {
             let from = u32::try_from(next).unwrap_or(u32::MAX);
-            for edge in nodes.object(node).iter().flat_map(|object| graph.edges(object)) {
-                let word = u32::try_from(edge.offset / WORD).unwrap_or(u32::MAX);
-                self.reach(edge.to, (from, word), graph, maps);
+            if let Some(object) = nodes.object(node) {
+                graph.each_edge(&object, |edge| {
+                    let word = u32::try_from(edge.offset / WORD).unwrap_or(u32::MAX);
+                    self.reach(edge.to, (from, word), graph, maps);
+                });
             }
             next += 1;
         }
     }
 
+    #[inline]
     fn reach(&mut self, node: Node, (from, word): (u32, u32), graph: &Graph, maps: &Ranked) {
         let number = u64::from(node);
         if !self.marked.add(number) {

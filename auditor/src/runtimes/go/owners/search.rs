@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::Owners;
-use super::bits::Bits;
+use super::bits::{Bits, Ranked};
 use super::fields::Types;
 use super::finalizers::{self, Arenas};
 use super::frames::{Frames, Unwind};
@@ -110,12 +110,11 @@ impl Doubts {
 /// Finds the owners of maps.
 pub(super) fn find(target: &Target<'_>, wanted: &[Wanted<'_>]) -> Owners {
     let nodes = Nodes::new(target.runs);
-    let places = places(&nodes, wanted);
-    let maps: Vec<u32> = places.iter().map(|(_, place)| *place).collect();
     let structs: Vec<Type> =
         target.types.structs().into_iter().filter_map(|at| target.types.get(at)).collect();
-    let marks = marks(&nodes, &places, target, &structs);
-    drop(places);
+    let (headers, maps) = headers(&nodes, wanted);
+    let special = Special::of(&structs, target.types);
+    let marks = Marks { maps: headers, types: target.type_range.clone(), special };
     let mut frames = Frames::new(target.unwind);
     let read = read(target, &nodes, &marks, maps.len(), &mut frames);
     let outcome = reach(&read, maps.len());
@@ -150,26 +149,24 @@ pub(super) fn find(target: &Target<'_>, wanted: &[Wanted<'_>]) -> Owners {
     Owners { of, names, read: Bytes(read.roots.read), notes: read.doubts.notes() }
 }
 
-/// The nodes that are headers, in order, each with the place of its map among those wanted.
-fn places(nodes: &Nodes, wanted: &[Wanted<'_>]) -> Vec<(Node, u32)> {
+/// The nodes that are headers, and for each of them, in order, the place of its map among those wanted. Of two at
+/// one place it is the first.
+fn headers(nodes: &Nodes, wanted: &[Wanted<'_>]) -> (Ranked, Vec<u32>) {
     let header = |at: Address| {
         let node = nodes.at(at.0)?;
         (nodes.object(node)?.base == at.0).then_some(node)
     };
-    let mut places: Vec<_> =
-        (0..).zip(wanted).filter_map(|(place, one)| Some((header(one.at)?, place))).collect();
-    places.sort_unstable();
-    places.dedup_by_key(|(node, _)| *node);
-    places
-}
-
-fn marks(nodes: &Nodes, places: &[(Node, u32)], target: &Target<'_>, structs: &[Type]) -> Marks {
-    let mut maps = Bits::new(nodes.count());
-    for (node, _) in places {
-        maps.add(u64::from(*node));
+    let nodes_of: Vec<Option<Node>> = wanted.iter().map(|one| header(one.at)).collect();
+    let mut headers = Bits::new(nodes.count());
+    nodes_of.iter().flatten().for_each(|node| _ = headers.add(u64::from(*node)));
+    let headers = headers.ranked();
+    let mut maps = vec![u32::MAX; headers.len()];
+    for (place, node) in (0..u32::MAX).zip(&nodes_of) {
+        let rank = node.and_then(|node| headers.rank(u64::from(node)));
+        let map = rank.and_then(|rank| maps.get_mut(rank)).filter(|map| **map == u32::MAX);
+        map.into_iter().for_each(|map| *map = place);
     }
-    let special = Special::of(structs, target.types);
-    Marks { maps: maps.ranked(), types: target.type_range.clone(), special }
+    (headers, maps)
 }
 
 fn read<'a>(

@@ -32,11 +32,33 @@ pub(super) struct Special {
     pub(super) channel: Option<Channel>,
 }
 
+/// Bytes of the objects that a type has, without and with a header. Every object of the heap is held against them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Objects {
+    plain: Option<u64>,
+    with_header: Option<u64>,
+}
+
+impl Objects {
+    /// Those for values of so many bytes.
+    fn of(size: u64) -> Self {
+        Self { plain: rounded(size), with_header: rounded(size.saturating_add(WORD)) }
+    }
+
+    /// Where values begin in an object of so many bytes; `None`: it is none of these.
+    #[inline]
+    fn begin(&self, header: Typing, bytes: &[u8]) -> Option<u64> {
+        let (begin, object) =
+            if header == Typing::FirstWord { (WORD, self.with_header) } else { (0, self.plain) };
+        (object == Some(bytes.len() as u64)).then_some(begin)
+    }
+}
+
 /// What `runtime.p` keeps for the collector, as plain numbers: addresses of objects that it was about to
 /// mark. They are left-overs, and hold nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Processor {
-    size: u64,
+    objects: Objects,
     /// `wbBuf`: two words, and a buffer of words (src/runtime/mwbbuf.go).
     barrier: Range<u64>,
     /// `gcw`.
@@ -47,7 +69,7 @@ pub(super) struct Processor {
 /// behind the stack is none of its.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Goroutine {
-    size: u64,
+    objects: Objects,
     /// `stack`: `lo` and `hi`.
     stack: Range<u64>,
     /// `stackguard0`.
@@ -76,6 +98,7 @@ impl Special {
     }
 
     /// Which bytes of an object are plain numbers that look like pointers; `None`: it is none of these.
+    #[inline]
     pub(super) fn numbers(&self, base: u64, header: Typing, bytes: &[u8]) -> Option<[Range<u64>; 2]> {
         let of_processor = self.processor.as_ref().and_then(|of| of.left_overs(base, header, bytes));
         of_processor.or_else(|| Some([self.goroutine.as_ref()?.stack(header, bytes)?, 0..0]))
@@ -91,16 +114,13 @@ impl Processor {
     fn of(of: &Type, types: &dyn Types) -> Option<Self> {
         let fields = types.fields(of.at);
         let barrier = place(&fields, "wbBuf", types).filter(|range| range.end - range.start > 2 * WORD)?;
-        Some(Self { size: of.size, barrier, work: place(&fields, "gcw", types)? })
+        Some(Self { objects: Objects::of(of.size), barrier, work: place(&fields, "gcw", types)? })
     }
 
     /// Which bytes of an object hold left-overs; `None`: it is none of these. Its write barrier's buffer
     /// says where it ends: at its own end.
     pub(super) fn left_overs(&self, base: u64, header: Typing, bytes: &[u8]) -> Option<[Range<u64>; 2]> {
-        let begin = if header == Typing::FirstWord { WORD } else { 0 };
-        if rounded(self.size + begin) != Some(bytes.len() as u64) {
-            return None;
-        }
+        let begin = self.objects.begin(header, bytes)?;
         let shifted = |range: &Range<u64>| range.start + begin..range.end + begin;
         let (barrier, work) = (shifted(&self.barrier), shifted(&self.work));
         let end = number(bytes, barrier.start + WORD, WORD)?;
@@ -112,16 +132,17 @@ impl Goroutine {
     fn of(of: &Type, types: &dyn Types) -> Option<Self> {
         let fields = types.fields(of.at);
         let stack = place(&fields, "stack", types).filter(|range| range.end - range.start == 2 * WORD)?;
-        Some(Self { size: of.size, stack, guard: place(&fields, "stackguard0", types)?.start })
+        Some(Self {
+            objects: Objects::of(of.size),
+            stack,
+            guard: place(&fields, "stackguard0", types)?.start,
+        })
     }
 
     /// Where in an object the bounds of its stack are; `None`: it is no goroutine. The size of a stack is a power of
     /// two, and its guard a little above its beginning.
     fn stack(&self, header: Typing, bytes: &[u8]) -> Option<Range<u64>> {
-        let begin = if header == Typing::FirstWord { WORD } else { 0 };
-        if rounded(self.size + begin) != Some(bytes.len() as u64) {
-            return None;
-        }
+        let begin = self.objects.begin(header, bytes)?;
         let stack = self.stack.start + begin..self.stack.end + begin;
         let (low, high) = (number(bytes, stack.start, WORD)?, number(bytes, stack.start + WORD, WORD)?);
         let guard = number(bytes, self.guard + begin, WORD)?;

@@ -14,6 +14,8 @@ use crate::target::go::types::{Kind, Type};
 
 /// Most classes. Maps of others have a root, but no name for the way from it.
 const CLASSES: usize = 4096;
+/// How many keys are remembered beside the table of all.
+const RECENT: usize = 16;
 /// Most classes on one way.
 const DEPTH: u32 = 32;
 /// Most characters of a way.
@@ -50,11 +52,15 @@ pub(super) struct Ways<'a> {
     is_swiss: bool,
     classes: Vec<Class>,
     keys: FxHashMap<Key, u32>,
-    /// For words of the objects of a class, the type of the pointer there.
-    slots: FxHashMap<(u32, u32), Option<Type>>,
-    /// For each step, one more than its class; 0: it has none yet.
-    of_step: Vec<u32>,
+    /// Of each few classes, the key that was asked for behind them last: maps that lie side by side are often alike.
+    recent: [Option<(Key, u32)>; RECENT],
+    /// For each class, the words of its objects that were asked for, in order, with the type of the pointer there.
+    slots: Vec<Vec<(u32, Option<Type>)>>,
+    /// For each step, one more than its class, of which there are at most [`CLASSES`]; 0: it has none yet.
+    of_step: Vec<u16>,
     asked: u32,
+    /// Room for the links of one way.
+    links: Vec<Link>,
 }
 
 impl<'a> Ways<'a> {
@@ -66,9 +72,11 @@ impl<'a> Ways<'a> {
             is_swiss,
             classes: Vec::new(),
             keys: FxHashMap::default(),
-            slots: FxHashMap::default(),
+            recent: [None; RECENT],
+            slots: Vec::new(),
             of_step: vec![0; scene.reached.steps()],
             asked: 0,
+            links: Vec::new(),
         }
     }
 
@@ -80,48 +88,55 @@ impl<'a> Ways<'a> {
     /// The class of the step at that place; `root_of` numbers roots that are alike. `None`: there are too
     /// many classes.
     pub(super) fn class_of(&mut self, place: usize, root_of: &mut dyn FnMut(usize) -> Begin) -> Option<u32> {
-        let (links, mut before) = self.links(place, root_of)?;
+        let mut links = std::mem::take(&mut self.links);
+        links.clear();
+        let before = self.links(place, root_of, &mut links);
+        links.reverse();
+        let class = before.and_then(|before| self.enter_all(before, &links));
+        self.links = links;
+        class
+    }
+
+    fn enter_all(&mut self, mut before: Result<u32, u32>, links: &[Link]) -> Option<u32> {
         for number in 0..links.len() {
             let class = self.enter(before, links.get(number..)?)?;
             if let Some(of_step) = links.get(number).and_then(|link| self.of_step.get_mut(link.place)) {
-                *of_step = class + 1;
+                *of_step = u16::try_from(class + 1).unwrap_or(0);
             }
             before = Ok(class);
         }
         before.ok()
     }
 
-    /// The steps that lead to a place, from the last one that has a class or from the root.
+    /// Adds the steps that lead to a place, the last one first, up to one that has a class or to the root.
     fn links(
         &self,
         place: usize,
         root_of: &mut dyn FnMut(usize) -> Begin,
-    ) -> Option<(Vec<Link>, Result<u32, u32>)> {
-        let mut links = Vec::new();
-        let mut next = place;
-        let before = loop {
-            if let Some(class) = self.of_step.get(next)?.checked_sub(1) {
-                break Ok(class);
+        links: &mut Vec<Link>,
+    ) -> Option<Result<u32, u32>> {
+        let mut place = place;
+        let mut step = self.scene.reached.step(place)?;
+        let mut object = self.scene.nodes.object(step.node)?;
+        loop {
+            if let Some(class) = self.of_step.get(place)?.checked_sub(1) {
+                return Some(Ok(u32::from(class)));
             }
-            let step = self.scene.reached.step(next)?;
-            let object = self.scene.nodes.object(step.node)?;
             let map = self.scene.map(step.node);
-            let link = Link { place: next, object, offset: 0, pointer: None, map };
+            let link = Link { place, object, offset: 0, pointer: None, map };
             match step.from {
                 From::Root(root) => {
                     let Begin { origin, pointer } = root_of(root);
                     links.push(Link { pointer, ..link });
-                    break Err(origin);
+                    return Some(Err(origin));
                 }
-                From::Step(from, offset) => {
-                    let holder = self.scene.nodes.object(self.scene.reached.step(from)?.node)?;
-                    links.push(Link { offset, pointer: holder.base.checked_add(offset), ..link });
-                    next = from;
+                From::Step(before, offset) => {
+                    (place, step) = (before, self.scene.reached.step(before)?);
+                    object = self.scene.nodes.object(step.node)?;
+                    links.push(Link { offset, pointer: object.base.checked_add(offset), ..link });
                 }
             }
-        };
-        links.reverse();
-        Some((links, before))
+        }
     }
 
     /// The class of the first link, which comes from a class or a root.
@@ -130,9 +145,26 @@ impl<'a> Ways<'a> {
         let (number, of) = self.slot(before, link.offset);
         let lead = Lead { of, dynamic: self.dynamic(before, of, link) };
         let key = self.key(before, number, lead, link);
+        let recent = before.map_or(0, |class| class as usize % RECENT);
+        if let Some((_, class)) = self.recent.get(recent).copied().flatten().filter(|(last, _)| *last == key)
+        {
+            return Some(class);
+        }
+        let class = self.known_or_new(before, key, (lead, links))?;
+        self.recent.get_mut(recent).into_iter().for_each(|recent| *recent = Some((key, class)));
+        Some(class)
+    }
+
+    fn known_or_new(
+        &mut self,
+        before: Result<u32, u32>,
+        key: Key,
+        (lead, links): (Lead, &[Link]),
+    ) -> Option<u32> {
         if let Some(&class) = self.keys.get(&key) {
             return Some(class);
         }
+        let link = links.first()?;
         let class = match self.overflows(before, link) {
             Some(same) => same,
             None => {
@@ -147,12 +179,18 @@ impl<'a> Ways<'a> {
 
     /// The number of the word that leads to an object, and the type of the pointer there.
     fn slot(&mut self, before: Result<u32, u32>, offset: u64) -> (u32, Option<Type>) {
-        let before = before.ok().and_then(|class| Some((class, self.classes.get(class as usize)?)));
-        let Some((number, class)) = before else { return (0, None) };
+        let of = before.ok().map(|class| class as usize);
+        let of = of.and_then(|class| Some((self.classes.get(class)?, self.slots.get_mut(class)?)));
+        let Some((class, slots)) = of else { return (0, None) };
         let word = class.slot(offset);
-        let types = self.scene.types;
-        let pointer = self.slots.entry((number, word));
-        (word, *pointer.or_insert_with(|| class.describe(offset, types).pointer))
+        let place = match slots.binary_search_by_key(&word, |(word, _)| *word) {
+            Ok(place) => place,
+            Err(place) => {
+                slots.insert(place, (word, class.describe(offset, self.scene.types).pointer));
+                place
+            }
+        };
+        (word, slots.get(place).and_then(|(_, pointer)| *pointer))
     }
 
     fn key(&self, before: Result<u32, u32>, slot: u32, lead: Lead, link: &Link) -> Key {
@@ -223,6 +261,7 @@ impl<'a> Ways<'a> {
             last.map_or_else(String::new, |last| joined(&last.tail, &last.describe(offset, types).text));
         let from = before.ok().map(|class| (class, last.map_or(0, |last| last.depth)));
         self.classes.push(Class::new(what, (root, from), tail, types));
+        self.slots.push(Vec::new());
         u32::try_from(self.classes.len() - 1).ok()
     }
 

@@ -111,7 +111,7 @@ pub fn is_large(bytes: &[u8]) -> bool {
 pub fn recognise(
     wave: &[Candidate],
     reader: &mut Reader<'_>,
-    sink: &mut dyn FnMut(Seen),
+    sink: &mut dyn FnMut(&Seen),
     again: &mut Vec<u64>,
 ) {
     let headers = wave.iter().filter_map(|candidate| Header::parse(candidate.at, &candidate.bytes));
@@ -121,7 +121,12 @@ pub fn recognise(
 }
 
 /// Maps of at most eight entries.
-fn small_ones(headers: &[Header], reader: &mut Reader<'_>, sink: &mut dyn FnMut(Seen), again: &mut Vec<u64>) {
+fn small_ones(
+    headers: &[Header],
+    reader: &mut Reader<'_>,
+    sink: &mut dyn FnMut(&Seen),
+    again: &mut Vec<u64>,
+) {
     let places: Vec<u64> = headers.iter().map(|header| header.directory).collect();
     let objects = reader.objects_with_data_at(&places);
     let piece = |object: &Option<Object>| {
@@ -138,7 +143,7 @@ fn small_ones(headers: &[Header], reader: &mut Reader<'_>, sink: &mut dyn FnMut(
     });
     for ((header, object), (control, word)) in headers.iter().zip(objects).zip(words) {
         match small(header, object.as_ref(), control, word, reader) {
-            Some(seen) => sink(seen),
+            Some(seen) => sink(&seen),
             None => again.push(header.at),
         }
     }

@@ -46,10 +46,26 @@ struct Tally {
     /// Entries that fit before each table is full.
     most: u64,
     bytes: u64,
-    /// For each table size, the object that one of this size has.
-    sizes: [Option<Object>; SIZES],
+    /// For each table size, what one of this size has its groups in.
+    sizes: [Option<Groups>; SIZES],
     /// The object of a sound table, of one that says its type if there is any.
     first: Option<Object>,
+}
+
+/// An object that holds groups.
+#[derive(Clone, Copy, Debug)]
+struct Groups {
+    bytes: u64,
+    is_pointer_free: bool,
+    /// Whether it says of what type it is.
+    is_typed: bool,
+}
+
+impl Groups {
+    fn of(object: &Object) -> Self {
+        let Object { size, is_pointer_free, typing, .. } = *object;
+        Self { bytes: size, is_pointer_free, is_typed: typing != Typing::None }
+    }
 }
 
 /// Part of a directory.
@@ -64,7 +80,7 @@ struct Part {
 pub(super) fn recognise(
     headers: &[Header],
     reader: &mut Reader<'_>,
-    sink: &mut dyn FnMut(Seen),
+    sink: &mut dyn FnMut(&Seen),
     again: &mut Vec<u64>,
 ) {
     let places: Vec<u64> = headers.iter().map(|header| header.directory).collect();
@@ -171,7 +187,7 @@ fn settle(
     parts: &[Part],
     tallies: &[Tally],
     reader: &mut Reader<'_>,
-    sink: &mut dyn FnMut(Seen),
+    sink: &mut dyn FnMut(&Seen),
     again: &mut Vec<u64>,
 ) {
     let whole: Vec<&Tally> =
@@ -188,7 +204,7 @@ fn settle(
     });
     for (tally, word) in whole.into_iter().zip(words) {
         match tally.finish(word, reader) {
-            Some(seen) => sink(seen),
+            Some(seen) => sink(&seen),
             None => again.push(tally.header.at),
         }
     }
@@ -223,8 +239,8 @@ impl Tally {
         if let Some(known) = self.sizes.get_mut(size) {
             // Tables of one size have objects of one size. What the heap has made since it was read of
             // memory that was something else does not count.
-            self.bad += u64::from(known.is_some_and(|known| known.size != object.size));
-            *known = Some(object);
+            self.bad += u64::from(known.is_some_and(|known| known.bytes != object.size));
+            *known = Some(Groups::of(&object));
         }
         if self.first.is_none_or(|first| first.typing == Typing::None) {
             self.first = Some(object);
@@ -283,19 +299,19 @@ impl Tally {
             return first.typing != Typing::None;
         }
         let Some(known) = reader.types.common_table(guess) else { return true };
-        let fits = |(size, object): (u32, Object)| {
+        let fits = |(size, found): (u32, Groups)| {
             let groups = reader.types.costs().groups(known, 1 << size);
-            groups.is_none_or(|bytes| bytes == object.size)
+            groups.is_none_or(|bytes| bytes == found.bytes)
         };
-        (0..).zip(&self.sizes).filter_map(|(size, object)| Some((size, (*object)?))).all(fits)
+        (0..).zip(&self.sizes).filter_map(|(size, found)| Some((size, (*found)?))).all(fits)
     }
 
     /// The types whose groups fit the objects of all table sizes.
     fn by_sizes(&self, reader: &mut Reader<'_>) -> Guess {
         let mut guess = None;
-        for (size, object) in self.sizes.iter().enumerate() {
-            let Some(object) = object.filter(|object| object.typing == Typing::None) else { continue };
-            let one = reader.types.of_size(object.size, object.is_pointer_free, 1 << size);
+        for (size, found) in self.sizes.iter().enumerate() {
+            let Some(found) = found.filter(|found| !found.is_typed) else { continue };
+            let one = reader.types.of_size(found.bytes, found.is_pointer_free, 1 << size);
             guess = Some(guess.map_or(one, |guess| reader.types.both(guess, one)));
         }
         guess.unwrap_or_default()

@@ -60,7 +60,7 @@ fn look(memory: &CapturedMemory, made: &Made, at: u64, lookup: Lookup) -> Result
     crate::target::memory::Memory::read(memory, Address(at), &mut bytes).unwrap();
     let (mut found, mut again) = (None, Vec::new());
     let candidate = Candidate::new(at, &bytes, HEADER).unwrap();
-    recognise(&[candidate], &mut reader, &mut |seen| found = Some(seen), &mut again);
+    recognise(&[candidate], &mut reader, &mut |seen| found = Some(seen.clone()), &mut again);
     found.ok_or(again)
 }
 
