@@ -8,10 +8,11 @@
 
 use std::cell::RefCell;
 use std::env::args;
+use std::fs::read_to_string;
 use std::io::{Write as _, stdout};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use auditor::audit::unit::{Address, Bytes, Pid};
 use auditor::session::inspect;
 use auditor::target::memory::{LiveMemory, Memory, ReadError, Request};
@@ -30,7 +31,7 @@ fn main() -> Result<()> {
     let words: Vec<String> = args().skip(1).collect();
     let [pid, rounds] = words.as_slice() else { bail!("census_cost PID ROUNDS") };
     let (pid, rounds) = (Pid(pid.parse()?), rounds.parse::<u32>()?);
-    let (mut maps, mut bytes, mut census, mut copies) = (0, 0, Vec::new(), Vec::new());
+    let (mut maps, mut bytes, mut peak, mut census, mut copies) = (0, 0, 0, Vec::new(), Vec::new());
     let mut buffer = Vec::new();
     for _ in 0..rounds {
         // Each a first one, as the command's is: nothing is at hand from before.
@@ -41,6 +42,7 @@ fn main() -> Result<()> {
         let began = Instant::now();
         let found = opened.instance.census(FOLD_BELOW, &logged)?;
         census.push(began.elapsed().as_nanos() as u64);
+        peak = peak_memory()?;
         let small: u64 = found.crowds.iter().flatten().map(|crowd| crowd.maps).sum();
         (maps, bytes) = (small + found.maps.len() as u64, found.read.0);
         let calls = logged.calls.into_inner();
@@ -48,7 +50,9 @@ fn main() -> Result<()> {
         copy(&calls, &memory, &mut buffer);
         copies.push(began.elapsed().as_nanos() as u64);
     }
-    let found = serde_json::json!({ "maps": maps, "bytes": bytes, "census_ns": census, "copy_ns": copies });
+    let found = serde_json::json!({
+        "maps": maps, "bytes": bytes, "peak": peak, "census_ns": census, "copy_ns": copies,
+    });
     Ok(writeln!(stdout(), "{found}")?)
 }
 
@@ -69,6 +73,13 @@ impl Memory for Logged<'_> {
         self.calls.borrow_mut().push(Call { pieces, together: true });
         self.memory.read_many(requests)
     }
+}
+
+/// The most memory that this process ever had resident, in bytes: what is remembered of the calls included.
+fn peak_memory() -> Result<u64> {
+    let status = read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
 }
 
 /// The same bytes in the same calls, and nothing done with them.
