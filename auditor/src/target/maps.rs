@@ -13,7 +13,7 @@ use crate::audit::unit::{Address, Pid};
 /// with more is audited by what its first ones say.
 pub const MAPPINGS: usize = 200_000;
 /// Longest line: a path (`PATH_MAX`, each newline written as 4 bytes) and the numbers before it.
-const LINE: u64 = 4 * 4096 + 128;
+pub(super) const LINE: u64 = 4 * 4096 + 128;
 
 /// Why `/proc/PID/maps` could not be used.
 #[derive(Debug, thiserror::Error)]

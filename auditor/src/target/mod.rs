@@ -9,7 +9,9 @@
 //! mounted and call them, so tests build a /proc of their own.
 
 pub mod allocator;
+pub mod arrivals;
 pub mod cgroup;
+pub mod donor;
 pub mod elf;
 pub mod go;
 pub mod launch;
@@ -17,6 +19,7 @@ pub mod maps;
 pub mod memory;
 pub mod module;
 pub mod own;
+pub mod packages;
 pub mod page_map;
 pub mod pidfd;
 pub mod pressure;

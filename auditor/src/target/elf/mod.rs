@@ -2,15 +2,24 @@
 //! static probes. Pure: sees bytes through [`ReadRef`], reads only the tables it needs, and is
 //! bounded whatever the file says of itself.
 
+mod forms;
+mod linkage;
+mod operands;
 mod symbols;
+mod unwind;
 mod usdt;
 
 use object::elf::{
     EM_X86_64, FileHeader64, NT_GNU_BUILD_ID, PF_W, PF_X, PT_INTERP, PT_LOAD, SHT_NOBITS, SHT_NOTE,
+    SHT_SYMTAB,
 };
 use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _, SectionTable};
 use object::{LittleEndian, ReadRef};
 
+pub(super) use forms::is_cold;
+pub use forms::{Form, demangled, form};
+pub use linkage::{Linkage, Slot};
+pub use operands::{Argument, Place};
 use symbols::Symbols;
 pub use symbols::{Kind, Symbol};
 pub use usdt::Usdt;
@@ -97,6 +106,7 @@ pub struct Elf {
     build_id: Option<String>,
     probes: Vec<Usdt>,
     has_interpreter: bool,
+    is_stripped: bool,
 }
 
 impl Elf {
@@ -127,6 +137,7 @@ impl Elf {
             build_id: build_id(&sections, data),
             probes,
             has_interpreter,
+            is_stripped: !sections.iter().any(|section| section.sh_type(LE) == SHT_SYMTAB),
         })
     }
 
@@ -140,6 +151,12 @@ impl Elf {
     #[must_use]
     pub fn section(&self, ending: &str) -> Option<&Section> {
         self.sections.iter().find(|section| section.name.ends_with(ending))
+    }
+
+    /// The first section of that name.
+    #[must_use]
+    pub fn section_named(&self, name: &str) -> Option<&Section> {
+        self.sections.iter().find(|section| section.name == name)
     }
 
     /// The GNU build id in hex.
@@ -165,6 +182,28 @@ impl Elf {
     #[must_use]
     pub fn symbol(&self, name: &str) -> Option<Symbol<'_>> {
         self.symbols.named(name).min_by_key(|symbol| (symbol.locality, symbol.address))
+    }
+
+    /// Whether it names only what other files may use, if that: it has no `.symtab`.
+    #[must_use]
+    pub fn is_stripped(&self) -> bool {
+        self.is_stripped
+    }
+
+    /// What a compiler made of a function or variable of that name, by address: `resize`, `resize.isra.0`.
+    pub fn symbols_like(&self, name: &str) -> impl Iterator<Item = (Form, Symbol<'_>)> {
+        self.symbols.like(name)
+    }
+
+    /// The variable that holds an address of the file.
+    #[must_use]
+    pub fn object_at(&self, address: u64) -> Option<Symbol<'_>> {
+        self.symbols.object_at(address)
+    }
+
+    /// What begins at an address of the file, the most visible first.
+    pub fn symbols_at(&self, address: u64) -> impl Iterator<Item = Symbol<'_>> {
+        self.symbols.starting_at(address)
     }
 
     /// Every function or variable of that name: local ones may share it.

@@ -10,7 +10,11 @@ use object::read::elf::{SectionHeader as _, Sym as _};
 use object::{LittleEndian, ReadRef};
 use rustc_hash::FxHasher;
 
+use super::forms::{self, Form};
 use super::{LE, Sections, TABLE};
+
+/// Most symbols before an address among which the variable is that holds it: variables lie side by side.
+const NEAR: usize = 64;
 
 /// A function or variable that a file defines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +45,7 @@ pub enum Kind {
 pub(super) struct Symbols {
     /// By address.
     entries: Vec<Entry>,
-    /// Hash of a name and index into `entries`, by hash.
+    /// Hash of a name without suffixes ([`forms::base`]) and index into `entries`, by hash.
     by_name: Vec<(u32, u32)>,
     /// The file's string tables, one behind the other.
     strings: Vec<u8>,
@@ -103,19 +107,28 @@ impl Symbols {
         self.entries.dedup_by(|one, other| {
             one.address == other.address && one.kind == other.kind && name_of(one) == name_of(other)
         });
-        let hashed = |(index, entry): (usize, &Entry)| (hash(name_of(entry)), index as u32);
+        let hashed = |(index, entry): (usize, &Entry)| (hash(base(name_of(entry))), index as u32);
         self.by_name = self.entries.iter().enumerate().map(hashed).collect();
         self.by_name.sort_unstable();
     }
 
     pub(super) fn named(&self, name: &str) -> impl Iterator<Item = Symbol<'_>> {
-        let wanted = hash(name.as_bytes());
         let name = name.to_owned();
+        self.of_base(&name).filter(move |symbol| symbol.name == name)
+    }
+
+    /// Those that a compiler made of a function or variable of that name.
+    pub(super) fn like(&self, name: &str) -> impl Iterator<Item = (Form, Symbol<'_>)> {
+        let name = name.to_owned();
+        self.of_base(&name).filter_map(move |symbol| Some((forms::form(&symbol.name, &name)?, symbol)))
+    }
+
+    /// Those whose name begins alike, and maybe some others.
+    fn of_base(&self, name: &str) -> impl Iterator<Item = Symbol<'_>> + use<'_> {
+        let wanted = hash(base(name.as_bytes()));
         let first = self.by_name.partition_point(|&(hash, _)| hash < wanted);
         let same_hash = self.by_name[first..].iter().take_while(move |&&(hash, _)| hash == wanted);
-        same_hash
-            .map(|&(_, index)| self.symbol(&self.entries[index as usize]))
-            .filter(move |symbol| symbol.name == name)
+        same_hash.map(|&(_, index)| self.symbol(&self.entries[index as usize]))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Symbol<'_>> {
@@ -127,6 +140,22 @@ impl Symbols {
         let nearest = self.entries[..behind].iter().rev().find(|entry| entry.kind == Kind::Function)?;
         let holds = nearest.size == 0 || address - nearest.address < nearest.size;
         holds.then(|| self.symbol(nearest))
+    }
+
+    /// The variable that holds an address.
+    pub(super) fn object_at(&self, address: u64) -> Option<Symbol<'_>> {
+        let behind = self.entries.partition_point(|entry| entry.address <= address);
+        let mut near =
+            self.entries[..behind].iter().rev().take(NEAR).filter(|entry| entry.kind == Kind::Object);
+        let holds = |entry: &&Entry| address - entry.address < entry.size.max(1);
+        near.find(holds).map(|entry| self.symbol(entry))
+    }
+
+    /// Those that begin at an address, the most visible first.
+    pub(super) fn starting_at(&self, address: u64) -> impl Iterator<Item = Symbol<'_>> {
+        let first = self.entries.partition_point(|entry| entry.address < address);
+        let here = self.entries[first..].iter().take_while(move |entry| entry.address == address);
+        here.map(|entry| self.symbol(entry))
     }
 
     fn symbol(&self, entry: &Entry) -> Symbol<'_> {
@@ -151,10 +180,15 @@ fn entry(symbol: &Sym64<LittleEndian>, base: u32) -> Option<Entry> {
     defined.then_some(Entry { address, size, name: base.checked_add(symbol.st_name(LE))?, kind, locality })
 }
 
-fn name_at(strings: &[u8], at: u32) -> &[u8] {
+pub(super) fn name_at(strings: &[u8], at: u32) -> &[u8] {
     let tail = strings.get(at as usize..).unwrap_or_default();
     let end = tail.iter().position(|&byte| byte == 0).unwrap_or(tail.len());
     &tail[..end]
+}
+
+/// [`forms::base`] of bytes; what is no text has no suffixes.
+fn base(name: &[u8]) -> &[u8] {
+    std::str::from_utf8(name).map_or(name, |name| forms::base(name).as_bytes())
 }
 
 /// 32 bits are enough: equal hashes are told apart by the name itself.

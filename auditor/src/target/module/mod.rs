@@ -2,14 +2,21 @@
 //! somebody asks.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use object::ReadCache;
 
-use super::elf::{Elf, ElfError, Symbol as ElfSymbol};
+mod calls;
+mod find;
+
+pub use calls::{Call, CallKind, CallSite, Callee, Calls, CallsError};
+pub use find::{Matches, Named, Semaphore, StaticProbe};
+
+use super::donor::{Borrowed, Donors, Lender};
+use super::elf::{Elf, ElfError, Linkage, Symbol as ElfSymbol};
 use super::maps::{MappedFile, MapsError, open_files};
 use super::proc;
 use crate::audit::unit::{Address, Pid};
@@ -75,6 +82,8 @@ pub struct Module {
     file: MappedFile,
     content: Content,
     elf: OnceLock<Result<Elf, ModuleError>>,
+    linkage: OnceLock<Linkage>,
+    borrowed: OnceLock<Borrowed>,
 }
 
 /// The bytes of a mapped file, for as long as somebody keeps this.
@@ -92,6 +101,26 @@ impl FileBytes {
     #[must_use]
     pub fn captured(bytes: Vec<u8>) -> Self {
         Self(Arc::new(Source::Captured(bytes)))
+    }
+
+    /// Those of an open file.
+    #[must_use]
+    pub(super) fn of(file: File) -> Self {
+        Self(Arc::new(Source::File(file)))
+    }
+
+    /// Fills as much of `into` from `offset` on as there is: 0 at the end.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(super) fn read_some(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        match &*self.0 {
+            Source::File(file) => file.read_at(into, offset),
+            Source::Captured(bytes) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                (&bytes[start..]).read(into)
+            }
+        }
     }
 
     /// Fills `into` from `offset` on.
@@ -139,13 +168,17 @@ impl Module {
     /// A file that is opened when somebody asks what is in it.
     #[must_use]
     pub fn new(file: MappedFile) -> Self {
-        Self { file, content: Content::OnDisk, elf: OnceLock::new() }
+        Self::with(file, Content::OnDisk)
     }
 
     /// A file whose bytes are at hand.
     #[must_use]
     pub fn captured(file: MappedFile, bytes: Vec<u8>) -> Self {
-        Self { file, content: Content::Bytes(bytes), elf: OnceLock::new() }
+        Self::with(file, Content::Bytes(bytes))
+    }
+
+    const fn with(file: MappedFile, content: Content) -> Self {
+        Self { file, content, elf: OnceLock::new(), linkage: OnceLock::new(), borrowed: OnceLock::new() }
     }
 
     /// The facts of the mapping.
@@ -180,6 +213,30 @@ impl Module {
         self.elf.get_or_init(|| self.parse()).as_ref()
     }
 
+    /// Lets another file name what this one does not, from now on and in all searches: looks for one where this
+    /// one has no `.symtab`, once. Costs what reading the symbols of a file with debug information does,
+    /// so it is for files in which something is to be found.
+    pub fn borrow_symbols(&self, donors: &Donors) -> &Borrowed {
+        self.borrowed.get_or_init(|| donors.find(self))
+    }
+
+    /// Who names what this file does not, if [`Self::borrow_symbols`] found one.
+    #[must_use]
+    pub fn lender(&self) -> Option<&Lender> {
+        self.borrowed.get()?.lender.as_ref()
+    }
+
+    /// How its functions are reached. Reads relocations, once.
+    fn linkage(&self) -> &Linkage {
+        self.linkage.get_or_init(|| match &self.content {
+            Content::Bytes(bytes) => Linkage::parse(bytes.as_slice()),
+            Content::OnDisk => self.open().map_or_else(
+                |_unreadable| Linkage::default(),
+                |file| Linkage::parse(&ReadCache::new(BufReader::new(file))),
+            ),
+        })
+    }
+
     /// What is added to an address of the file to make it one of the process; `None` when no
     /// mapping fits what the file says of itself.
     #[must_use]
@@ -200,15 +257,16 @@ impl Module {
     /// The function or variable of that name, the most visible one where there are several.
     #[must_use]
     pub fn symbol(&self, name: &str) -> Option<Symbol> {
-        let elf = self.elf().ok()?;
-        self.place(elf, &elf.symbol(name)?)
+        let symbol = self.tables().find_map(|table| table.symbol(name))?;
+        self.place(self.elf().ok()?, &symbol)
     }
 
     /// The name of the function that holds an address of the process.
     #[must_use]
     pub fn function_at(&self, address: Address) -> Option<String> {
         let at = address.0.wrapping_sub(self.load_bias()?);
-        self.elf().ok()?.function_at(at).map(|symbol| symbol.name.into_owned())
+        let symbol = self.tables().find_map(|table| table.function_at(at))?;
+        Some(symbol.name.into_owned())
     }
 
     /// Bytes of the file, which need not be those in memory.
@@ -272,7 +330,7 @@ impl Module {
     }
 }
 
-fn open_regular(path: &Path) -> Result<File, ModuleError> {
+pub(super) fn open_regular(path: &Path) -> Result<File, ModuleError> {
     let failed = |source| ModuleError::Open { path: path.to_owned(), source };
     // Looked at before it is opened: opening a device may do something.
     if !fs::metadata(path).map_err(failed)?.is_file() {
