@@ -52,7 +52,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("env_logger", &["commands/", "main.rs"]),
     ("flate2", &["render/"]),
     ("humantime", &[ANYWHERE]),
-    ("iced_x86", &["target/", "probes/site.rs"]),
+    ("iced_x86", &["target/", "probes/site/"]),
     ("jiff", &[ANYWHERE]),
     ("libc", &["commands/", "main.rs", "probes/", "session", "target/"]),
     ("log", &[ANYWHERE]),

@@ -4,6 +4,8 @@
 
 mod forms;
 mod linkage;
+#[cfg(test)]
+pub(crate) mod made;
 mod operands;
 mod symbols;
 mod unwind;

@@ -356,3 +356,154 @@ fn slot_of(at: &Instruction) -> Option<u64> {
         && at.memory_index() == Register::None;
     is_slot.then(|| at.memory_displacement64())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::elf::made::{BIAS, Made};
+    use proptest::prelude::*;
+
+    /// A call or jump of 5 bytes.
+    fn to(opcode: u8, from: u64, target: u64) -> Vec<u8> {
+        [&[opcode][..], &(target.wrapping_sub(from + 5) as i32).to_le_bytes()].concat()
+    }
+
+    /// What goes through a slot, of 6 bytes: `call [rip+n]` is 0x15, `jmp [rip+n]` 0x25.
+    fn through(opcode: u8, from: u64, slot: u64) -> Vec<u8> {
+        [&[0xff, opcode][..], &(slot.wrapping_sub(from + 6) as i32).to_le_bytes()].concat()
+    }
+
+    /// The function `work` at 0x1000, and what it calls.
+    fn text() -> Vec<u8> {
+        let mut text = vec![0x90; 0x800];
+        let mut put =
+            |at: u64, bytes: &[u8]| text[(at - 0x1000) as usize..][..bytes.len()].copy_from_slice(bytes);
+        put(0x1000, &[0x55]);
+        put(0x1001, &to(0xe8, 0x1001, 0x1100));
+        put(0x1006, &to(0xe8, 0x1006, 0x1500));
+        put(0x100b, &through(0x15, 0x100b, 0x2008));
+        put(0x1011, &[0x0f, 0x85, 0xe9, 3, 0, 0]);
+        put(0x1017, &[0xff, 0xd0]);
+        put(0x1019, &to(0xe9, 0x1019, 0x1000));
+        put(0x101e, &to(0xe8, 0x101e, 0x1520));
+        put(0x1023, &to(0xe9, 0x1023, 0x1404));
+        put(0x1028, &to(0xe9, 0x1028, 0x1200));
+        put(0x1500, &through(0x25, 0x1500, 0x2000));
+        put(0x1520, &[0xf3, 0x0f, 0x1e, 0xfa, 0xf2]);
+        put(0x1525, &through(0x25, 0x1525, 0x2000));
+        text
+    }
+
+    fn file() -> Made {
+        Made::default()
+            .section(".text", 0x1000, &text())
+            .section(".got.plt", 0x2000, &[0; 24])
+            .imported("free", 0x2000)
+            .relative(0x2008, 0x1300)
+            .starts(0x3000, &[0x1000, 0x1100, 0x1200, 0x1300, 0x1400, 0x1500])
+            .exported("work", 0x1000, 0x2d)
+            .function("helper.constprop.0", 0x1100, 8)
+    }
+
+    fn callees(module: &Module) -> Vec<(u64, String)> {
+        let work = module.functions_like("work").remove(0);
+        let calls = module.calls_in(&work).unwrap();
+        assert!(calls.is_complete);
+        let shown = |call: &Call| match &call.callee {
+            Callee::Here { name, symbol } => {
+                format!("{}@{:x}+{:x}", name.as_deref().unwrap_or("?"), symbol.address.0 - BIAS, symbol.size)
+            }
+            Callee::Elsewhere { name } => name.clone(),
+        };
+        calls.all.iter().map(|call| (call.offset, shown(call))).collect()
+    }
+
+    #[test]
+    fn calls_lead_through_stubs_and_slots_and_jumps_within_and_to_cold_code_are_none() {
+        let expected = [
+            (0x01, "helper.constprop.0@1100+8"),
+            (0x06, "free"),
+            (0x0b, "?@1300+100"),
+            (0x1e, "free"),
+            (0x28, "?@1200+100"),
+        ];
+        assert_eq!(callees(&file().mapped()), expected.map(|(at, name)| (at, name.to_owned())));
+    }
+
+    #[test]
+    fn a_function_without_a_name_is_the_callee_of_one_that_has_a_name() {
+        let module = file().stripped().mapped();
+        let callee = module.callee_of("work", 4).unwrap();
+        assert_eq!((callee.symbol.address, callee.symbol.size), (Address(BIAS + 0x1200), 0x100));
+        assert_eq!(callee.symbol.file_offset, Some(0x1200));
+        assert_eq!(module.callee_of("work", 0).unwrap().symbol.address, Address(BIAS + 0x1100));
+        let reason = |name, nth| module.callee_of(name, nth).unwrap_err().to_string();
+        assert!(reason("work", 1).contains("free of another file"), "{}", reason("work", 1));
+        assert!(reason("work", 5).contains("5 calls that leave it"), "{}", reason("work", 5));
+        assert!(reason("works", 0).contains("no function works"));
+    }
+
+    #[test]
+    fn a_call_is_found_by_its_callee_through_any_stub_and_under_any_of_its_names() {
+        let module = file().mapped();
+        let at = |callee, nth| module.call_site("work", callee, nth).map(|site| site.offset);
+        assert_eq!(at("free", 0).unwrap(), 0x06);
+        assert_eq!(at("free", 1).unwrap(), 0x1e);
+        assert_eq!(at("helper", 0).unwrap(), 0x01);
+        assert!(at("free", 2).unwrap_err().to_string().contains("calls free 2 times"));
+        assert!(at("malloc", 0).unwrap_err().to_string().contains("0 times"));
+    }
+
+    #[test]
+    fn a_place_belongs_to_the_function_around_it_in_a_stripped_file_too() {
+        let module = file().stripped().mapped();
+        let around = |offset| module.function_around(offset).map(|named| (named.name, named.symbol.size));
+        assert_eq!(around(0x1028), Some(("work".to_owned(), 0x2d)));
+        assert_eq!(around(0x1234), Some(("0x1200".to_owned(), 0x100)));
+        assert_eq!(around(0x0), None);
+        assert_eq!(module.code(&module.function_around(0x1234).unwrap()).unwrap().len(), 0x100);
+    }
+
+    #[test]
+    fn a_function_whose_end_nobody_knows_is_refused_with_its_name() {
+        let module = Made::default().section(".text", 0x1000, &text()).function("work", 0x1000, 0).mapped();
+        let refused = module.callee_of("work", 0).unwrap_err().to_string();
+        assert!(refused.contains("where work of made ends is not known"), "{refused}");
+    }
+
+    #[test]
+    fn the_calls_of_a_real_function_lead_to_real_functions() {
+        let own = crate::target::module::modules(crate::audit::unit::Pid(std::process::id())).unwrap();
+        let libc = own.iter().find(|module| module.path().to_string_lossy().contains("libc.so")).unwrap();
+        let puts = libc.functions_like("puts").remove(0);
+        let calls = libc.calls_in(&puts).unwrap();
+        assert!(calls.is_complete && !calls.all.is_empty());
+        for call in &calls.all {
+            let Callee::Here { symbol, .. } = &call.callee else { continue };
+            assert!(libc.file().contains(symbol.address), "{call:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+        #[test]
+        fn no_mutation_of_a_file_makes_a_search_panic(
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 1..40),
+        ) {
+            let mut bytes = file().file();
+            let tables = bytes.len() - 0x10000;
+            for (at, byte, in_code) in changes {
+                let place = if in_code { 0x1000 + at.index(0x2100) } else { 0x10000 + at.index(tables) };
+                bytes[place] = byte;
+            }
+            let module = Module::captured(crate::target::elf::made::mapped("/x"), bytes);
+            for nth in 0..3 {
+                let _callee = module.callee_of("work", nth);
+                let _site = module.call_site("work", "free", nth);
+            }
+            let _around = module.function_around(0x1234);
+            let _object = module.object_at(Address(BIAS + 0x1234));
+            let _matches = module.functions_where(4, &|_| true);
+        }
+    }
+}

@@ -164,3 +164,102 @@ impl Module {
         Some(Named { name: symbol.name.clone().into_owned(), form, symbol: placed })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::elf::made::{BIAS, Made};
+
+    fn names(found: &[Named]) -> Vec<&str> {
+        found.iter().map(|named| named.name.as_str()).collect()
+    }
+
+    fn file() -> Made {
+        Made::default()
+            .section(".text", 0x1000, &[0x90; 0x800])
+            .function("resize.isra.0", 0x1000, 16)
+            .function("resize.lto_priv.1", 0x1010, 16)
+            .function("resize.cold", 0x1020, 16)
+            .function("resize.part.0", 0x1030, 16)
+            .function("resized", 0x1040, 16)
+            .function("grow.part.0", 0x1050, 16)
+            .function("shrink.cold", 0x1060, 16)
+            .exported("grow_all", 0x1070, 16)
+            .variable("dictType", 0x1100, 0x40)
+            .variable("server", 0x1140, 0x100)
+    }
+
+    #[test]
+    fn all_copies_of_a_function_are_found_and_its_pieces_only_where_there_is_nothing_else() {
+        let module = file().mapped();
+        let found = module.functions_like("resize");
+        assert_eq!(names(&found), ["resize.isra.0", "resize.lto_priv.1"]);
+        assert_eq!(found[0].symbol.address, Address(BIAS + 0x1000));
+        assert_eq!((found[0].symbol.file_offset, found[0].symbol.size), (Some(0x1000), 16));
+        assert_eq!(names(&module.functions_like("resize.isra.0")), ["resize.isra.0"]);
+        assert_eq!(names(&module.functions_like("grow")), ["grow.part.0"]);
+        assert_eq!(names(&module.functions_like("grow_all")), ["grow_all"]);
+        assert!(module.functions_like("shrink").is_empty() && module.functions_like("dictType").is_empty());
+        let whole = file().function("resize", 0x1200, 16).mapped();
+        assert_eq!(names(&whole.functions_like("resize"))[0], "resize");
+    }
+
+    #[test]
+    fn a_function_is_found_by_what_its_name_means_and_the_rest_is_said_to_be_left_out() {
+        let of = |t: &str| format!("_RNvMs_NtCs1_9hashbrown3rawINtB4_8RawTable{t}E14reserve_rehash");
+        let module = Made::default()
+            .section(".text", 0x1000, &[0x90; 0x800])
+            .function(&of("m"), 0x1000, 16)
+            .function(&format!("{}.llvm.77", of("y")), 0x1010, 16)
+            .function(&format!("{}.cold", of("x")), 0x1020, 16)
+            .function("_ZN7unusual8RawTableEv", 0x1030, 16)
+            .mapped();
+        let wanted = |name: &str| name.contains("RawTable<") && name.contains("reserve_rehash");
+        let all = module.functions_where(10, &wanted);
+        let shown: Vec<String> = all.found.iter().map(Named::shown).collect();
+        assert_eq!(shown.len(), 2, "{shown:?}");
+        assert!(shown[0].contains("RawTable<u32>") && shown[1].contains("RawTable<u64>"), "{shown:?}");
+        assert!(all.is_complete);
+        let one = module.functions_where(1, &wanted);
+        assert!(one.found.len() == 1 && !one.is_complete);
+    }
+
+    #[test]
+    fn variables_are_found_by_name_and_by_any_address_within() {
+        let module = file().mapped();
+        let server = module.object("server").unwrap();
+        assert_eq!((server.symbol.address, server.symbol.size), (Address(BIAS + 0x1140), 0x100));
+        assert!(module.object("resize").is_none());
+        let at = |address| module.object_at(Address(BIAS + address));
+        assert_eq!(at(0x1100), Some(("dictType".to_owned(), 0)));
+        assert_eq!(at(0x113f), Some(("dictType".to_owned(), 0x3f)));
+        assert_eq!(at(0x1140), Some(("server".to_owned(), 0)));
+        assert_eq!(at(0x1240), None);
+        assert_eq!(at(0x1000), None);
+    }
+
+    #[test]
+    fn a_static_probe_tells_its_place_its_arguments_and_where_listeners_are_counted() {
+        let note = |name: &str, semaphore: u64| {
+            let mut description = [0x1004, 0, semaphore].map(u64::to_le_bytes).concat();
+            description.extend(format!("db\0{name}\0-4@%esi 8@$7\0").bytes());
+            description.resize(description.len().next_multiple_of(4), 0);
+            let mut note = [8, description.len() as u32, 3].map(u32::to_le_bytes).concat();
+            note.extend(b"stapsdt\0");
+            note.extend(description);
+            note
+        };
+        let notes = [note("grow", 0x1200), note("shrink", 0), note("far", 0x99999)].concat();
+        let module =
+            Made::default().section(".text", 0x1000, &[0x90; 0x800]).notes(".note.stapsdt", &notes).mapped();
+        let one = |name| module.static_probes("db", name).pop();
+        let grow = one("grow").unwrap();
+        assert_eq!((grow.address, grow.file_offset), (Address(BIAS + 0x1004), 0x1004));
+        assert_eq!(grow.semaphore, Semaphore::At(0x1200));
+        assert_eq!(grow.arguments.len(), 2);
+        assert!(grow.arguments.iter().all(Option::is_some));
+        assert_eq!(one("shrink").unwrap().semaphore, Semaphore::None);
+        assert_eq!(one("far").unwrap().semaphore, Semaphore::Nowhere);
+        assert_eq!(one("other"), None);
+    }
+}

@@ -18,35 +18,17 @@
 //! either, unless it is the first instruction. Among the sites the cheapest is chosen, then the first;
 //! the `jbe` only where the instruction behind it is not emulated.
 //!
-//! What the kernel does with an instruction: `arch/x86/kernel/uprobes.c`,
-//! `arch_uprobe_analyze_insn`, v5.10 to v6.18. Costs: see the constants.
+//! A place amid a function ([`choose_at`]) is chosen by whoever knows the function; here it is asked whether
+//! an instruction begins there at all, and whether that one may be touched.
 
-use iced_x86::{
-    Decoder, DecoderOptions, FlowControl, Formatter as _, Instruction, IntelFormatter, Mnemonic, OpKind,
-    Register,
-};
+mod instruction;
+
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register};
 
 use crate::audit::unit::Nanos;
 use crate::runtimes::hook::When;
-
-/// What a hit costs the target beyond the unprobed call, by class, with an empty program: thread CPU
-/// time, median of 9 x 40 000 hits on Linux 6.18, a two-CPU virtual machine. `nop`.
-pub const NOP1: Nanos = Nanos(447);
-/// `push reg`.
-pub const PUSH: Nanos = Nanos(484);
-/// `jcc`, near or short.
-pub const JUMP_CONDITIONAL: Nanos = Nanos(448);
-/// `jmp`, near or short.
-pub const JUMP: Nanos = Nanos(451);
-/// `call` to a fixed place: a push and a jump.
-pub const CALL: Nanos = Nanos(470);
-/// A long nop that the kernel emulates.
-pub const LONG_NOP: Nanos = Nanos(454);
-/// Executed elsewhere, with a trap behind it. Less on bare metal, where the trap does not leave the
-/// virtual machine.
-pub const SINGLE_STEP: Nanos = Nanos(4_580);
-/// What a return probe adds.
-pub const RETURN: Nanos = Nanos(250);
+pub use instruction::{CALL, Class, Host, JUMP, JUMP_CONDITIONAL, LONG_NOP, NOP1, PUSH, RETURN, SINGLE_STEP};
+use instruction::{is_nop, judge, text};
 
 /// Bytes kept of a site, to compare with memory: more than any instruction has.
 const KEPT: usize = 16;
@@ -54,32 +36,8 @@ const KEPT: usize = 16;
 const PROLOGUE: usize = 16;
 /// Most bytes of a function whose jumps are looked at.
 const BODY: usize = 64 << 10;
-/// Prefixes with which the kernel refuses an instruction (`is_prefix_bad`): es, cs, ss, ds, lock.
-const BAD_PREFIXES: [u8; 5] = [0x26, 0x2e, 0x36, 0x3e, 0xf0];
-/// The other legacy prefixes: fs, gs, operand size, address size, repne, rep.
-const PREFIXES: [u8; 6] = [0x64, 0x65, OPERAND_SIZE, 0x67, 0xf2, 0xf3];
-const OPERAND_SIZE: u8 = 0x66;
-/// The nops that the kernel itself writes (`x86_nops`, `arch/x86/include/asm/nops.h`), from 3 bytes
-/// on: these it emulates, where it emulates long nops at all.
-const KERNEL_NOPS: [&[u8]; 6] = [
-    &[0x0f, 0x1f, 0x00],
-    &[0x0f, 0x1f, 0x40, 0x00],
-    &[0x0f, 0x1f, 0x44, 0x00, 0x00],
-    &[0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00],
-    &[0x0f, 0x1f, 0x80, 0x00, 0x00, 0x00, 0x00],
-    &[0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
-];
-
-/// What this kernel does with nops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Host {
-    /// It turns a probed 5-byte nop into a call: after a fork the child dies there, and in a leaf
-    /// function the call overwrites the red zone (6.18, until d9a48e77f6fe and 554ba38456da).
-    pub nop5_is_dangerous: bool,
-    /// It emulates long nops (from 6.18 on) instead of stepping over them.
-    pub long_nops_are_emulated: bool,
-}
-
+/// Most bytes of a function that are decoded to reach a place amid it.
+const REACH: usize = 1 << 20;
 /// A function as its file has it.
 #[derive(Clone, Copy, Debug)]
 pub struct Function<'a> {
@@ -87,27 +45,6 @@ pub struct Function<'a> {
     pub bytes: &'a [u8],
     /// What the symbol says of its length; 0: nothing.
     pub size: u64,
-}
-
-/// What the kernel does at a hit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Emulates `nop`.
-    Nop1,
-    /// Emulates `push reg`.
-    Push,
-    /// Emulates `jcc`.
-    JumpConditional,
-    /// Emulates `jmp`.
-    Jump,
-    /// Emulates `call`.
-    Call,
-    /// A nop of 5 bytes, where it is not dangerous.
-    Nop5,
-    /// Any other nop of more than one byte.
-    MultiByteNop,
-    /// Executes the instruction elsewhere and traps behind it.
-    SingleStep,
 }
 
 /// Where a probe goes.
@@ -158,7 +95,7 @@ struct Candidate {
 /// # Errors
 /// [`Refusal`]: no instruction will do, or the return is wanted of a function whose stack can move.
 pub fn choose(function: &Function<'_>, when: When, host: &Host) -> Result<Site, Refusal> {
-    let bytes = code(function)?;
+    let bytes = code(function, BODY)?;
     let (candidates, is_go) = candidates(bytes)?;
     if is_go && when == When::EntryAndReturn {
         return Err(refusal(
@@ -174,11 +111,47 @@ pub fn choose(function: &Function<'_>, when: When, host: &Host) -> Result<Site, 
     cheapest.ok_or_else(|| first_refusal.unwrap_or_else(not_code))
 }
 
-/// The bytes that belong to the function.
-fn code<'a>(function: &Function<'a>) -> Result<&'a [u8], Refusal> {
+/// Judges the instruction at a place amid a function, `offset` bytes from its symbol: a call of interest, say. A
+/// hit is one run of that instruction, in loops, too; registers are as the function has them just before it.
+///
+/// # Errors
+/// [`Refusal`]: no instruction begins there, as decoded from the symbol on; the kernel must not touch the one
+/// that does; or the return is wanted, while a return address is where the stack pointer points only in
+/// front of the function's first change.
+pub fn choose_at(function: &Function<'_>, offset: u64, when: When, host: &Host) -> Result<Site, Refusal> {
+    let bytes = code(function, REACH)?;
+    let at = instruction_at(bytes, offset)?;
+    if when == When::EntryAndReturn {
+        let (candidates, is_go) = candidates(bytes)?;
+        if is_go || candidates.iter().all(|candidate| candidate.at.ip() != offset) {
+            return Err(refusal(
+                "amid a function its return cannot be probed: the return address is no longer on top of the stack",
+                "probe this place alone, or the function from its entry",
+            ));
+        }
+    }
+    site(&Candidate { at, skip_if_below: false }, bytes, &[], when, host)
+}
+
+/// The instruction that begins `offset` bytes from the first one.
+fn instruction_at(bytes: &[u8], offset: u64) -> Result<Instruction, Refusal> {
+    let last = decode(bytes).take_while(|at| at.ip() <= offset).last().ok_or_else(not_code)?;
+    if last.ip() == offset {
+        return Ok(last);
+    }
+    let reason = if offset < last.next_ip() {
+        format!("no instruction begins at +{offset:#x}: it is within `{}` at +{:#x}", text(&last), last.ip())
+    } else {
+        format!("no instruction begins at +{offset:#x}: the function, as far as it is code, ends before")
+    };
+    Err(Refusal { reason, remedy: "check that the description is of this very file (build id)" })
+}
+
+/// The bytes that belong to the function, at most so many.
+fn code<'a>(function: &Function<'a>, most: usize) -> Result<&'a [u8], Refusal> {
     let size =
         if function.size == 0 { usize::MAX } else { usize::try_from(function.size).unwrap_or(usize::MAX) };
-    let bytes = &function.bytes[..function.bytes.len().min(size).min(BODY)];
+    let bytes = &function.bytes[..function.bytes.len().min(size).min(most)];
     if bytes.is_empty() { Err(not_code()) } else { Ok(bytes) }
 }
 
@@ -247,94 +220,9 @@ fn site(
     })
 }
 
-/// What the kernel makes of one instruction.
-fn judge(at: &Instruction, bytes: &[u8], host: &Host) -> Result<(Class, Nanos), Refusal> {
-    let prefixes = bytes.iter().take_while(|byte| is_prefix(**byte)).count();
-    let (prefixes, rest) = bytes.split_at(prefixes);
-    let (rex, opcode) = match rest {
-        [rex @ 0x40..=0x4f, opcode @ ..] => (Some(*rex), opcode),
-        opcode => (None, opcode),
-    };
-    refuse_what_the_kernel_refuses(at, prefixes, opcode)?;
-    if is_nop(at) {
-        return judge_nop(bytes, opcode, host);
-    }
-    let word_sized = prefixes.contains(&OPERAND_SIZE);
-    let classed = match *opcode {
-        [0x90, ..] => return Err(refusal("the kernel would take `xchg` for a nop and leave it out", OTHER)),
-        [0x50..=0x57, ..] if prefixes.is_empty() && matches!(rex, None | Some(0x41)) => (Class::Push, PUSH),
-        [0x70..=0x7f, ..] | [0x0f, 0x80..=0x8f, ..] => (Class::JumpConditional, JUMP_CONDITIONAL),
-        [0xeb | 0xe9, ..] => (Class::Jump, JUMP),
-        [0xe8, ..] => (Class::Call, CALL),
-        _ => return Ok((Class::SingleStep, SINGLE_STEP)),
-    };
-    if word_sized {
-        return Err(refusal("the kernel refuses jumps and calls of 16 bits", OTHER));
-    }
-    Ok(classed)
-}
-
-/// `90` with any prefixes is emulated by every kernel; of the others those that the kernel writes.
-fn judge_nop(bytes: &[u8], opcode: &[u8], host: &Host) -> Result<(Class, Nanos), Refusal> {
-    let short = opcode == [0x90];
-    let emulated = short || (host.long_nops_are_emulated && KERNEL_NOPS.contains(&bytes));
-    let cost = if emulated { LONG_NOP } else { SINGLE_STEP };
-    match bytes.len() {
-        1 => Ok((Class::Nop1, NOP1)),
-        5 if host.nop5_is_dangerous => Err(refusal(
-            "this kernel turns a probed 5-byte nop into a call, which kills forked children and corrupts leaf \
-             functions",
-            "use a kernel in which commits d9a48e77f6fe and 554ba38456da are (7.2), or probe another function",
-        )),
-        5 => Ok((Class::Nop5, cost)),
-        _ => Ok((Class::MultiByteNop, cost)),
-    }
-}
-
-/// `good_insns_64`: what raises a signal anyway, and EVEX. The kernel has the last word.
-fn refuse_what_the_kernel_refuses(at: &Instruction, prefixes: &[u8], opcode: &[u8]) -> Result<(), Refusal> {
-    if let Some(prefix) = prefixes.iter().find(|prefix| BAD_PREFIXES.contains(prefix)) {
-        let reason = format!("the kernel refuses `{}`: it has the prefix {prefix:#04x}", text(at));
-        return Err(Refusal { reason, remedy: OTHER });
-    }
-    match opcode.first() {
-        Some(0xcc) => Err(refusal(
-            "a breakpoint is here in the file itself, so this is padding or a patched file",
-            "compare the file with what was built",
-        )),
-        Some(0x62 | 0x6c..=0x6f | 0xcd | 0xcf | 0xe4..=0xe7 | 0xec..=0xef | 0xf1 | 0xf4 | 0xfa | 0xfb) => {
-            Err(Refusal { reason: format!("the kernel refuses `{}`", text(at)), remedy: OTHER })
-        }
-        _ => Ok(()),
-    }
-}
-
-const OTHER: &str = "probe another function, or another instruction by its offset";
-
-fn is_prefix(byte: u8) -> bool {
-    PREFIXES.contains(&byte) || BAD_PREFIXES.contains(&byte)
-}
-
 /// Leaves every register, the flags and the stack as they are.
 fn is_transparent(at: &Instruction) -> bool {
     at.mnemonic() == Mnemonic::Endbr64 || is_nop(at)
-}
-
-/// What the kernel may hold for a nop: also an instruction that moves a register to itself
-/// (`insn_is_nop`).
-fn is_nop(at: &Instruction) -> bool {
-    let (to, is_wide) = (at.op0_register(), at.op0_register().is_gpr64());
-    match at.mnemonic() {
-        Mnemonic::Nop | Mnemonic::Reservednop | Mnemonic::Pause => true,
-        Mnemonic::Lea => {
-            is_wide
-                && to == at.memory_base()
-                && at.memory_index() == Register::None
-                && at.memory_displacement64() == 0
-        }
-        Mnemonic::Mov => is_wide && at.op1_kind() == OpKind::Register && to == at.op1_register(),
-        _ => false,
-    }
 }
 
 /// Where the function's own direct jumps lead, as offsets.
@@ -352,19 +240,6 @@ fn decode(bytes: &[u8]) -> impl Iterator<Item = Instruction> {
     let mut decoder = Decoder::with_ip(64, bytes, 0, DecoderOptions::NONE);
     std::iter::from_fn(move || decoder.can_decode().then(|| decoder.decode()))
         .take_while(|at| !at.is_invalid())
-}
-
-fn text(at: &Instruction) -> String {
-    let mut formatter = IntelFormatter::new();
-    let options = formatter.options_mut();
-    options.set_hex_prefix("0x");
-    options.set_hex_suffix("");
-    options.set_uppercase_hex(false);
-    options.set_branch_leading_zeros(false);
-    options.set_space_after_operand_separator(true);
-    let mut text = String::new();
-    formatter.format(at, &mut text);
-    text
 }
 
 fn refusal(reason: &str, remedy: &'static str) -> Refusal {
@@ -566,7 +441,71 @@ mod tests {
         assert_eq!(chosen(&[0xff, 0xe0], &OLD), (0, Class::SingleStep, 4580));
     }
 
+    fn at(bytes: &[u8], offset: u64, when: When) -> Result<Site, Refusal> {
+        choose_at(&Function { bytes, size: bytes.len() as u64 }, offset, when, &NEW)
+    }
+
+    /// push rbp; mov rbp, rsp; mov rdi, [rbx+8]; call; test eax, eax; je to the call; nop5; leave; ret
+    const CALLING: [u8; 25] = [
+        0x55, 0x48, 0x89, 0xe5, 0x48, 0x8b, 0x7b, 0x08, 0xe8, 0, 1, 0, 0, 0x85, 0xc0, 0x74, 0xf7, 0x0f, 0x1f,
+        0x44, 0x00, 0x00, 0xc9, 0xc3, 0x90,
+    ];
+
+    #[test]
+    fn a_call_amid_a_function_is_probed_where_it_is_though_the_function_jumps_to_it() {
+        let site = at(&CALLING, 8, When::Entry).unwrap();
+        assert_eq!((site.offset, site.class, site.cost), (8, Class::Call, CALL));
+        assert!(site.instruction.starts_with("call"));
+        assert_eq!(site.bytes[..5], CALLING[8..13]);
+        assert_eq!(at(&CALLING, 1, When::Entry).unwrap().class, Class::SingleStep);
+        assert_eq!(at(&CALLING, 24, When::Entry).unwrap().class, Class::Nop1);
+    }
+
+    #[test]
+    fn a_place_within_an_instruction_or_behind_the_function_is_none() {
+        let reason = |bytes: &[u8], offset| at(bytes, offset, When::Entry).unwrap_err().reason;
+        assert!(reason(&CALLING, 9).contains("within `call"), "{}", reason(&CALLING, 9));
+        assert!(reason(&CALLING, 9).contains("at +0x8"));
+        assert!(reason(&CALLING, 25).contains("ends before"));
+        assert!(reason(&CALLING, u64::MAX).contains("ends before"));
+        // Behind what is no code nothing is known.
+        assert!(reason(&[0x55, 0x06, 0x55], 2).contains("ends before"));
+        assert!(reason(&[], 0).contains("no whole instruction"));
+    }
+
+    #[test]
+    fn what_must_not_be_touched_is_not_amid_a_function_either() {
+        assert!(at(&CALLING, 17, When::Entry).unwrap_err().reason.contains("5-byte nop"));
+    }
+
+    #[test]
+    fn a_return_is_probed_only_where_its_address_is_on_top_of_the_stack() {
+        assert!(at(&CALLING, 0, When::EntryAndReturn).is_ok());
+        assert!(at(&[0xf3, 0x0f, 0x1e, 0xfa, 0x55, 0xc3], 4, When::EntryAndReturn).is_ok());
+        for offset in [1, 8] {
+            assert!(
+                at(&CALLING, offset, When::EntryAndReturn).unwrap_err().reason.contains("top of the stack")
+            );
+        }
+        assert!(at(&GO_1_23, 10, When::EntryAndReturn).is_err());
+    }
+
     proptest! {
+        #[test]
+        fn a_place_amid_a_function_is_a_whole_instruction_or_refused(
+            bytes in proptest::collection::vec(any::<u8>(), 0..64), offset in 0..70_u64, paired in any::<bool>(),
+        ) {
+            let when = if paired { When::EntryAndReturn } else { When::Entry };
+            let function = Function { bytes: &bytes, size: 0 };
+            let starts: Vec<u64> = decode(&bytes).map(|at| at.ip()).collect();
+            if let Ok(site) = choose_at(&function, offset, when, &NEW) {
+                prop_assert!(site.offset == offset && starts.contains(&offset));
+            } else {
+                prop_assert!(paired || !starts.contains(&offset) || choose_at(&function, offset, when, &OLD).is_err()
+                    || decode(&bytes).any(|at| at.ip() == offset && at.len() == 5 && is_nop(&at)));
+            }
+        }
+
         #[test]
         fn a_site_is_always_a_whole_instruction_of_the_function(
             bytes in proptest::collection::vec(any::<u8>(), 0..64), size in 0..80_u64,
