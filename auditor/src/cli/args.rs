@@ -124,9 +124,8 @@ pub(super) struct Census {
     /// Keep all that is seen in FILE, for `auditor replay`; %p, %h, %t as above
     #[arg(long, value_name = "FILE", value_parser = pattern::parser())]
     pub(super) record: Option<Pattern>,
-    /// Which hash maps to look for: auto, or one by its name
-    #[arg(long, value_name = "auto|NAME", value_parser = value::runtime, default_value = "auto")]
-    pub(super) runtime: RuntimeChoice,
+    #[command(flatten)]
+    pub(super) sought: Sought,
     /// Add up maps that are smaller than this instead of listing them
     #[arg(long, value_name = "SIZE", value_parser = value::size, default_value = "16KiB")]
     pub(super) min_bytes: Bytes,
@@ -135,6 +134,17 @@ pub(super) struct Census {
     /// Exit with 4 when the data are incomplete: maps not read, layout not verified
     #[arg(long)]
     pub(super) strict: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Sought {
+    /// Which hash maps to look for: auto, or one by its name
+    #[arg(long, value_name = "auto|NAME", value_parser = value::runtime, default_value = "auto")]
+    pub(super) runtime: RuntimeChoice,
+    /// A file with the names that one of the target was stripped of: an unstripped build of equal code, or what a
+    /// debug package holds; others are refused (repeatable) [default: where the system keeps them]
+    #[arg(long, value_name = "FILE")]
+    pub(super) symbols: Vec<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -186,9 +196,8 @@ pub(super) struct Audit {
     /// When to write it: rss+25%, rss>2GiB, limit>90% or growth>512MiB (repeatable; auditor explain trigger)
     #[arg(long, value_name = "EXPR", requires = "ring")]
     pub(super) trigger: Vec<String>,
-    /// Which hash maps to look for: auto, or one by its name
-    #[arg(long, value_name = "auto|NAME", value_parser = value::runtime, default_value = "auto")]
-    pub(super) runtime: RuntimeChoice,
+    #[command(flatten)]
+    pub(super) sought: Sought,
     /// Count moved buckets by probe (each of them, costly), by poll (free, may miss some) or auto
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Evacuation::Auto, hide_possible_values = true)]
     pub(super) evacuation: Evacuation,
@@ -289,9 +298,8 @@ pub(super) struct WhatIf {
     pub(super) format: Option<Format>,
     #[command(flatten)]
     pub(super) output: Output,
-    /// Which hash maps to look for in PID: auto, or one by its name
-    #[arg(long, value_name = "auto|NAME", value_parser = value::runtime, default_value = "auto")]
-    pub(super) runtime: RuntimeChoice,
+    #[command(flatten)]
+    pub(super) sought: Sought,
     /// Maps of PID that are smaller than this are not listed and cannot be asked about
     #[arg(long, value_name = "SIZE", value_parser = value::size, default_value = "16KiB")]
     pub(super) min_bytes: Bytes,

@@ -70,6 +70,9 @@ pub(super) struct Watch {
     /// Which hash maps to look for: auto, or one by its name
     #[arg(long, value_name = "auto|NAME", value_parser = value::runtime, default_value = "auto", conflicts_with = "file")]
     pub(super) runtime: RuntimeChoice,
+    /// A file with the names that one of the target was stripped of (repeatable)
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    pub(super) symbols: Vec<PathBuf>,
     /// CPU time the probes may take from the target; over it, the costliest go
     #[arg(long, value_name = "PERCENT", value_parser = value::budget, default_value = "1%", conflicts_with = "file")]
     pub(super) budget: Budget,

@@ -53,6 +53,7 @@ pub(super) fn options(request: &cli::Audit, begin: Begin) -> anyhow::Result<Opti
             cli::RuntimeChoice::Auto => None,
             cli::RuntimeChoice::Named(name) => Some(name.clone()),
         },
+        symbols: request.symbols.clone(),
         evacuation: match request.evacuation {
             cli::Evacuation::Auto => Evacuation::Auto,
             cli::Evacuation::Probe => Evacuation::Probe,

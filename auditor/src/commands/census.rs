@@ -43,7 +43,8 @@ fn one(pid: Pid, request: &cli::Census, colour: Colour) -> anyhow::Result<Exit> 
         RuntimeChoice::Named(name) => Some(name.as_str()),
     };
     let options = options(request)?;
-    let opened = timed("looking at the target", || inspect::open(pid, only)).context(CannotLook)?;
+    let opened =
+        timed("looking at the target", || inspect::open(pid, only, &request.symbols)).context(CannotLook)?;
     let names = output::names(pid, setup::wall_clock());
     let recording = recording(request, &names)?;
     let mut output = Output::open(&request.output, &names)?;

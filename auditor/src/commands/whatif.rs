@@ -1,5 +1,7 @@
 //! `auditor whatif`: what would become of one map, by one look at a process or from a file.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, anyhow};
 
 use super::exit::{CannotLook, Exit};
@@ -44,21 +46,21 @@ fn report(request: &cli::WhatIf) -> anyhow::Result<(Report, Output)> {
             let output = Output::open(&request.output, &names)?;
             Ok((report, output))
         }
-        Source::Process { pid, runtime, min_bytes } => {
+        Source::Process { pid, runtime, symbols, min_bytes } => {
             let output = Output::open(&request.output, &output::names(*pid, setup::wall_clock()))?;
-            Ok((look(*pid, runtime, *min_bytes)?, output))
+            Ok((look(*pid, runtime, symbols, *min_bytes)?, output))
         }
     }
 }
 
 /// As a census looks.
-fn look(pid: Pid, runtime: &RuntimeChoice, min_bytes: Bytes) -> anyhow::Result<Report> {
+fn look(pid: Pid, runtime: &RuntimeChoice, symbols: &[PathBuf], min_bytes: Bytes) -> anyhow::Result<Report> {
     let only = match runtime {
         RuntimeChoice::Auto => None,
         RuntimeChoice::Named(name) => Some(name.as_str()),
     };
     let options = Options { min_bytes, rss_step: Bytes(0), ..Options::default() };
-    let opened = timed("looking at the target", || inspect::open(pid, only)).context(CannotLook)?;
+    let opened = timed("looking at the target", || inspect::open(pid, only, symbols)).context(CannotLook)?;
     let reading = format!("reading the memory of process {}, which goes on meanwhile", pid.0);
     watched(&reading, || one_look::look(opened, &options, None)).context(CannotLook)
 }

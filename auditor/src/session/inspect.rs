@@ -1,7 +1,7 @@
 //! From a pid to a plan: is it a process that may be audited, which runtime is in it, what would go
 //! where. Looks and plans, attaches nothing, changes nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::burst::Asked;
 use super::governor::Budget;
@@ -12,6 +12,7 @@ use crate::probes::object::{LoadError, Log};
 use crate::probes::plan::{self, Evacuation, Function, Plan, Wanted};
 use crate::runtimes::{Instance, LayoutError, RUNTIMES, Unusable};
 use crate::target::allocator;
+use crate::target::donor::{self, Donors};
 use crate::target::maps::MapsError;
 use crate::target::memory::{LiveMemory, ReadError};
 use crate::target::module::{Module, modules};
@@ -22,6 +23,8 @@ use crate::target::process::{Process, ProcessError};
 pub struct Options {
     /// Only this runtime; `None`: all that are known.
     pub runtime: Option<String>,
+    /// Files with names that files of the target were stripped of.
+    pub symbols: Vec<PathBuf>,
     /// How moved buckets are counted.
     pub evacuation: Evacuation,
     /// What the hooks may take.
@@ -49,6 +52,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             runtime: None,
+            symbols: Vec::new(),
             evacuation: Evacuation::Auto,
             budget: Budget(10_000),
             min_bytes: Bytes(16 << 10),
@@ -107,6 +111,9 @@ pub enum SetupError {
         /// What there is.
         known: String,
     },
+    /// A file with symbols fits nothing.
+    #[error("--symbols: {0}")]
+    Symbols(String),
     /// The layout does not fit.
     #[error(
         "the {runtime} maps of {pid} are not laid out as expected, so nothing about them can be said: {error}"
@@ -177,7 +184,7 @@ pub fn inspect(pid: Pid, options: &Options, host: &Host) -> Result<Inspected, Se
     if let Some(reason) = host.too_old() {
         return Err(SetupError::TooOld(reason));
     }
-    let opened = open(pid, options.runtime.as_deref())?;
+    let opened = open(pid, options.runtime.as_deref(), &options.symbols)?;
     let build_id = opened.build_id();
     let allocator = opened.allocator();
     let Opened { process, instance, modules, home } = opened;
@@ -226,15 +233,40 @@ impl Opened {
     }
 }
 
-/// Opens a process and recognises its runtime, or only the one that is named.
+/// Opens a process and recognises its runtime, or only the one that is named. `symbols` are files with names that
+/// files of the process were stripped of.
 ///
 /// # Errors
 /// [`SetupError`].
-pub fn open(pid: Pid, only: Option<&str>) -> Result<Opened, SetupError> {
+pub fn open(pid: Pid, only: Option<&str>, symbols: &[PathBuf]) -> Result<Opened, SetupError> {
     let process = Process::open(pid)?;
     let modules = modules(pid)?;
+    lend(pid, &modules, symbols)?;
     let (instance, home) = recognise(&process, &modules, only)?;
     Ok(Opened { process, instance, modules, home })
+}
+
+/// Has the files that somebody named lend their symbols. One that fits nothing is an error: without its names
+/// less is seen than was asked for.
+fn lend(pid: Pid, modules: &[Module], symbols: &[PathBuf]) -> Result<(), SetupError> {
+    if symbols.is_empty() {
+        return Ok(());
+    }
+    if let Some(misfit) = donor::misfits(symbols, modules).into_iter().next() {
+        return Err(SetupError::Symbols(misfit));
+    }
+    let donors = Donors::of(pid, symbols);
+    for module in modules {
+        module.borrow_symbols(&donors);
+        if let Some(lender) = module.lender() {
+            let (path, from) = (module.path().display(), lender.path().display());
+            log::info!(
+                "names of {path} come from {from}, shown to be of one link by {}",
+                lender.proof().words()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The first runtime that is in one of the files, and in which. What is wrong with one that cannot be read counts

@@ -68,6 +68,7 @@ fn audit(args: Watch, output: &Output) -> Result<Audit, UsageError> {
         record: args.record,
         ring: None,
         runtime: args.runtime,
+        symbols: args.symbols,
         evacuation: Evacuation::Auto,
         budget: args.budget,
         min_bytes: args.min_bytes,

@@ -1,6 +1,7 @@
 //! What was asked for, checked as a whole. Nothing here does anything.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap_complete::Shell;
@@ -129,6 +130,8 @@ pub struct Audit {
     pub ring: Option<Ring>,
     /// Which runtimes to look for.
     pub runtime: RuntimeChoice,
+    /// Files with names that files of the target were stripped of.
+    pub symbols: Vec<PathBuf>,
     /// How moved buckets are counted.
     pub evacuation: Evacuation,
     /// What the probes may take from the target.
@@ -197,6 +200,8 @@ pub struct Census {
     pub record: Option<Pattern>,
     /// Which runtimes to look for.
     pub runtime: RuntimeChoice,
+    /// Files with names that files of the target were stripped of.
+    pub symbols: Vec<PathBuf>,
     /// Maps that stay below are folded into populations.
     pub min_bytes: Bytes,
     /// By what the findings are judged.
@@ -276,7 +281,8 @@ impl Census {
             output,
             rows: args.rows.top as usize,
             record: args.record,
-            runtime: args.runtime,
+            runtime: args.sought.runtime,
+            symbols: args.sought.symbols,
             min_bytes: args.min_bytes,
             judging: args.judging.into(),
             strict: args.strict,
@@ -315,7 +321,8 @@ impl Audit {
             output,
             record: args.record,
             ring: args.ring.map(|window| Ring { window, triggers: args.trigger }),
-            runtime: args.runtime,
+            runtime: args.sought.runtime,
+            symbols: args.sought.symbols,
             evacuation: args.evacuation,
             budget: args.budget,
             min_bytes: args.min_bytes,

@@ -35,7 +35,7 @@ fn the_defaults_are_those_of_the_help() {
     assert_eq!(audit.output.to, Destination::Stdout);
     assert_eq!(audit.output.existing, Overwrite::Refuse);
     assert_eq!(audit.record, None);
-    assert_eq!(audit.runtime, RuntimeChoice::Auto);
+    assert_eq!((audit.runtime, audit.symbols), (RuntimeChoice::Auto, Vec::new()));
     assert_eq!(audit.evacuation, Evacuation::Auto);
     assert_eq!(audit.budget.parts_per_million(), 10_000);
     assert_eq!(audit.min_bytes, Bytes(16 << 10));
@@ -46,7 +46,7 @@ fn the_defaults_are_those_of_the_help() {
 #[test]
 fn every_flag_arrives() {
     let line = "-n redis --duration 30s -i 200ms -f json -o r-%p.json --force --record f-%p.rec \
-                --runtime demo --evacuation poll --budget 0.5% --min-bytes 1MiB --rss-step 64KiB --dry-run \
+                --runtime demo --symbols a.debug --symbols b.debug --evacuation poll --budget 0.5% --min-bytes 1MiB --rss-step 64KiB --dry-run \
                 --strict --no-feature uprobe_multi --no-feature cookies";
     let Attach { targets, audit } = attach(line, TERMINAL);
     assert_eq!(targets, Targets::Name("redis".to_owned()));
@@ -55,6 +55,7 @@ fn every_flag_arrives() {
     assert_eq!(audit.output.format, Format::Json);
     assert_eq!(audit.output.existing, Overwrite::Replace);
     assert_eq!(audit.runtime, RuntimeChoice::Named("demo".to_owned()));
+    assert_eq!(audit.symbols, ["a.debug", "b.debug"].map(PathBuf::from));
     assert_eq!(audit.evacuation, Evacuation::Poll);
     assert_eq!(audit.budget.parts_per_million(), 5_000);
     assert_eq!(audit.min_bytes, Bytes(1 << 20));

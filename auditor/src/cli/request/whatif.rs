@@ -38,6 +38,8 @@ pub enum Source {
         pid: Pid,
         /// Which runtimes to look for.
         runtime: RuntimeChoice,
+        /// Files with names that files of the target were stripped of.
+        symbols: Vec<PathBuf>,
         /// Maps that are smaller are not listed.
         min_bytes: Bytes,
     },
@@ -51,10 +53,10 @@ impl WhatIf {
         if let Some(row) = output.format.row().filter(|row| row.kind != Kind::Stream) {
             return Err(UsageError::NotForAnswers(row.name));
         }
-        let (runtime, min_bytes) = (args.runtime, args.min_bytes);
+        let (args::Sought { runtime, symbols }, min_bytes) = (args.sought, args.min_bytes);
         // The grammar lets one of them through.
         let source = match args.pid {
-            Some(pid) => Source::Process { pid, runtime, min_bytes },
+            Some(pid) => Source::Process { pid, runtime, symbols, min_bytes },
             None => Source::File(args.file.unwrap_or_default()),
         };
         Ok(Self {

@@ -175,37 +175,31 @@ impl Borrowed {
 /// that have their own symbols are compared, too: naming one for them is no mistake.
 #[must_use]
 pub fn misfits(given: &[PathBuf], modules: &[Module]) -> Vec<String> {
-    let misfit = |path: &PathBuf| {
-        let mut nearest: Option<(&Module, Why)> = None;
-        for module in modules.iter().filter(|module| module.elf().is_ok()) {
-            let asked = open_regular(path).map_err(Why::from).and_then(|file| lend(module, path, file));
-            match asked {
-                Ok(_lender) => return None,
-                Err(why) if nearest.as_ref().is_none_or(|(_, best)| is_nearer(&why, best)) => {
-                    nearest = Some((module, why));
-                }
-                Err(_farther) => {}
-            }
-        }
-        let (module, why) = nearest?;
-        let (path, of) = (path.display(), module.path().display());
-        Some(match why {
-            Why::Differs(difference) => format!(
-                "{path} lends its symbols to no file of the process; beside the nearest, {of}: {difference}"
-            ),
-            other => format!("{path} lends no symbols: {other}"),
-        })
-    };
-    given.iter().take(GIVEN).filter_map(misfit).collect()
+    given.iter().take(GIVEN).filter_map(|path| misfit(path, modules)).collect()
 }
 
-/// Code of one length is more alike than code of another.
-fn is_nearer(one: &Why, other: &Why) -> bool {
-    let rank = |why: &Why| match why {
-        Why::Unreadable(_) | Why::Stripped => 0,
-        Why::Differs(difference) => difference.distance(),
+fn misfit(path: &Path, modules: &[Module]) -> Option<String> {
+    let shown = path.display();
+    let understood = open_regular(path).map_err(Why::from).and_then(|file| understand(path, file));
+    let (elf, bytes) = match understood {
+        Ok(understood) => understood,
+        Err(why) => return Some(format!("{shown} lends no symbols: {why}")),
     };
-    rank(one) < rank(other)
+    let mut nearest: Option<(&Module, Difference)> = None;
+    for module in modules.iter().filter(|module| module.elf().is_ok()) {
+        match prove::same_link(module, &elf, &bytes) {
+            Ok(_proof) => return None,
+            Err(one) if nearest.as_ref().is_none_or(|(_, best)| one.distance() < best.distance()) => {
+                nearest = Some((module, one));
+            }
+            Err(_farther) => {}
+        }
+    }
+    let beside = nearest.map_or_else(
+        || "none of them could be looked into".to_owned(),
+        |(module, difference)| format!("beside the nearest, {}: {difference}", module.path().display()),
+    );
+    Some(format!("{shown} lends its symbols to no file of the process; {beside}"))
 }
 
 /// Symbols of a file, if it is shown to be of one link with the module.
