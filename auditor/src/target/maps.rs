@@ -245,22 +245,30 @@ fn add_ranges(maps: &Maps, files: &mut [(&Mapping, MappedFile)]) {
     }
 }
 
-/// A program that was started as `ld.so PROGRAM` has the dynamic loader for its `exe`. The program
-/// is then the mapped file that an argument names.
+/// A program that was started as `ld.so PROGRAM` has the dynamic loader for its `exe`. The program is then the
+/// mapped file that an argument names; where it has written a title over its arguments, the first one that is
+/// called like no library.
 fn mark_main(files: &mut [MappedFile], program: &Program) {
-    let is_loader = |file: &MappedFile| {
-        let name = file.path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("ld-") || name.starts_with("ld.so") || name == "ld64.so.2"
-    };
     let Some(loader) = files.iter().position(|file| file.is_main && is_loader(file)) else { return };
-    let named = program.arguments.iter().skip(1).find_map(|argument| {
-        let name = Path::new(argument).file_name()?;
+    let names = program.arguments.iter().skip(1).filter_map(|argument| Path::new(argument).file_name());
+    let mut named = names.filter_map(|name| {
         files.iter().position(|file| file.path.file_name() == Some(name) && !is_loader(file))
     });
-    if let Some(named) = named {
+    let is_library = |file: &MappedFile| file_name(file).contains(".so");
+    let main = named.next().or_else(|| files.iter().position(|file| !is_loader(file) && !is_library(file)));
+    if let Some(main) = main {
         files[loader].is_main = false;
-        files[named].is_main = true;
+        files[main].is_main = true;
     }
+}
+
+fn is_loader(file: &MappedFile) -> bool {
+    let name = file_name(file);
+    name.starts_with("ld-") || name.starts_with("ld.so") || name == "ld64.so.2"
+}
+
+fn file_name(file: &MappedFile) -> std::borrow::Cow<'_, str> {
+    file.path.file_name().unwrap_or_default().to_string_lossy()
 }
 
 impl MappedFile {
@@ -331,6 +339,20 @@ mod tests {
         assert!(files[0].is_main && !files[1].is_main);
         assert_eq!(files[0].open_path, Path::new("/proc/7/map_files/1000-2000"));
         assert_eq!(files[1].open_path, Path::new("/proc/7/exe"));
+    }
+
+    #[test]
+    fn a_program_that_wrote_a_title_over_its_arguments_is_the_file_that_is_no_library() {
+        let text = "\
+1000-2000 r-xp 00000000 fe:01 3   /lib/libc.so.6
+3000-4000 r-xp 00000000 fe:01 1   /opt/redis-server
+5000-6000 r-xp 00000000 fe:01 2   /lib64/ld-linux-x86-64.so.2
+";
+        let maps = parse_maps(text.as_bytes()).unwrap();
+        let program = program("/lib64/ld-linux-x86-64.so.2", &["redis-server *:6379", "", ""]);
+        let files = executed_files(&maps, &program, Path::new("/proc/7"));
+        assert_eq!(files[0].path, Path::new("/opt/redis-server"));
+        assert_eq!(files.iter().filter(|file| file.is_main).count(), 1);
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod harmless;
 mod harness;
 mod limits;
 mod midrun;
+mod places;
 mod replay;
 mod resident;
 mod ring;
