@@ -10,9 +10,8 @@ use auditor::audit::unit::{Address, Pid};
 use auditor::target::arrivals::Arrivals;
 use auditor::target::donor::{Donors, Proof};
 use auditor::target::module::{Module, modules};
-use nix::sys::signal::Signal;
 
-use crate::harness::{Process, Scene, demo, json, rows};
+use crate::harness::{Process, Scene, fixture, json, number, rows};
 
 /// How gcc links calls to other files: through stubs that are filled when they are first used, at once, with
 /// protected jumps, not at all, and in a program that is linked to an address.
@@ -30,7 +29,7 @@ fn tool(name: &str, args: &[&str]) {
     assert!(output.status.success(), "{name} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn fixture(name: &str) -> String {
+fn source(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kernel/fixtures").join(name);
     path.to_str().unwrap().to_owned()
 }
@@ -39,10 +38,20 @@ fn fixture(name: &str) -> String {
 fn build(scene: &Scene, flags: &[&str]) -> String {
     let (folder, program) = (scene.name(""), scene.name("places"));
     let library = scene.name("libmark.so");
-    tool("gcc", &["-shared", "-fPIC", "-O2", "-o", &library, &fixture("mark.c")]);
-    let (source, library_path) = (fixture("places.c"), format!("-Wl,-rpath,{folder}"));
-    let fixed =
-        ["-O2", "-g", "-rdynamic", "-Wl,--build-id", "-o", &program, &source, "-L", &folder, "-lmark"];
+    tool("gcc", &["-shared", "-fPIC", "-O2", "-o", &library, &source("mark.c")]);
+    let (program_source, library_path) = (source("places.c"), format!("-Wl,-rpath,{folder}"));
+    let fixed = [
+        "-O2",
+        "-g",
+        "-rdynamic",
+        "-Wl,--build-id",
+        "-o",
+        &program,
+        &program_source,
+        "-L",
+        &folder,
+        "-lmark",
+    ];
     tool("gcc", &[&fixed[..], &[&library_path], flags].concat());
     program
 }
@@ -241,7 +250,7 @@ fn a_library_that_is_loaded_later_is_told_once() {
     let scene = Scene::new();
     let program = build(&scene, &[]);
     let plugin = scene.name("plugin.so");
-    tool("gcc", &["-shared", "-fPIC", "-O2", "-o", &plugin, &fixture("mark.c")]);
+    tool("gcc", &["-shared", "-fPIC", "-O2", "-o", &plugin, &source("mark.c")]);
     let mut target = start(&scene, &mut Command::new(&program));
     let pid = Pid(target.pid());
     let mut arrivals = Arrivals::after(pid, &modules(pid).unwrap());
@@ -258,22 +267,21 @@ fn a_library_that_is_loaded_later_is_told_once() {
 #[ignore = "needs root: cargo xtask test"]
 fn a_stripped_target_is_audited_by_the_symbols_of_its_unstripped_build_and_no_others() {
     let scene = Scene::new();
-    let stripped = scene.name("stripped-demo");
-    tool("strip", &["-o", &stripped, demo().to_str().unwrap()]);
-    let mut command = Command::new(&stripped);
-    command.args(["steady", "--entries", "1000", "--hold", "60", "--truth"]).arg(scene.path("truth"));
-    let mut target = scene.start("demo", command.stdin(Stdio::piped()));
-    target.wait_to_say("holds its maps");
+    let unstripped = scene.fixture(&fixture::HELD).to_str().unwrap().to_owned();
+    let stripped = scene.name("stripped");
+    tool("strip", &["-o", &stripped, &unstripped]);
+    let mut target = scene.start("held", Command::new(&stripped).stdin(Stdio::piped()));
+    target.ask("make", "done");
     let pid = target.pid().to_string();
-    let unstripped = demo().to_str().unwrap().to_owned();
     let census = ["census", "-p", &pid, "-f", "json", "--min-bytes", "0"];
     scene.audit(census).refused(3, &["no hash map"]);
     let look = scene.audit(census.iter().chain(&["--symbols", &unstripped])).well();
-    assert!(!rows(&json(&look.stdout), "/maps").is_empty(), "{}", look.stdout);
+    let report = json(&look.stdout);
+    assert_eq!(rows(&report, "/maps").len(), 1);
+    assert_eq!(number(&report, "/maps/0/live"), 1_200_000);
     let other = build(&scene, &[]);
     scene
         .audit(census.iter().chain(&["--symbols", &other]))
-        .refused(3, &["--symbols", &other, "its build id is"]);
+        .refused(3, &["--symbols", &other, "beside the nearest", "its build id is"]);
     scene.audit(census.iter().chain(&["--symbols", "/nowhere"])).refused(3, &["/nowhere lends no symbols"]);
-    target.end_by(Signal::SIGTERM).well();
 }
