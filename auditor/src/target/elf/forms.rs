@@ -23,6 +23,9 @@ pub enum Form {
 /// are some thousand bytes long.
 const NAME: usize = 16 << 10;
 
+/// Shortest word that is taken for a name of the program's own.
+const WORD: usize = 10;
+
 /// What may follow a dot behind a name, and what the name is then; `None`: not one to be found by it.
 const SUFFIXES: [(&str, Option<Form>); 8] = [
     ("lto_priv", Some(Form::Copy)),
@@ -78,6 +81,25 @@ pub(in crate::target) fn is_cold(name: &str) -> bool {
 pub fn demangled(name: &str) -> String {
     let name = base(&name[..name.floor_char_boundary(NAME)]);
     rust(name).or_else(|| cpp(name)).unwrap_or_else(|| name.to_owned())
+}
+
+/// The words of a regular expression that are in the mangled name of whatever it fits: mangling leaves names as they
+/// are. Most names of a large program need not be demangled then. Words that demanglers make of less (`unsigned`,
+/// `basic_string`) are left out by their looks, and so is all of an expression with other signs than `.*`.
+#[must_use]
+pub fn certain_words(expression: &str) -> Vec<&str> {
+    let pieces =
+        expression.split(".*").flat_map(|piece| piece.split(['<', '>', ':', ',', ' ', '^', '$', '&', '-']));
+    let words: Vec<&str> = pieces.collect();
+    let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !words.iter().all(|word| is_word(&word)) {
+        return Vec::new();
+    }
+    let is_own = |word: &&str| {
+        let is_marked = word.bytes().any(|byte| byte == b'_' || byte.is_ascii_uppercase());
+        word.len() >= WORD && is_marked && !word.starts_with("basic_")
+    };
+    words.into_iter().filter(is_own).collect()
 }
 
 fn rust(name: &str) -> Option<String> {
@@ -156,6 +178,19 @@ mod tests {
         );
         assert_eq!(demangled("dictresize.lto_priv.0"), "dictresize");
         assert_eq!(demangled("_Z!"), "_Z!");
+    }
+
+    #[test]
+    fn the_words_of_an_expression_that_must_be_in_the_mangled_name_are_told_where_that_is_certain() {
+        assert_eq!(certain_words("RawTable<.*>.*reserve_rehash"), ["reserve_rehash"]);
+        assert_eq!(certain_words("^OrderedHashTable<.*unsigned long>::Rehash$"), ["OrderedHashTable"]);
+        for unsure in
+            ["reserve_rehash|OrderedHashTable", "(reserve_rehash)?", "reserve_rehash[0-9]", "basic_string"]
+        {
+            assert!(certain_words(unsure).is_empty(), "{unsure}");
+        }
+        let mangled = "_ZN9hashbrown3raw21RawTable$LT$T$C$A$GT$14reserve_rehash17h0123456789abcdefE";
+        assert!(certain_words("RawTable<.*>.*reserve_rehash").iter().all(|word| mangled.contains(word)));
     }
 
     proptest! {

@@ -1,6 +1,8 @@
 //! What leads from a call to the function that is called, where that is not simply its address: the
 //! slots that the dynamic loader fills, and where functions begin that have no name.
 
+use std::ops::Range;
+
 use object::elf::{
     R_X86_64_64, R_X86_64_GLOB_DAT, R_X86_64_IRELATIVE, R_X86_64_JUMP_SLOT, R_X86_64_RELATIVE, Rela64,
     SHT_DYNSYM, SHT_NOBITS, SHT_RELA, SectionHeader64, Sym64,
@@ -41,8 +43,9 @@ impl Linkage {
         let Some(sections) = sections else { return Self::default() };
         let mut linkage = Self { slots: FxHashMap::default(), starts: starts(&sections, data) };
         linkage.add_contents(&sections, data);
+        let slots: Vec<_> = slot_sections(&sections).map(range_of).collect();
         for section in sections.iter().filter(|section| section.sh_type(LE) == SHT_RELA) {
-            linkage.add_relocations(section, &sections, data);
+            linkage.add_relocations(section, &slots, &sections, data);
         }
         linkage
     }
@@ -92,6 +95,7 @@ impl Linkage {
     fn add_relocations<'data, R: ReadRef<'data>>(
         &mut self,
         table: &SectionHeader64<LittleEndian>,
+        slots: &[Range<u64>],
         sections: &Sections<'data, R>,
         data: R,
     ) -> Option<()> {
@@ -102,7 +106,7 @@ impl Linkage {
         let names = Names::of(table, sections, data);
         for relocation in all {
             let at = relocation.r_offset.get(LE);
-            if !slot_sections(sections).any(|section| contains(section, at)) {
+            if !slots.iter().any(|slots| slots.contains(&at)) {
                 continue;
             }
             let leads_to = match relocation.r_type(LE, false) {
@@ -150,8 +154,8 @@ impl<'data> Names<'data> {
     }
 }
 
-fn contains(section: &SectionHeader64<LittleEndian>, address: u64) -> bool {
-    address.checked_sub(section.sh_addr(LE)).is_some_and(|within| within < section.sh_size(LE))
+fn range_of(section: &SectionHeader64<LittleEndian>) -> Range<u64> {
+    section.sh_addr(LE)..section.sh_addr(LE).saturating_add(section.sh_size(LE))
 }
 
 /// `.got` and `.got.plt`.

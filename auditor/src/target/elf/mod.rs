@@ -19,7 +19,7 @@ use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _,
 use object::{LittleEndian, ReadRef};
 
 pub(super) use forms::is_cold;
-pub use forms::{Form, demangled, form};
+pub use forms::{Form, certain_words, demangled, form};
 pub use linkage::{Linkage, Slot};
 pub use operands::{Argument, Place};
 use symbols::Symbols;

@@ -503,7 +503,7 @@ mod tests {
             }
             let _around = module.function_around(0x1234);
             let _object = module.object_at(Address(BIAS + 0x1234));
-            let _matches = module.functions_where(4, &|_| true);
+            let _matches = module.functions_where(4, &[], &|_| true);
         }
     }
 }

@@ -86,13 +86,15 @@ impl Module {
     }
 
     /// The functions whose name as the source has it, types and all ([`demangled`]), is `wanted`; at most `most`.
+    /// Only names that have all of `words` in them before they are demangled are asked about
+    /// ([`certain_words`](elf::certain_words)): without any, a browser or a JavaScript engine takes seconds.
     #[must_use]
-    pub fn functions_where(&self, most: usize, wanted: &dyn Fn(&str) -> bool) -> Matches {
+    pub fn functions_where(&self, most: usize, words: &[&str], wanted: &dyn Fn(&str) -> bool) -> Matches {
         let mut matches = Matches { found: Vec::new(), is_complete: true };
         let mut left = DEMANGLED;
         for table in self.tables() {
             for symbol in table.symbols().filter(|symbol| symbol.kind == Kind::Function) {
-                if elf::is_cold(&symbol.name) {
+                if elf::is_cold(&symbol.name) || !words.iter().all(|word| symbol.name.contains(word)) {
                     continue;
                 }
                 let meaning = demangled(&symbol.name);
@@ -215,13 +217,14 @@ mod tests {
             .function("_ZN7unusual8RawTableEv", 0x1030, 16)
             .mapped();
         let wanted = |name: &str| name.contains("RawTable<") && name.contains("reserve_rehash");
-        let all = module.functions_where(10, &wanted);
+        let all = module.functions_where(10, &[], &wanted);
         let shown: Vec<String> = all.found.iter().map(Named::shown).collect();
         assert_eq!(shown.len(), 2, "{shown:?}");
         assert!(shown[0].contains("RawTable<u32>") && shown[1].contains("RawTable<u64>"), "{shown:?}");
         assert!(all.is_complete);
-        let one = module.functions_where(1, &wanted);
+        let one = module.functions_where(1, &["reserve_rehash"], &wanted);
         assert!(one.found.len() == 1 && !one.is_complete);
+        assert!(module.functions_where(10, &["reserve_nothing"], &wanted).found.is_empty());
     }
 
     #[test]
