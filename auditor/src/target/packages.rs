@@ -17,9 +17,12 @@ const PACKAGES: usize = 50_000;
 const LIST: u64 = 64 << 20;
 const ALL_LISTS: u64 = 1 << 30;
 
+/// How a package's name begins, and how to name the other one.
+type OfOld = (&'static str, fn(&str) -> String);
+
 /// Packages whose debug information is in another package than theirs with `-dbgsym`: by how their names
 /// begin. Debian 12 and 13.
-const OF_OLD: [(&str, fn(&str) -> String); 3] = [
+const OF_OLD: [OfOld; 3] = [
     ("libc6", |_| "libc6-dbg".to_owned()),
     ("libpython3.", |package| python(package.trim_start_matches("lib"))),
     ("python3.", python),

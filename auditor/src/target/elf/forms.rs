@@ -92,7 +92,7 @@ pub fn certain_words(expression: &str) -> Vec<&str> {
         expression.split(".*").flat_map(|piece| piece.split(['<', '>', ':', ',', ' ', '^', '$', '&', '-']));
     let words: Vec<&str> = pieces.collect();
     let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if !words.iter().all(|word| is_word(&word)) {
+    if !words.iter().all(is_word) {
         return Vec::new();
     }
     let is_own = |word: &&str| {
@@ -105,8 +105,7 @@ pub fn certain_words(expression: &str) -> Vec<&str> {
 fn rust(name: &str) -> Option<String> {
     let symbol = rustc_demangle::try_demangle(name).ok()?;
     let mut text = Bounded::default();
-    // Cut where there is no more room.
-    write!(text, "{symbol:#}").ok();
+    write!(text, "{symbol:#}").ok()?;
     Some(text.0)
 }
 
