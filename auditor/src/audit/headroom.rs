@@ -13,6 +13,8 @@ const MOST: usize = 32;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Headroom {
     readings: Option<(fact::Pressure, fact::Pressure)>,
+    /// The last reading with the target in it; `None`: it is in the last one, or in none.
+    alive: Option<Option<fact::Pressure>>,
 }
 
 impl Headroom {
@@ -22,24 +24,38 @@ impl Headroom {
         self.readings = Some((first, seen));
     }
 
+    /// The target is on its way out: what is read from now on is what others hold, and what it held is free.
+    pub(super) fn is_dying(&mut self) {
+        let last = self.readings.map(|(_, last)| last);
+        self.alive.get_or_insert(last);
+    }
+
     /// How much more the target can hold before it is killed or the host swaps: what its cgroup leaves, page
     /// cache that is given up easily not counted, and no more than the host has. `known`: limit and RSS as the
     /// process tells them, where the cgroup tells no more.
     pub(super) fn left(&self, known: (Option<Bytes>, Option<Bytes>)) -> Option<Bytes> {
-        let last = self.readings.map(|(_, last)| last).unwrap_or_default();
+        let last = self.with_the_target().unwrap_or_default();
         let of_group = last.group.and_then(left_in).or_else(|| Some(known.0?.less(known.1?)));
         [of_group, last.available].into_iter().flatten().min()
     }
 
-    /// As the report has it: counts since the first reading.
+    /// The last reading with the target in it.
+    fn with_the_target(&self) -> Option<fact::Pressure> {
+        self.alive.unwrap_or_else(|| self.readings.map(|(_, last)| last))
+    }
+
+    /// As the report has it: counts since the first reading, and those of its end, too; sizes as of the last one
+    /// with the target in it.
     pub(super) fn report(&self) -> Option<Pressure> {
         let (first, last) = self.readings?;
+        let with_it = self.with_the_target().unwrap_or_default();
+        let held = with_it.group.unwrap_or_default();
         let (then, now) = (first.group.unwrap_or_default(), last.group.unwrap_or_default());
         let since = |of: fn(&Charge) -> Option<u64>| Some(of(&now)?.saturating_sub(of(&then).unwrap_or(0)));
         let waited = last.stalls.zip(first.stalls).filter(|(now, then)| now.of_group == then.of_group);
         Some(Pressure {
-            charged: now.current,
-            reclaimable: now.reclaimable,
+            charged: held.current,
+            reclaimable: held.reclaimable,
             high: now.high,
             max: now.max,
             peak: now.peak,
@@ -49,7 +65,7 @@ impl Headroom {
             some: waited.map(|(now, then)| now.some.since(then.some)),
             full: waited.map(|(now, then)| now.full.since(then.full)),
             of_group: last.stalls.is_some_and(|stalls| stalls.of_group),
-            available: last.available,
+            available: with_it.available,
         })
     }
 }
@@ -130,6 +146,29 @@ mod tests {
         assert_eq!((report.max_events, report.high_events), (Some(50), None));
         assert_eq!((report.some, report.full), (Some(Nanos(100)), Some(Nanos(50))));
         assert_eq!((report.charged, report.max), (Some(Bytes(650)), Some(Bytes(1000))));
+    }
+
+    #[test]
+    fn what_is_read_once_the_target_is_killed_is_not_what_it_had_left() {
+        let mut headroom = Headroom::default();
+        headroom.read(group(900, Some(1000)));
+        headroom.is_dying();
+        headroom.read(group(100, Some(1000)));
+        headroom.is_dying();
+        headroom.read(group(0, Some(1000)));
+        assert_eq!(headroom.left((None, None)), Some(Bytes(200)));
+        let report = headroom.report().unwrap();
+        assert_eq!((report.charged, report.reclaimable), (Some(Bytes(900)), Some(Bytes(100))));
+        assert_eq!(report.full, Some(Nanos(0)), "what was waited is of the last reading");
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_was_never_read_while_the_target_lived() {
+        let mut headroom = Headroom::default();
+        headroom.is_dying();
+        headroom.read(group(0, Some(1000)));
+        assert_eq!(headroom.left((None, None)), None);
+        assert_eq!(headroom.report().unwrap().charged, None);
     }
 
     #[test]

@@ -164,7 +164,11 @@ impl Audit {
             What::Syscall(syscall) => self.syscall(at, syscall),
             What::Rss(rss) => self.rss(at, rss),
             What::Exec => self.replaced(at),
-            What::OomMark => self.coverage.note("the kernel chose the target as an out-of-memory victim"),
+            What::OomMark => {
+                self.coverage.note("the kernel chose the target as an out-of-memory victim");
+                self.headroom.is_dying();
+            }
+            What::Exit => self.headroom.is_dying(),
             What::Memory(memory) => self.read_memory(at, memory),
             What::Lost(lost) => self.coverage.lost(lost),
             What::Hits { hook, hits } => self.hooks.hit(*hook, *hits),
@@ -172,7 +176,7 @@ impl Audit {
             What::Note(words) => self.coverage.note(words),
             What::Tick => self.tick(at),
             What::Ended(why) => self.head.ended(*why),
-            What::Fork { .. } | What::Exit => {}
+            What::Fork { .. } => {}
             What::Described(described) => self.lives.describe(described),
             What::Crowds(crowds) => {
                 self.crowds = Some(Populations::of_crowds(crowds, &mut self.recognised));

@@ -87,7 +87,8 @@ by row and adds up to it; its last row, unexplained, is what no row above accoun
 row says by what evidence: the page map knows what is in RAM; a runtime's counters and the
 sizes of maps do not, so such a row is at most what is left of RSS. limit is the smallest
 memory limit of the target's cgroups; null: none. headroom is how much more fits: what that
-limit leaves, page cache that is given up easily not counted, and no more than the host has.
+limit leaves, page cache that is given up easily not counted, and no more than the host has;
+of a target that was killed, what was left before: its death leaves the whole group empty.
 pressure is what the cgroup was charged and how long its tasks waited for memory.",
     },
     Topic {

@@ -2,6 +2,7 @@
 
 use super::columns::maps::label;
 use super::human;
+use crate::audit::fact::Ended;
 use crate::audit::report::{Forecast, Misses, NextGrowth, Report, Upcoming};
 
 /// Cells for a name within a sentence.
@@ -13,9 +14,14 @@ pub fn headroom(report: &Report) -> Option<String> {
     let memory = &report.memory;
     let limit = memory.limit.map(|limit| format!("The memory limit is {}", human::bytes(limit)));
     let left = memory.headroom.map(human::bytes);
+    let is_over = report.window.ended == Some(Ended::TargetExited);
     match (limit, left) {
+        (Some(limit), Some(left)) if is_over => Some(format!("{limit}; {left} were left before it ended.")),
         (Some(limit), Some(left)) => Some(format!("{limit}; {left} are left.")),
         (Some(limit), None) => Some(format!("{limit}.")),
+        (None, Some(left)) if is_over => {
+            Some(format!("There was no memory limit; the host had {left} left before it ended."))
+        }
         (None, Some(left)) => Some(format!("There is no memory limit; the host has {left} left.")),
         (None, None) => None,
     }

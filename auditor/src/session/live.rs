@@ -251,7 +251,10 @@ impl Live {
     /// Ends the audit: takes the hooks out, reads what is left, and gives the last report. Before it
     /// those of the ticks that were still waiting, to `tick`.
     pub fn finish(&mut self, ended: Ended, tick: impl FnMut(Report)) -> Report {
-        if ended != Ended::TargetExited {
+        if ended == Ended::TargetExited {
+            // Not every kernel tells, and what is read of its group from here on is without it.
+            self.tell(What::Exit);
+        } else {
             self.poll_for_the_last_time();
             self.tell_memory();
         }

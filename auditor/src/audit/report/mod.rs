@@ -149,7 +149,7 @@ pub struct Memory {
     pub limit: Option<Bytes>,
     /// Swapped out.
     pub swap: Option<Bytes>,
-    /// How much more it can hold before it is killed or the host swaps.
+    /// How much more it can hold before it is killed or the host swaps; of one that has ended, before it did.
     pub headroom: Option<Bytes>,
     /// How scarce memory is; `null`: not read.
     pub pressure: Option<Pressure>,
