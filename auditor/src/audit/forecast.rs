@@ -17,6 +17,8 @@ const WORTH: Bytes = Bytes(4096);
 const MOST: usize = 1024;
 /// A growth by many steps is complete with this many of a hundred slots.
 const COMPLETE: u64 = 97;
+/// Slots of a bucket, or of a group: growths are told in these.
+const SLOTS: u64 = 8;
 
 /// What is foreseen of one map.
 #[derive(Clone, Debug, Default)]
@@ -42,13 +44,14 @@ struct Standing {
     eta: Option<(Nanos, Nanos)>,
     /// Whether its entries and time have been held against the growth.
     has_begun: bool,
-    /// Bytes of splits so far.
+    /// Splits so far: the slots that they added, and the bytes that they asked for.
+    added: u64,
     asked: Bytes,
 }
 
 impl Standing {
     const fn new(next: Next, slots: u64) -> Self {
-        Self { first: next, latest: next, slots, eta: None, has_begun: false, asked: Bytes(0) }
+        Self { first: next, latest: next, slots, eta: None, has_begun: false, added: 0, asked: Bytes(0) }
     }
 }
 
@@ -170,8 +173,22 @@ impl Standing {
                 scores.time(eta, (before, at));
             }
         }
-        let is_complete = u128::from(slots) * 100 >= u128::from(self.first.slots) * u128::from(COMPLETE);
-        if is_complete && self.asked > Bytes(0) {
+    }
+
+    /// One of its tables splits. The sizes are held against each other once as many slots were added as were
+    /// foretold: splits that come before the next look are of the growth after that, of which nothing was
+    /// foretold, and so are those of a map that was to double its only table.
+    fn splits(&mut self, fact: &Grow, scores: &mut Scores) {
+        let is_complete =
+            |slots: u64| u128::from(slots) * 100 >= u128::from(self.first.slots) * u128::from(COMPLETE);
+        if is_complete(self.slots.saturating_add(self.added)) {
+            return;
+        }
+        self.added = self.added.saturating_add(fact.to.saturating_sub(fact.from).saturating_mul(SLOTS));
+        let slots = self.slots.saturating_add(self.added);
+        let is_its_own = slots <= self.first.slots;
+        self.asked += fact.bytes.unwrap_or_default();
+        if is_complete(slots) && is_its_own && self.asked > Bytes(0) {
             scores.tables(self.first.tables, self.asked);
         }
     }
@@ -190,7 +207,7 @@ impl Life {
     pub(super) fn was_foreseen(&mut self, at: Nanos, fact: &Grow, scores: &mut Scores) {
         let Some(foresight) = &mut self.foresight else { return };
         match (fact.kind, &mut foresight.standing) {
-            (GrowthKind::Split, Some(standing)) => standing.asked += fact.bytes.unwrap_or_default(),
+            (GrowthKind::Split, Some(standing)) => standing.splits(fact, scores),
             (GrowthKind::Split, None) => {}
             _ => foresight.grow(at, fact, scores),
         }
@@ -292,22 +309,51 @@ mod tests {
         assert_eq!(permille(report.new_table), None);
     }
 
+    /// A map of so many full tables, which are to be twice as many, is looked at; then so many of them split.
+    fn splitting(slots: u64, next: Option<Next>, splits: u64) -> Forecast {
+        let mut scores = Scores::default();
+        let mut life = Life::new(Address(1), crate::audit::who::Birth::Before);
+        life.foresee(Nanos(0), &shape(1, slots, next), &mut scores);
+        let split = Grow { from: 128, to: 256, ..grow(GrowthKind::Split, None, Some(3000)) };
+        (0..splits).for_each(|at| life.was_foreseen(Nanos(at), &split, &mut scores));
+        scores.report(Vec::new())
+    }
+
     #[test]
     fn of_many_splits_the_half_way_is_the_moment_and_their_sum_the_size() {
         let mut scores = Scores::default();
         let mut life = Life::new(Address(1), crate::audit::who::Birth::Before);
-        life.foresight = Some(Box::new(filling(&mut scores)));
-        for (second, live, slots) in [(6, 700, 1400), (8, 800, 1500), (12, 1500, 1980)] {
-            life.was_foreseen(Nanos(0), &grow(GrowthKind::Split, None, Some(3000)), &mut scores);
-            let next = next(1600, 18_000, 4000);
-            life.foresee(Nanos(second * SECOND), &shape(live, slots, next), &mut scores);
+        let full = |live, tables: u64| shape(live, 1024 * tables, next(800, 9000, 6 * 1024));
+        (0..5).for_each(|second| {
+            life.foresee(Nanos(second * SECOND), &full(100 * second, 3), &mut scores);
+        });
+        let split = Grow { from: 128, to: 256, ..grow(GrowthKind::Split, None, Some(3000)) };
+        for (second, live, tables) in [(6, 700, 4), (8, 800, 5), (12, 1500, 6)] {
+            life.was_foreseen(Nanos(0), &split, &mut scores);
+            let last = shape(live, 1024 * tables, next(1600, 18_000, 12 * 1024));
+            life.foresee(Nanos(second * SECOND), &last, &mut scores);
         }
         let report = scores.report(Vec::new());
         assert_eq!(permille(report.at_live), Some((1, 0)));
         assert_eq!(permille(report.new_table), Some((1, 0)));
         assert_eq!(permille(report.eta), Some((1, 0)));
         let standing = life.foresight.unwrap().standing.unwrap();
-        assert_eq!((standing.slots, standing.first.slots), (1980, 4000), "the next one is foretold");
+        assert_eq!((standing.slots, standing.first.slots), (6 * 1024, 12 * 1024), "the next one is foretold");
+    }
+
+    #[test]
+    fn splits_of_the_growth_after_the_one_foretold_are_not_held_against_it() {
+        let of_four = next(3584, 4 * 3000, 8 * 1024);
+        assert_eq!(permille(splitting(4 * 1024, of_four, 3).new_table), None, "not all have split");
+        for splits in [4, 5, 4 + 8 + 16] {
+            assert_eq!(permille(splitting(4 * 1024, of_four, splits).new_table), Some((1, 0)), "{splits}");
+        }
+        assert_eq!(permille(splitting(4 * 1024, next(3584, 3 * 3000, 8 * 1024), 9).new_table), Some((1, 333)));
+    }
+
+    #[test]
+    fn splits_are_not_held_against_a_table_that_was_to_double() {
+        assert_eq!(permille(splitting(512, next(448, 18_464, 1024), 7).new_table), None);
     }
 
     #[test]
