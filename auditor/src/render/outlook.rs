@@ -16,12 +16,14 @@ pub fn headroom(report: &Report) -> Option<String> {
     let left = memory.headroom.map(human::bytes);
     let is_over = report.window.ended == Some(Ended::TargetExited);
     match (limit, left) {
-        (Some(limit), Some(left)) if is_over => Some(format!("{limit}; {left} were left before it ended.")),
+        (Some(limit), Some(left)) if is_over => {
+            Some(format!("{limit}; {left} were left at the last reading before it ended."))
+        }
         (Some(limit), Some(left)) => Some(format!("{limit}; {left} are left.")),
         (Some(limit), None) => Some(format!("{limit}.")),
-        (None, Some(left)) if is_over => {
-            Some(format!("There was no memory limit; the host had {left} left before it ended."))
-        }
+        (None, Some(left)) if is_over => Some(format!(
+            "There was no memory limit; the host had {left} left at the last reading before it ended."
+        )),
         (None, Some(left)) => Some(format!("There is no memory limit; the host has {left} left.")),
         (None, None) => None,
     }
