@@ -189,8 +189,15 @@ impl Standing {
         let is_its_own = slots <= self.first.slots;
         self.asked += fact.bytes.unwrap_or_default();
         if is_complete(slots) && is_its_own && self.asked > Bytes(0) {
-            scores.tables(self.first.tables, self.asked);
+            scores.tables(self.foretold_so_far(), self.asked);
         }
+    }
+
+    /// The tables that were foretold, in the share of the slots that were added: the last ones may take long.
+    fn foretold_so_far(&self) -> Bytes {
+        let all = self.first.slots.saturating_sub(self.slots).max(1);
+        let tables = u128::from(self.first.tables.0) * u128::from(self.added) / u128::from(all);
+        Bytes(u64::try_from(tables).unwrap_or(u64::MAX))
     }
 }
 
@@ -348,7 +355,17 @@ mod tests {
         for splits in [4, 5, 4 + 8 + 16] {
             assert_eq!(permille(splitting(4 * 1024, of_four, splits).new_table), Some((1, 0)), "{splits}");
         }
-        assert_eq!(permille(splitting(4 * 1024, next(3584, 3 * 3000, 8 * 1024), 9).new_table), Some((1, 333)));
+        assert_eq!(
+            permille(splitting(4 * 1024, next(3584, 3 * 3000, 8 * 1024), 9).new_table),
+            Some((1, 333))
+        );
+    }
+
+    #[test]
+    fn the_last_tables_that_split_are_not_waited_for() {
+        let of_sixty_four = next(57_344, 64 * 3000, 128 * 1024);
+        assert_eq!(permille(splitting(64 * 1024, of_sixty_four, 60).new_table), None);
+        assert_eq!(permille(splitting(64 * 1024, of_sixty_four, 61).new_table), Some((1, 0)));
     }
 
     #[test]
