@@ -238,6 +238,7 @@ fn with_maps() -> Vec<Vec<Fact>> {
         tables: 1,
         bytes: Bytes(100 << log2),
         spare: 0,
+        together: 1,
         beside: Some(Bytes(100 << log2 >> 1)),
     };
     let steps = (0..=40).map(step).collect();
@@ -247,6 +248,7 @@ fn with_maps() -> Vec<Vec<Fact>> {
         slot: Some(Bytes(16)),
         behind: Bytes(0),
         overflow: None,
+        listed: Bytes(0),
         steps,
     };
     let look = |map, live, allocated, name: &str| {

@@ -104,7 +104,8 @@ behind pointers is not.",
         line: "bytes for the live entries, had the map just been rebuilt",
         text: "
 What the same runtime would hold for as many live entries in a new map. Rebuilding a map and
-letting the old one go brings allocated down to this.",
+letting the old one go brings allocated down to this. Overflow buckets (of classic Go maps and
+the demo's) are in it, as many as are expected if the hash spreads the entries as chance would.",
     },
     Topic {
         name: "stranded",

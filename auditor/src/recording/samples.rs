@@ -173,7 +173,15 @@ fn pressure(n: Option<u64>) -> Pressure {
 
 fn sizes(n: Option<u64>) -> Sizes {
     let bytes = n.map(Bytes);
-    let step = Step { live: 7, slots: 8, tables: n.unwrap_or(1), bytes: Bytes(144), spare: 2, beside: bytes };
+    let step = Step {
+        live: 7,
+        slots: 8,
+        tables: n.unwrap_or(1),
+        bytes: Bytes(144),
+        spare: 2,
+        together: 1,
+        beside: bytes,
+    };
     Sizes {
         id: SizesId(4),
         header: Bytes(48),
@@ -181,6 +189,7 @@ fn sizes(n: Option<u64>) -> Sizes {
         behind: Bytes(16),
         overflow: bytes,
         steps: vec![step; 2],
+        listed: Bytes(9),
     }
 }
 

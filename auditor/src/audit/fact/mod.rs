@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::unit::{Address, Bytes, Nanos, Pid, Tid};
 
 mod census;
+mod chains;
 mod heap;
 mod pages;
 mod sizes;
@@ -340,7 +341,8 @@ pub struct Shape {
     pub allocated: Bytes,
     /// Of these, the old table with its overflow.
     pub old_bytes: Bytes,
-    /// Bytes the runtime would hold for `live` entries had the map just been rebuilt.
+    /// Bytes the runtime would hold for `live` entries had the map just been rebuilt, with as many overflow
+    /// buckets as chance gives.
     pub needed: Option<Bytes>,
     /// Old buckets moved and old buckets in all, while it evacuates.
     pub evacuation: Option<Progress>,

@@ -189,7 +189,15 @@ fn frame() -> BoxedStrategy<What> {
     let ends = vec![began(0), began(50), What::Ended(Ended::Stopped), What::Ended(Ended::OneLook)];
     let ends = prop::sample::select(ends);
     let step = (number(), number(), number(), bytes(), prop::option::of(bytes())).prop_map(
-        |(live, slots, tables, bytes, beside)| Step { live, slots, tables, bytes, spare: slots, beside },
+        |(live, slots, tables, bytes, beside)| Step {
+            live,
+            slots,
+            tables,
+            bytes,
+            spare: slots,
+            together: tables,
+            beside,
+        },
     );
     let sizes = (bytes(), prop::option::of(bytes()), prop::collection::vec(step, 0..5)).prop_map(
         |(header, slot, steps)| {
@@ -200,6 +208,7 @@ fn frame() -> BoxedStrategy<What> {
                 behind: header,
                 overflow: slot,
                 steps,
+                listed: header,
             }))
         },
     );

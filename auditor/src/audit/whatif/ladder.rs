@@ -3,7 +3,6 @@
 
 use super::super::fact::{Sizes, Step};
 use super::super::unit::Bytes;
-use super::chains;
 
 /// The sizes that maps of one kind can have.
 #[derive(Clone, Copy, Debug)]
@@ -26,24 +25,17 @@ impl Ladder<'_> {
 
     /// What a map takes that is made for so many entries and holds them.
     pub(super) fn bytes(self, entries: u64) -> Option<Bytes> {
-        Some(self.made(entries)? + self.overflow(entries))
-    }
-
-    /// The same without overflow buckets, as [`super::super::report::MapBytes::needed`] is.
-    fn made(self, entries: u64) -> Option<Bytes> {
         let tables = if entries == 0 { Bytes(0) } else { self.made_for(entries)?.bytes };
-        Some(self.around(entries)? + tables)
+        Some(self.around(entries)? + tables + self.overflow(entries))
     }
 
-    /// Overflow buckets beyond the spare ones that such a map is expected to have.
+    /// Overflow buckets beyond the spare ones that such a map is expected to have, with the list of them.
     pub(super) fn overflow(self, entries: u64) -> Bytes {
         self.made_for(entries).map_or(Bytes(0), |step| self.overflow_of(step, entries))
     }
 
     fn overflow_of(self, step: Step, entries: u64) -> Bytes {
-        let Some(Bytes(bucket)) = self.0.overflow else { return Bytes(0) };
-        let expected = chains::overflow_buckets(step.slots, entries);
-        Bytes(expected.saturating_sub(step.spare).saturating_mul(bucket))
+        self.0.overflow.map_or(Bytes(0), |bucket| step.chained(entries, (bucket, self.0.listed)))
     }
 
     /// What a map of so many entries takes beside its tables.
@@ -100,7 +92,7 @@ pub(super) mod tests {
     use super::*;
 
     fn step((live, slots, tables): (u64, u64, u64), bytes: u64, beside: Option<u64>) -> Step {
-        Step { live, slots, tables, bytes: Bytes(bytes), spare: 0, beside: beside.map(Bytes) }
+        Step { live, slots, tables, bytes: Bytes(bytes), spare: 0, together: 1, beside: beside.map(Bytes) }
     }
 
     /// A doubling map: buckets of 100 bytes, a header of 10.

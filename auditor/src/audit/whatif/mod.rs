@@ -1,12 +1,10 @@
 //! What if one map were rebuilt, made larger from the start, split into shards, or replaced: what each remedy
 //! would free, need meanwhile and avoid. From a report alone, so that a file answers as the process did.
 //!
-//! `remedies.rs` answers one remedy at a time, `ladder.rs` knows what maps of other sizes take, `chains.rs`
-//! how many overflow buckets they have, `zipf.rs` how
+//! `remedies.rs` answers one remedy at a time, `ladder.rs` knows what maps of other sizes take, `zipf.rs` how
 //! many keys are hot. What is not known is not guessed: such a row says why it has no answer. The meaning of
 //! each number is in `docs/whatif.md`.
 
-mod chains;
 mod ladder;
 mod remedies;
 #[cfg(test)]

@@ -128,9 +128,7 @@ impl<'a> Question<'a> {
 
     fn rebuild(self) -> Remedy {
         let takes = self.map.live.ok_or(NO_ENTRIES).and_then(|live| {
-            let chained = self.ladder.map_or(Bytes(0), |ladder| ladder.overflow(live));
-            let needed = self.map.bytes.needed.map(|needed| needed + chained);
-            let holds = needed.ok_or(NO_SIZES).or_else(|_| self.bytes(live))?;
+            let holds = self.map.bytes.needed.ok_or(NO_SIZES).or_else(|_| self.bytes(live))?;
             let condition = self.condition(live);
             Ok(Takes { needs: holds, holds, growths_avoided: None, condition })
         });

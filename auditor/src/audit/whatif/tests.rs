@@ -183,6 +183,7 @@ fn sizes_that_make_no_sense_neither_panic_nor_overflow() {
         tables: most,
         bytes: Bytes(most),
         spare: most,
+        together: most,
         beside: Some(Bytes(most)),
     };
     let sizes = Sizes {
@@ -191,6 +192,7 @@ fn sizes_that_make_no_sense_neither_panic_nor_overflow() {
         slot: Some(Bytes(most)),
         behind: Bytes(most),
         overflow: Some(Bytes(most)),
+        listed: Bytes(most),
         steps: vec![step; 3],
     };
     let shape = Shape { live: most, capacity: most, allocated: Bytes(most), ..Shape::default() };

@@ -53,7 +53,7 @@ pub(super) fn array_bytes(log2: u32) -> u64 {
 }
 
 /// Buckets of one overflow area behind an array of 2^log2.
-fn area(log2: u32) -> u64 {
+pub(super) fn area(log2: u32) -> u64 {
     spare(log2).max(AREA_LEAST)
 }
 
@@ -69,16 +69,6 @@ fn areas(log2: u32, bytes: u64) -> Option<u64> {
 fn areas_fit(log2: u32, areas: u64, overflow: u64) -> bool {
     let wanted = overflow.saturating_sub(spare(log2)).div_ceil(area(log2));
     areas.abs_diff(wanted) <= 1
-}
-
-/// Bytes that `live` entries would need in a map just rebuilt with that many: the fewest buckets at
-/// a load factor of 6.5, no overflow area, no old table.
-pub(super) fn needed(live: u64) -> Option<Bytes> {
-    if live == 0 {
-        return Some(Bytes(HEADER as u64));
-    }
-    let log2 = (0..=LOG2_MOST).find(|log2| live <= most_live(*log2))?;
-    Some(Bytes(HEADER as u64 + array_bytes(log2)))
 }
 
 /// The most entries that 2^`log2` buckets take without growth: 6.5 a bucket, at least 8 in all; `log2` is at
@@ -308,7 +298,7 @@ fn shape(header: &Header) -> Shape {
         old_table: address(old),
         allocated: Bytes(HEADER as u64) + Bytes(table.bytes) + Bytes(old.bytes),
         old_bytes: Bytes(old.bytes),
-        needed: needed(header.live),
+        needed: sizes::needed(header.live),
         evacuation: old.exists().then(|| buckets(old.log2).map(progress)).flatten(),
         counted: Some(header.counted),
         dropped: header.dropped(),
@@ -431,16 +421,6 @@ pub(crate) mod tests {
         let shape = look(MAP, &bytes).unwrap();
         assert_eq!((shape.capacity, shape.table, shape.evacuation), (0, None, None));
         assert_eq!((shape.allocated, shape.needed), (Bytes(128), Some(Bytes(128))));
-    }
-
-    #[test]
-    fn what_is_needed_follows_the_load_factor_with_its_spare_buckets() {
-        let table = |live| needed(live).unwrap().0 - 128;
-        assert_eq!((table(1), table(8)), (144, 144));
-        assert_eq!((table(9), table(13), table(14)), (288, 288, 4 * 144));
-        assert_eq!((table(52), table(53)), (8 * 144, 17 * 144));
-        assert_eq!((table(104), table(105)), (17 * 144, 34 * 144));
-        assert_eq!(needed(u64::MAX), None);
     }
 
     #[test]

@@ -91,7 +91,8 @@ impl Costs {
         Some(Bytes(bytes))
     }
 
-    /// Bytes of a map that is made for so many entries and holds them. `None`: more than there can be.
+    /// Bytes of a map that is made for so many entries and holds them, with the overflow buckets of a classic one
+    /// that chance gives it. `None`: more than there can be.
     #[must_use]
     pub fn needed(&self, known: &Known, live: u64) -> Option<Bytes> {
         let tables = match self.kind {
@@ -118,6 +119,7 @@ impl Costs {
             slot: known.bucket_size.checked_sub(beside_slots).map(|bytes| Bytes(bytes / SLOTS)),
             behind: Bytes(known.behind),
             overflow: self.overflow_bucket(known).map(Bytes),
+            listed: self.listed(known),
             steps,
         }
     }
@@ -126,6 +128,12 @@ impl Costs {
     fn overflow_bucket(&self, known: &Known) -> Option<u64> {
         let is_chained = self.kind == Kind::Bucket;
         self.sizes.object(known.bucket_size, known.is_pointer_free).filter(|_| is_chained)
+    }
+
+    /// What an overflow bucket takes in the list of them that keeps those without pointers: a pointer, and the
+    /// eighth that is left free on average in a list that grows by a quarter (`createOverflow`, src/runtime/map.go).
+    fn listed(&self, known: &Known) -> Bytes {
+        Bytes(if self.kind == Kind::Bucket && known.is_pointer_free { 9 } else { 0 })
     }
 
     fn classic_step(&self, known: &Known, shift: u32) -> Option<Step> {
@@ -137,6 +145,7 @@ impl Costs {
             tables: 1,
             bytes: Bytes(self.bucket_array(known, shift)?.checked_add(extra)?),
             spare: self.buckets(known, shift)?.checked_sub(1 << shift)?,
+            together: 1,
             beside: Some(Bytes(old)),
         })
     }
@@ -151,6 +160,7 @@ impl Costs {
             tables: 1,
             bytes: Bytes(bytes),
             spare: 0,
+            together: 1,
             beside: Some(Bytes(0)),
         });
         let of_one = (1..=FULL_TABLE.ilog2() - SLOTS.ilog2()).map(|shift| {
@@ -182,6 +192,7 @@ impl Costs {
             tables,
             bytes: Bytes(bytes),
             spare: 0,
+            together: 1,
             beside: old.map(Bytes),
         })
     }
@@ -228,8 +239,9 @@ impl Costs {
     /// `makemap` (src/runtime/map.go).
     fn classic(&self, known: &Known, live: u64) -> Option<u64> {
         let shift = (0..=LARGEST_SHIFT).find(|shift| !self.load.is_exceeded_by(live, 1 << shift))?;
-        let extra = if shift >= SPARE_FROM { EXTRA } else { 0 };
-        self.bucket_array(known, shift)?.checked_add(extra)
+        let step = self.classic_step(known, shift)?;
+        let bucket = Bytes(self.overflow_bucket(known)?);
+        step.bytes.0.checked_add(step.chained(live, (bucket, self.listed(known))).0)
     }
 
     /// `NewMap` (src/internal/runtime/maps/map.go): tables that are full to 7/8 on average, as many as a
@@ -362,6 +374,7 @@ mod tests {
             tables: 1,
             bytes: Bytes(bytes),
             spare,
+            together: 1,
             beside: Some(Bytes(old)),
         };
         // 8 buckets are 1152 bytes; 16 and a spare one 2448, for which there are 2688, and mapextra has 24.
@@ -384,6 +397,7 @@ mod tests {
             tables,
             bytes: Bytes(bytes),
             spare: 0,
+            together: 1,
             beside: beside.map(Bytes),
         };
         // A group of 8 + 8 * 16 = 136 bytes takes 144, two take 288; a table 32, a directory 8 for each.
@@ -408,7 +422,12 @@ mod tests {
             // Also around the numbers at which the steps end.
             for live in [live, (896 << near) + live % 64, (896_u64 << near) - live % 64] {
                 let step = sizes.steps.iter().find(|step| step.live >= live);
-                let bytes = step.map(|step| Bytes(sizes.header.0 + step.bytes.0 + behind * live));
+                let overflow = |step: &Step| match sizes.overflow {
+                    Some(bucket) => step.chained(live, (bucket, sizes.listed)).0,
+                    None => 0,
+                };
+                let bytes = |step: &Step| sizes.header.0 + step.bytes.0 + overflow(step) + behind * live;
+                let bytes = step.map(|step| Bytes(bytes(step)));
                 prop_assert_eq!(bytes, costs.needed(&known, live), "{}", live);
             }
         }

@@ -242,7 +242,7 @@ fn typed() -> Map {
 }
 
 fn step((live, slots, tables): (u64, u64, u64), bytes: Bytes, beside: Option<Bytes>) -> Step {
-    Step { live, slots, tables, bytes, spare: slots / 128, beside }
+    Step { live, slots, tables, bytes, spare: slots / 128, together: 1, beside }
 }
 
 /// The two kinds of the maps above, near their size.
@@ -265,6 +265,7 @@ fn sizes() -> Vec<Sizes> {
             slot,
             behind,
             overflow: Some(Bytes(382)),
+            listed: Bytes(0),
             steps: doubling.collect(),
         },
         Sizes {
@@ -273,6 +274,7 @@ fn sizes() -> Vec<Sizes> {
             slot: None,
             behind: Bytes(8),
             overflow: None,
+            listed: Bytes(0),
             steps: splitting,
         },
     ]
@@ -793,6 +795,7 @@ pub(crate) fn hostile() -> Report {
         writers: Some(Writers {
             map: Address(u64::MAX),
             start: Nanos(u64::MAX),
+            listed: Bytes(u64::MAX),
             end: Nanos(0),
             cut_short: Some(endless.clone()),
             writes: u64::MAX,
