@@ -9,7 +9,7 @@ mod samples;
 
 use auditor::audit::Audit;
 use auditor::audit::fact::GrowthKind;
-use auditor::audit::report::{Confidence, Episode, Evacuation, Map, MapBytes, Report, Window};
+use auditor::audit::report::{Confidence, Episode, Evacuation, Faults, Map, MapBytes, Report, Window};
 use auditor::audit::unit::{Address, Bytes, Nanos};
 use auditor::audit::whatif::{self, Ask, Traffic};
 use auditor::render::columns::maps;
@@ -451,6 +451,7 @@ fn any_episode() -> impl Strategy<Value = Episode> {
         stall: None,
         cycles: None,
         waited: None,
+        faults: Some(Faults { minor: size, major: 0, within: Nanos(end) }),
         cause: None,
     })
 }

@@ -289,6 +289,7 @@ mod tests {
             stall: None,
             cycles: None,
             waited: None,
+            faults: None,
             cause: None,
         };
         let episodes = [

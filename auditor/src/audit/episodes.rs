@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fact::GrowthKind;
+use super::faults::{self, Reading, Readings};
 use super::lags::{Lags, Pair};
 use super::mmaps::Mmaps;
 use super::report::{Episode, Lag};
@@ -28,6 +29,9 @@ pub(super) struct Episodes {
     omitted: u64,
     /// Those that still wait for RSS to rise.
     awaiting_rise: BTreeSet<Serial>,
+    /// Those that have ended since faults were read last.
+    awaiting_faults: BTreeSet<Serial>,
+    faults: Readings,
     last_start: Nanos,
     mmaps: Mmaps,
     steps: Steps,
@@ -92,6 +96,9 @@ struct Record {
     cycles_before: u64,
     cycles_by_end: Option<u64>,
     waited: Option<Nanos>,
+    /// Page faults, as read last before it and first after it.
+    faults_before: Option<Reading>,
+    faults_after: Option<Reading>,
 }
 
 impl Episodes {
@@ -104,6 +111,17 @@ impl Episodes {
     pub(super) fn cycle(&mut self, at: Nanos) {
         self.cycles = Some(self.cycles.unwrap_or(0) + 1);
         self.lags.cycle(at);
+    }
+
+    /// Page faults were read.
+    pub(super) fn faults(&mut self, reading: Reading) {
+        self.faults.read(reading);
+        let records = &mut self.records;
+        self.awaiting_faults.retain(|serial| {
+            let Some(record) = records.get_mut(serial) else { return false };
+            record.faults_after = Some(reading).filter(|(at, _)| record.end.is_some_and(|end| end <= *at));
+            record.faults_after.is_none()
+        });
     }
 
     /// How long after one kind of event another comes.
@@ -151,6 +169,8 @@ impl Episodes {
             cycles_before: self.cycles.unwrap_or(0),
             cycles_by_end: None,
             waited: None,
+            faults_before: self.faults.before(start.at),
+            faults_after: None,
         };
         match self.steps.first_rise_after(start.at) {
             Some(at) => record.rise(at, &mut self.lags),
@@ -189,12 +209,17 @@ impl Episodes {
         record.cycles_by_end = self.cycles;
         record.rss_after = self.steps.rss_at(at);
         record.moves = moves;
+        record.faults_after = self.faults.after(at);
+        if record.faults_after.is_none() {
+            self.awaiting_faults.insert(serial);
+        }
         self.closed.insert((record.allocated, serial));
         if self.closed.len() > MOST
             && let Some((_, smallest)) = self.closed.pop_first()
         {
             self.records.remove(&smallest);
             self.awaiting_rise.remove(&smallest);
+            self.awaiting_faults.remove(&smallest);
             self.omitted += 1;
         }
     }
@@ -211,8 +236,14 @@ impl Episodes {
         records.sort_by_key(|record| (record.start.at, record.start.map));
         let rss = self.steps.rss_at(now);
         let rows = records.into_iter().map(|record| match record.end {
-            Some(_) => record.row(record.rss_after, record.moves, record.cycles_by_end),
-            None => record.row(rss, open(record.start.map), self.cycles),
+            Some(_) => Episode {
+                faults: faults::between(record.faults_before, record.faults_after),
+                ..record.row(record.rss_after, record.moves, record.cycles_by_end)
+            },
+            None => Episode {
+                faults: faults::between(record.faults_before, self.faults.last()),
+                ..record.row(rss, open(record.start.map), self.cycles)
+            },
         });
         (rows.collect(), self.omitted.saturating_add(too_many as u64))
     }
@@ -244,6 +275,7 @@ impl Record {
             stall: moves.stall,
             cycles: cycles.map(|cycles| cycles.saturating_sub(self.cycles_before)),
             waited: self.waited,
+            faults: None,
             cause: self.start.cause(),
         }
     }
@@ -328,6 +360,43 @@ mod tests {
         episodes.end(serial, Nanos(200), Moves::default());
         episodes.cycle(Nanos(250));
         assert_eq!(only(&episodes).cycles, Some(2));
+    }
+
+    fn read(episodes: &mut Episodes, at: u64, minor: u64) {
+        episodes.faults((Nanos(at), super::super::fact::Faults { minor, major: 1 }));
+    }
+
+    fn faults(episodes: &Episodes) -> Option<(u64, Nanos)> {
+        only(episodes).faults.map(|faults| (faults.minor, faults.within))
+    }
+
+    #[test]
+    fn page_faults_are_those_between_the_readings_around_a_growth() {
+        let mut episodes = Episodes::default();
+        read(&mut episodes, 40, 5);
+        read(&mut episodes, 90, 10);
+        let serial = begin(&mut episodes, 100);
+        assert_eq!(faults(&episodes), None, "nothing was read since");
+        read(&mut episodes, 150, 30);
+        assert_eq!(faults(&episodes), Some((20, Nanos(60))));
+        episodes.end(serial, Nanos(200), Moves::default());
+        assert_eq!(faults(&episodes), None, "nor after its end");
+        read(&mut episodes, 190, 40);
+        read(&mut episodes, 220, 50);
+        read(&mut episodes, 300, 99);
+        assert_eq!(faults(&episodes), Some((40, Nanos(130))));
+        episodes.end(serial, Nanos(250), Moves::default());
+        assert_eq!(faults(&episodes), Some((89, Nanos(210))), "a spell of splits goes on");
+        assert!(episodes.awaiting_faults.is_empty());
+    }
+
+    #[test]
+    fn page_faults_of_which_nothing_was_read_before_are_not_known() {
+        let mut episodes = Episodes::default();
+        let serial = begin(&mut episodes, 100);
+        episodes.end(serial, Nanos(200), Moves::default());
+        read(&mut episodes, 250, 9);
+        assert_eq!(faults(&episodes), None);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod evacuation;
 mod events;
 mod evidence;
 pub mod fact;
+mod faults;
 pub mod findings;
 mod forecast;
 pub mod gate;
@@ -198,6 +199,7 @@ impl Audit {
             What::Resident(resident) => self.lives.asked(resident),
             What::LazilyFreed(bytes) => self.lazily_freed = Some(*bytes),
             What::Beside(beside) => self.beside = Some(*beside),
+            What::Faults(faults) => self.episodes.faults((at, *faults)),
         }
     }
 

@@ -194,13 +194,14 @@ says what it rests on. docs/whatif.md has the formulas.",
     },
     Topic {
         name: "episodes",
-        also: &["rss_delta", "rss_lag", "mmap_lag", "stall", "waited", "cause"],
+        also: &["rss_delta", "rss_lag", "mmap_lag", "stall", "waited", "faults", "cause"],
         line: "report: the growths, with what they did to RSS",
         text: "
 One growth each, in the order in which they started: the new tables, what mmap gave for them,
 how RSS moved from start to end, and after how long. end is null while the old table is held;
 stall is the longest time without a move, waited how long threads were in the calls that gave
-it its tables, cycles how many of the collector ended meanwhile.",
+it its tables, cycles how many of the collector ended meanwhile. faults are the page faults of
+the whole target, minor and major, between the readings just before it and just after it.",
     },
     Topic {
         name: "gc",

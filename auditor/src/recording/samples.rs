@@ -6,9 +6,9 @@ use proptest::prelude::*;
 
 use crate::audit::fact::{
     Allocate, Began, Beside, Call, Charge, Clear, Cost, Counted, Crowd, Cycle, Described, Ended, Evacuate,
-    Fact, Free, Grow, GrowthKind, Heap, Hook, HookState, Look, Lost, Managed, ManagedEvent, Memory, Next,
-    Occasion, Pages, Part, Pressure, Progress, Resident, Rss, RssMember, Runtime, Shape, SizeClass, Sizes,
-    SizesId, Stack, StackId, Stalls, Step, Syscall, What, Writer, Written,
+    Fact, Faults, Free, Grow, GrowthKind, Heap, Hook, HookState, Look, Lost, Managed, ManagedEvent, Memory,
+    Next, Occasion, Pages, Part, Pressure, Progress, Resident, Rss, RssMember, Runtime, Shape, SizeClass,
+    Sizes, SizesId, Stack, StackId, Stalls, Step, Syscall, What, Writer, Written,
 };
 use crate::audit::unit::{Address, Bytes, Nanos, Pid, Tid};
 
@@ -145,6 +145,7 @@ pub(super) fn one_of_each() -> Vec<Fact> {
         What::Written(Box::new(written(Some(3)))),
         What::Sizes(Box::new(sizes(Some(9)))),
         What::Allocator(text()),
+        What::Faults(Faults { minor: 1234, major: 5 }),
     ];
     let fact = |(n, what)| Fact { at: Nanos(1_000_000_000_000 + 1_000 * n), thread: Some(Tid(9)), what };
     (0_u64..).zip(whats).map(fact).collect()
@@ -433,6 +434,7 @@ fn any_what() -> impl Strategy<Value = What> {
         ".{0,200}".prop_map(What::Rules),
         ".{0,200}".prop_map(What::Allocator),
         option::of(bytes()).prop_map(|n| What::Beside(Beside { heap: n, runtime: n, ..Beside::default() })),
+        any::<[u64; 2]>().prop_map(|[minor, major]| What::Faults(Faults { minor, major })),
         option::of(any::<u64>()).prop_map(|n| What::Written(Box::new(written(n)))),
         option::of(any::<u64>()).prop_map(|n| What::Sizes(Box::new(sizes(n)))),
     ]

@@ -60,6 +60,7 @@ impl Standing {
             | What::LazilyFreed(_)
             | What::Pressure(_)
             | What::Beside(_)
+            | What::Faults(_)
             | What::Allocator(_) => self.replace(fact.what),
             what => self.take_of_map(what),
         }

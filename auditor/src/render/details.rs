@@ -204,8 +204,9 @@ fn growth(episode: &Episode, report: &Report) -> String {
     );
     let step = human::known(episode.rss_delta, human::change);
     let lag = episode.rss_lag.map_or_else(String::new, |lag| format!(" after {}", human::span(lag)));
+    let faults = episode.faults.map_or_else(String::new, |faults| format!(", {}", phrases::faults(faults)));
     format!(
-        "{} {}, {end}, new table {}, RSS {step}{lag}",
+        "{} {}, {end}, new table {}, RSS {step}{lag}{faults}",
         human::offset(&report.window, episode.start),
         phrases::growth(episode.kind),
         human::bytes(episode.allocated)

@@ -4,7 +4,7 @@ use super::human;
 use super::style::Tone;
 use crate::audit::fact::{Ended, GrowthKind, HookState};
 use crate::audit::report::{
-    Calls, Confidence, Coverage, Events, Growths, Map, Outlook, Report, Severity, Syscalls, Verdict,
+    Calls, Confidence, Coverage, Events, Faults, Growths, Map, Outlook, Report, Severity, Syscalls, Verdict,
 };
 
 /// Why an audit ended.
@@ -31,6 +31,18 @@ pub const fn growth(kind: GrowthKind) -> &'static str {
         GrowthKind::Split => "split",
         GrowthKind::Other => "other",
     }
+}
+
+/// Page faults around a growth, and how far around it.
+#[must_use]
+pub fn faults(faults: Faults) -> String {
+    let Faults { minor, major, within } = faults;
+    let major = match major {
+        0 => String::new(),
+        some => format!(", {} of them from disk or swap", human::count(some)),
+    };
+    let all = human::plural(minor.saturating_add(faults.major), "page fault");
+    format!("{all} of the process within {} around it{major}", human::span(within))
 }
 
 /// How far the numbers can be trusted.

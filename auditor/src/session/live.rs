@@ -6,6 +6,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::burst::Burst;
 use super::census::Schedule;
+use super::faults::Faults;
 use super::governor::Governor;
 use super::keep::Keep;
 use super::readings::{self, Readings};
@@ -70,6 +71,7 @@ pub struct Live {
     pub(super) schedule: Schedule,
     /// `None`: there is no page map that could be asked.
     pub(super) residents: Option<Residents>,
+    faults: Faults,
     /// A short look at the writers of one map.
     pub(super) burst: Option<Burst>,
 }
@@ -110,6 +112,7 @@ impl Live {
         let pid = parts.process.pid();
         Self {
             stacks: Stacks::new(pid),
+            faults: Faults::of(pid),
             residents: Residents::open(pid).map_err(|error| log::warn!("{}", whole(&error))).ok(),
             usage: Usage::open(pid).map_err(|error| log::warn!("{pid:?}: {error}")).ok(),
             scarcity: Scarcity::of(pid),
@@ -205,7 +208,9 @@ impl Live {
     /// it: as it was then, and not with what came after, so that a replay gives the same.
     pub fn drain(&mut self) -> Vec<Report> {
         let before = now();
+        self.faults.round();
         self.read_ring();
+        self.faults.told().into_iter().for_each(|fact| self.order.push(fact));
         self.greet_the_newborn();
         self.apply_until(Nanos(before.0.saturating_sub(PATIENCE.0)))
     }
@@ -241,6 +246,7 @@ impl Live {
         self.name_stacks();
         self.poll();
         self.tell_memory();
+        self.faults.at_tick().into_iter().for_each(|fact| self.order.push(fact));
         self.take_stock();
         self.tell(What::Tick);
         if let Some(recording) = &mut self.recording {
@@ -261,6 +267,7 @@ impl Live {
         drop(self.break_burst_off());
         self.kernel.remove_all();
         while self.read_ring() == BATCH {}
+        self.faults.at_tick().into_iter().for_each(|fact| self.order.push(fact));
         self.name_stacks();
         self.take_stock();
         self.tell(What::Ended(ended));
@@ -297,6 +304,7 @@ impl Live {
         match self.translator.event(event, stack) {
             Ok(Some(fact)) => {
                 self.follow_life(&fact.what);
+                self.faults.drained(&fact.what);
                 self.order.push(fact);
             }
             Ok(None) => {}

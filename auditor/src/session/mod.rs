@@ -10,6 +10,7 @@
 mod beside;
 pub mod burst;
 mod census;
+mod faults;
 pub mod governor;
 pub mod inspect;
 pub mod keep;

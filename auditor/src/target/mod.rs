@@ -13,6 +13,7 @@ pub mod arrivals;
 pub mod cgroup;
 pub mod donor;
 pub mod elf;
+pub mod faults;
 pub mod go;
 pub mod launch;
 pub mod maps;

@@ -18,7 +18,7 @@ mod writers;
 
 pub use census::{Crowd, Described};
 pub use heap::{Clear, Cycle, Heap, Managed, ManagedEvent, SizeClass};
-pub use pages::{Beside, Charge, Pages, Pressure, Resident, Stalls};
+pub use pages::{Beside, Charge, Faults, Pages, Pressure, Resident, Stalls};
 pub use sizes::{Sizes, SizesId, Step};
 pub use syscalls::{Call, Syscall};
 pub use writers::{Writer, Written};
@@ -126,6 +126,8 @@ pub enum What {
     Sizes(Box<Sizes>),
     /// Which allocator the target's C library has: `glibc`, `jemalloc`, ...
     Allocator(String),
+    /// Page faults of the target so far. Cumulative.
+    Faults(Faults),
 }
 
 /// How the audit began.

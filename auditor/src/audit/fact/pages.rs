@@ -91,3 +91,12 @@ pub struct Stalls {
     /// Whether it is the cgroup's own.
     pub of_group: bool,
 }
+
+/// Page faults of the target, by all its threads, since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Faults {
+    /// For which nothing had to be read.
+    pub minor: u64,
+    /// For which a page was read from disk or swap.
+    pub major: u64,
+}

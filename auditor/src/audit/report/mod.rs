@@ -457,8 +457,21 @@ pub struct Episode {
     pub cycles: Option<u64>,
     /// How long threads waited for its tables; `null`: no hook tells.
     pub waited: Option<Nanos>,
+    /// Page faults of the whole target meanwhile; `null`: not read before its start and after its end.
+    pub faults: Option<Faults>,
     /// What started it.
     pub cause: Option<String>,
+}
+
+/// Page faults from one reading to a later one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Faults {
+    /// For which nothing had to be read.
+    pub minor: u64,
+    /// For which a page was read from disk or swap.
+    pub major: u64,
+    /// How far apart the readings are: the last before the growth, and the first after it or the last so far.
+    pub within: Nanos,
 }
 
 /// How far the numbers can be trusted.

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use super::made::{HOOKS, began, hook, runtime};
 use crate::audit::Audit;
 use crate::audit::fact::{
-    Allocate, Call, Charge, Counted, Crowd, Cycle, Described, Ended, Evacuate, Fact, Free, Grow, GrowthKind,
-    Heap, HookState, Look, Lost, Memory, Next, Occasion, Pages, Part, Pressure, Progress, Resident, Rss,
-    RssMember, Shape, SizeClass, Sizes, SizesId, Stack, StackId, Stalls, Step, Syscall, What,
+    Allocate, Call, Charge, Counted, Crowd, Cycle, Described, Ended, Evacuate, Fact, Faults, Free, Grow,
+    GrowthKind, Heap, HookState, Look, Lost, Memory, Next, Occasion, Pages, Part, Pressure, Progress,
+    Resident, Rss, RssMember, Shape, SizeClass, Sizes, SizesId, Stack, StackId, Stalls, Step, Syscall, What,
 };
 use crate::audit::report::Report;
 use crate::audit::unit::{Address, Bytes, Nanos, Tid};
@@ -176,7 +176,8 @@ fn kernel_event() -> BoxedStrategy<What> {
         },
     );
     let task = prop::sample::select(vec![What::Exec, What::Exit, What::OomMark]);
-    prop_oneof![4 => rss, 4 => syscall, 1 => task].boxed()
+    let faults = (number(), number()).prop_map(|(minor, major)| What::Faults(Faults { minor, major }));
+    prop_oneof![4 => rss, 4 => syscall, 1 => task, 1 => faults].boxed()
 }
 
 fn frame() -> BoxedStrategy<What> {

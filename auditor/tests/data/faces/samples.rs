@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use auditor::audit::fact::{GrowthKind, HookState, Sizes, SizesId, Step};
 use auditor::audit::report::{
-    Auditor, Calls, Change, Changes, Confidence, Cost, Coverage, Episode, Evacuation, Events, Finding,
-    Forecast, Gc, Growths, HeapExtended, Host, Lag, LargeObjects, Madvise, Map, MapBytes, Memory, Misses,
-    Moment, NextGrowth, Origin, Outlook, Part, Pauses, Population, PopulationBytes, Pressure, Probe, Report,
-    Rss, Rung, Runtime, SCHEMA, Severity, SizeClass, Syscalls, Tables, Target, Timeline, Undecided, Upcoming,
-    Verdict, Window, Writer, Writers,
+    Auditor, Calls, Change, Changes, Confidence, Cost, Coverage, Episode, Evacuation, Events, Faults,
+    Finding, Forecast, Gc, Growths, HeapExtended, Host, Lag, LargeObjects, Madvise, Map, MapBytes, Memory,
+    Misses, Moment, NextGrowth, Origin, Outlook, Part, Pauses, Population, PopulationBytes, Pressure, Probe,
+    Report, Rss, Rung, Runtime, SCHEMA, Severity, SizeClass, Syscalls, Tables, Target, Timeline, Undecided,
+    Upcoming, Verdict, Window, Writer, Writers,
 };
 use auditor::audit::unit::{Address, Bytes, Nanos, Pid};
 
@@ -311,6 +311,11 @@ fn episode(kind: GrowthKind, start: u64, end: Option<u64>, size: Bytes) -> Episo
         stall: Some(Nanos(48 * MILLISECOND)),
         cycles: Some(1),
         waited: Some(Nanos(2_300_000)),
+        faults: Some(Faults {
+            minor: 16_410,
+            major: 2,
+            within: Nanos((end.unwrap_or(start) - start + 20) * MILLISECOND),
+        }),
         cause: None,
     }
 }
@@ -824,6 +829,7 @@ pub(crate) fn hostile() -> Report {
             mmap_lag: Some(Nanos(u64::MAX)),
             stall: Some(Nanos(u64::MAX)),
             cause: Some(endless.clone()),
+            faults: Some(Faults { minor: u64::MAX, major: u64::MAX, within: Nanos(u64::MAX) }),
             ..episode(GrowthKind::Other, 0, None, Bytes(0))
         };
         50
