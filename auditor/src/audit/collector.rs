@@ -112,6 +112,7 @@ impl Collector {
             in_use: size(|heap| heap.in_use),
             allocated: size(|heap| heap.allocated),
             free: size(|heap| heap.free),
+            waits: size(|heap| heap.waits),
             released: size(|heap| heap.released),
             stacks: size(|heap| heap.stacks),
             percent: heap.and_then(|heap| heap.percent),

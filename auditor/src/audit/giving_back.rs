@@ -3,7 +3,7 @@
 
 use super::findings::scene::is_go_runtime;
 use super::report::{Gc, Report};
-use super::unit::Nanos;
+use super::unit::{Bytes, Nanos};
 
 /// An idle Go program forces a cycle after this: `forcegcperiod`, Go 1.19 to 1.27, runtime/proc.go.
 pub(super) const FORCED_CYCLE: Nanos = Nanos(120_000_000_000);
@@ -11,8 +11,9 @@ pub(super) const FORCED_CYCLE: Nanos = Nanos(120_000_000_000);
 /// 1.19 to 1.27. It takes 1 % of the time by the clock (`scavengePercent`, runtime/mgcscavenge.go), so that it sleeps
 /// 99 times as long as it was kept from running.
 const SCAVENGED: Nanos = Nanos(10_000_000_000);
-/// From Go 1.21 on the scavenger leaves a 4 MiB chunk alone that was full to 31/32 before the last cycle
-/// (`scavChunkData.shouldScavenge`, runtime/mgcscavenge.go): the cycle after it lets that go.
+/// From Go 1.21 on the scavenger leaves a 4 MiB chunk alone that was full to 31/32 before the last cycle, or that lies
+/// above where the last cycle made it begin to look (`scavengeIndex.find`, runtime/mgcscavenge.go): the cycle after it
+/// lets that go. How much that is can be read ([`Gc::waits`]).
 const WAITS_FROM: u32 = 21;
 
 /// How long the next cycle of the collector takes to come in a program that does nothing; `None`: with `GOGC=off`
@@ -34,6 +35,25 @@ pub(super) fn after_a_cycle(report: &Report) -> Option<Nanos> {
         return Some(SCAVENGED);
     }
     forced_cycle(report.gc.as_ref()).map(|cycle| cycle.plus(SCAVENGED))
+}
+
+/// When free memory goes back to the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Return {
+    /// How long it takes until all of it has; `None`: it takes a cycle, and none comes by itself.
+    pub(super) within: Option<Nanos>,
+    /// What of it goes only after the next cycle; `None`: nobody has looked.
+    pub(super) later: Option<Bytes>,
+}
+
+/// What becomes of so much of the free memory of a heap: the scavenger takes what it may from all that is free. So
+/// little that it does not count may wait.
+pub(super) fn of_free(report: &Report, frees: Bytes, least: Bytes) -> Return {
+    let gc = report.gc.as_ref();
+    let known = gc.and_then(|gc| Some(frees.less(gc.free?.less(gc.waits?))));
+    let later = if waits_for_a_cycle(report) { known } else { Some(Bytes(0)) };
+    let is_soon = later.is_some_and(|later| later < least);
+    Return { within: if is_soon { Some(SCAVENGED) } else { after_a_cycle(report) }, later }
 }
 
 /// The number behind `go1.`; `None`: it is not Go, or does not say.

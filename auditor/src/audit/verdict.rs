@@ -179,13 +179,23 @@ fn kept_by_heap(scene: &Scene<'_>) -> Option<Told> {
         let why = "the heap has free spans, and with GOGC=off its scavenger keeps as much as was in use before the last cycle; the next one lets it go, and none comes by itself";
         return Some(told(Verdict::AfterNextGc, why, None, frees, disproof));
     }
-    let within = giving_back::after_a_cycle(scene.report);
-    let why = if giving_back::waits_for_a_cycle(scene.report) {
-        "the heap has free spans, and its scavenger gives them back down to a tenth above the goal of the next cycle: in some 10 s where a CPU is free for it, but what was nearly full before the last cycle only after the next one"
-    } else {
-        "the heap has free spans, and its scavenger gives them back bit by bit where a CPU is free for it, down to a tenth above the goal of the next cycle"
+    let least = LEAST.max(Bytes(frees?.0 / PART_OF_RSS));
+    let back = giving_back::of_free(scene.report, frees?, least);
+    let how = "the heap has free spans, and its scavenger gives them back";
+    let why = match back.later {
+        Some(later) if later < least => format!(
+            "{how} bit by bit where a CPU is free for it, down to a tenth above the goal of the next cycle"
+        ),
+        Some(later) => format!(
+            "{how} down to a tenth above the goal of the next cycle: {} in some 10 s where a CPU is free for it, but {}, at which it does not look before, only after the next cycle",
+            words::bytes(frees?.less(later)),
+            words::bytes(later)
+        ),
+        None => format!(
+            "{how} down to a tenth above the goal of the next cycle: in some 10 s where a CPU is free for it, but what was nearly full before the last cycle only after the next one"
+        ),
     };
-    Some(told(Verdict::ComingBackNow, why, within, frees, disproof))
+    Some(told(Verdict::ComingBackNow, &why, back.within, frees, disproof))
 }
 
 /// Free spans beyond what Go's scavenger keeps: a tenth over the goal of the next cycle (`gcPercentGoal`, Go 1.19

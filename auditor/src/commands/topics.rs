@@ -211,6 +211,7 @@ the whole target, minor and major, between the readings just before it and just 
             "heap",
             "heap_live",
             "heap_goal",
+            "waits",
             "released",
             "stacks",
             "percent",
@@ -225,8 +226,9 @@ the whole target, minor and major, between the readings just before it and just 
 null where the target has none or it was not looked at. A map that was let go is free for the
 target only after a cycle, and for the kernel only when it is released.
 in_use is spans with objects in them, allocated the objects: the difference is room between
-them that only objects of the same size class can take. free is kept for later, released given
-back. percent is Go's GOGC, limit its GOMEMLIMIT. All pauses of one cycle count as one.
+them that only objects of the same size class can take. free is kept for later, waits what of
+it goes back only after the next cycle, released given back. percent is Go's GOGC, limit its
+GOMEMLIMIT. All pauses of one cycle count as one.
 gives_back_lazily: RSS stays up until the kernel wants the pages (madvise FREE).
 world_stops counts whoever stops the world: a cycle of Go does so twice, what is more is asked
 for by the program (runtime.ReadMemStats, profiles). extended is memory mapped for the heap on

@@ -253,6 +253,7 @@ fn heap() -> Heap {
         cycles: Some(40),
         pause_total: Some(Nanos(9)),
         gives_back_lazily: Some(true),
+        waits: Some(Bytes(9)),
         classes: vec![class],
     }
 }
@@ -500,6 +501,7 @@ fn any_heap() -> impl Strategy<Value = Heap> {
                 pause_total: Some(Nanos(pause)),
                 gives_back_lazily,
                 classes,
+                waits: free,
             }
         },
     )

@@ -38,6 +38,8 @@ pub struct Heap {
     pub gives_back_lazily: Option<bool>,
     /// Objects by size class, largest total first.
     pub classes: Vec<SizeClass>,
+    /// Of `free`, what the runtime gives back only after the next cycle; `None`: not known.
+    pub waits: Option<Bytes>,
 }
 
 /// Objects of one size class.

@@ -27,6 +27,8 @@ pub struct Gc {
     pub allocated: Option<Bytes>,
     /// Spans without objects whose pages the runtime keeps.
     pub free: Option<Bytes>,
+    /// Of this, what the runtime gives back only after the next cycle.
+    pub waits: Option<Bytes>,
     /// Given back to the kernel.
     pub released: Option<Bytes>,
     /// Memory of stacks.

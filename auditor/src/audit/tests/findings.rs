@@ -545,6 +545,21 @@ fn what_was_full_before_the_last_cycle_waits_for_the_next_one_from_go_1_21_on() 
 }
 
 #[test]
+fn what_the_scavenger_leaves_alone_decides_whether_a_cycle_is_waited_for() {
+    let waits = |waits: u64| Heap { waits: Some(Bytes(waits * MIB)), ..mostly_free() };
+    // 178 of 180 MiB are to go: 2 MiB that wait are not missed, and 5 are too little to wait for.
+    for (megabytes, within) in [(0, 10), (2, 10), (5, 10), (60, 130), (180, 130)] {
+        let report = of_go("go1.27.1", waits(megabytes), 210 * MIB);
+        assert_eq!(outlook(&report), (Verdict::ComingBackNow, Some(within), Some(178)), "{megabytes}");
+    }
+    let report = of_go("go1.27.1", waits(60), 210 * MIB);
+    let why = report.memory.outlook.unwrap().mechanism;
+    assert!(why.contains("120.0 MiB in some 10 s") && why.contains("58.0 MiB, at which"), "{why}");
+    let old = of_go("go1.19.8", Heap { waits: None, ..mostly_free() }, 210 * MIB);
+    assert_eq!(outlook(&old), (Verdict::ComingBackNow, Some(10), Some(178)));
+}
+
+#[test]
 fn without_a_cycle_that_comes_by_itself_nothing_is_promised_in_time() {
     let off = Heap { percent: None, goal: None, ..mostly_free() };
     assert_eq!(outlook(&with_heap(off, 210 * MIB)), (Verdict::AfterNextGc, None, Some(180)));

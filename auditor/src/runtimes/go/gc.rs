@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use super::scavenger;
 use crate::audit::fact::{Cycle, Fact, Heap, SizeClass, What};
 use crate::audit::unit::{Address, Bytes, Nanos};
 use crate::runtimes::Moment;
@@ -29,6 +30,10 @@ const PERCENT: i32 = 1_000_000;
 const MOVED: u64 = 16;
 /// Objects fill no less of the heap in use than one part in so many.
 const FULL: u64 = 64;
+/// Two counts of free memory fit if they differ by no more than one part in so many, or by so few bytes: pages move
+/// while they are counted, and each processor has some in a cache.
+const FITS: u64 = 8;
+const FEW: u64 = 4 << 20;
 /// Pauses longer than this are none.
 const PAUSE: u64 = 3_600_000_000_000;
 
@@ -95,6 +100,7 @@ impl Counters {
         let mut heap = (0..TRIES).find_map(|_| self.collector(memory))?;
         heap.cycles = cycles(self.places.heap, self.layout, memory);
         heap.pause_total = self.pause_total(memory);
+        heap.waits = heap.free.and_then(|free| self.waits(free, memory));
         heap.gives_back_lazily = self.gives_back_lazily;
         heap.classes.clone_from(&self.classes);
         Some(heap)
@@ -106,6 +112,15 @@ impl Counters {
         let mut facts = self.cycles(now, memory).unwrap_or_default();
         facts.extend(heap.map(|what| Fact { at: now.at, thread: None, what }));
         facts
+    }
+
+    /// What of the free memory waits for a cycle. `None`: the scavenger was not understood, as it has another number
+    /// of free pages than the heap counts.
+    fn waits(&self, free: Bytes, memory: &dyn Memory) -> Option<Bytes> {
+        let pages = scavenger::free_pages(self.places.heap, self.layout, memory)?;
+        let all = pages.now + pages.later;
+        let slack = (all.max(free).0 / FITS).max(FEW);
+        (all.0.abs_diff(free.0) <= slack).then(|| pages.later.min(free))
     }
 
     fn pause_total(&self, memory: &dyn Memory) -> Option<Nanos> {

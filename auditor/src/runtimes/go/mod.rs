@@ -18,6 +18,7 @@ pub mod places;
 pub mod ranges;
 pub mod reader;
 pub mod scan;
+mod scavenger;
 pub mod sizes;
 pub mod swiss;
 pub mod types;

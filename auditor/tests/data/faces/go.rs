@@ -138,6 +138,7 @@ fn heap(runtime: &str) -> Heap {
         cycles: Some(1_024),
         pause_total: Some(Nanos(187 * MILLISECOND)),
         gives_back_lazily: Some(false),
+        waits: Some(Bytes(2 * MIB)),
         classes: vec![
             class(18_432, true, 17_200, 352 * MIB),
             class(48, false, 1_400_000, 71 * MIB),
@@ -380,6 +381,7 @@ pub(crate) fn hostile(hostile: &str) -> Report {
         cycles: Some(u64::MAX),
         pause_total: Some(Nanos(u64::MAX)),
         gives_back_lazily: Some(true),
+        waits: live,
         classes: vec![class; 300],
         in_use,
         allocated,

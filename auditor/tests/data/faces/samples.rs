@@ -521,6 +521,7 @@ fn gc() -> Gc {
         in_use: Some(mib(171)),
         allocated: Some(mib(150)),
         free: Some(mib(12)),
+        waits: Some(mib(3)),
         released: Some(mib(640)),
         stacks: Some(mib(4)),
         percent: Some(100),

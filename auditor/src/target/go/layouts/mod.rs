@@ -130,6 +130,24 @@ pub struct Heap {
     pub arenas: usize,
     /// `spans` within `runtime.heapArena`: a pointer to a span for each of 8,192 pages.
     pub spans_of_arena: usize,
+    /// `pages`, as far as its scavenger decides by it (1.21 on).
+    pub scavenger: Option<Scavenger>,
+}
+
+/// What of `runtime.mheap` its scavenger decides by (src/runtime/mpagealloc.go, mgcscavenge.go); from the start of
+/// `mheap` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scavenger {
+    /// `pages.chunks`: pointers to arrays of 8,192 `pallocData`.
+    pub chunks: usize,
+    /// `pages.inUse.ranges`, a slice of `addrRange`.
+    pub ranges: usize,
+    /// `pages.scav.index.chunks`, a slice of `scavChunkData`.
+    pub index: usize,
+    /// `pages.scav.index.searchAddrBg`.
+    pub search: usize,
+    /// `pages.scav.index.gen`, u32.
+    pub generation: usize,
 }
 
 /// `runtime.g` (src/runtime/runtime2.go).

@@ -1,6 +1,6 @@
 //! The numbers: each release as what it changes in the one before.
 
-use super::{Collector, Goroutine, Heap, Layout, ModuleData, Span, Statistics, SwissMapType};
+use super::{Collector, Goroutine, Heap, Layout, ModuleData, Scavenger, Span, Statistics, SwissMapType};
 use crate::target::go::Release;
 
 pub(super) const GO_1_19: Layout = Layout {
@@ -53,6 +53,7 @@ pub(super) const GO_1_19: Layout = Layout {
         pages_in_use: 65880,
         arenas: 65936,
         spans_of_arena: 2097152,
+        scavenger: None,
     },
     goroutine: Goroutine {
         size: 392,
@@ -120,6 +121,13 @@ pub(super) const GO_1_21: Layout = Layout {
         pages_in_use: 65888,
         arenas: 65944,
         spans_of_arena: 1064960,
+        scavenger: Some(Scavenger {
+            chunks: 128,
+            ranges: 65688,
+            index: 65728,
+            search: 65776,
+            generation: 65800,
+        }),
     },
     goroutine: Goroutine { size: 408, ..GO_1_19.goroutine },
     collector: Collector {
