@@ -10,10 +10,10 @@ pub(crate) const HASTY: &str = "[watch]\nquiet = \"1s\"\n[stalled_evacuation]\na
 
 /// What a scenario is played with beside the defaults, and the rules of which one has to be the first; none:
 /// nothing is found.
-struct Row {
-    scenario: &'static str,
+pub(crate) struct Row {
+    pub(crate) scenario: &'static str,
     args: &'static [&'static str],
-    first: &'static [&'static str],
+    pub(crate) first: &'static [&'static str],
 }
 
 const fn row(scenario: &'static str, args: &'static [&'static str], first: &'static [&'static str]) -> Row {
@@ -26,7 +26,7 @@ const ANYWHERE: &str = "growth_stall";
 const MANY: &str = "1000000";
 
 /// With `--hold` maps are left alone for long enough to be idle.
-const ROWS: &[Row] = &[
+pub(crate) const ROWS: &[Row] = &[
     row("grow_then_delete", &["--hold", "3"], &["never_shrinks"]),
     row("sliding_window", &[], &["grew_without_more_live", "overflow_chains"]),
     row("tombstones", &["--hold", "3"], &["never_shrinks", "grew_without_more_live", "overflow_chains"]),
