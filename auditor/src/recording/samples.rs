@@ -189,8 +189,8 @@ fn sizes(n: Option<u64>) -> Sizes {
         slot: bytes,
         behind: Bytes(16),
         overflow: bytes,
-        steps: vec![step; 2],
         listed: Bytes(9),
+        steps: vec![step; 2],
     }
 }
 
@@ -434,8 +434,8 @@ fn any_what() -> impl Strategy<Value = What> {
         option::of(any::<u64>()).prop_map(|n| What::Pressure(pressure(n))),
         ".{0,200}".prop_map(What::Rules),
         ".{0,200}".prop_map(What::Allocator),
-        option::of(bytes()).prop_map(|n| What::Beside(Beside { heap: n, runtime: n, ..Beside::default() })),
         any::<[u64; 2]>().prop_map(|[minor, major]| What::Faults(Faults { minor, major })),
+        option::of(bytes()).prop_map(|n| What::Beside(Beside { heap: n, runtime: n, ..Beside::default() })),
         option::of(any::<u64>()).prop_map(|n| What::Written(Box::new(written(n)))),
         option::of(any::<u64>()).prop_map(|n| What::Sizes(Box::new(sizes(n)))),
     ]

@@ -208,8 +208,8 @@ fn frame() -> BoxedStrategy<What> {
                 slot,
                 behind: header,
                 overflow: slot,
-                steps,
                 listed: header,
+                steps,
             }))
         },
     );

@@ -795,13 +795,13 @@ pub(crate) fn hostile() -> Report {
             slot: most,
             behind: Bytes(u64::MAX),
             overflow: most,
+            listed: Bytes(u64::MAX),
             steps: vec![step((u64::MAX, u64::MAX, u64::MAX), Bytes(u64::MAX), most); 96],
         }],
         maps: (0..30).map(|index| hostile_map(u64::MAX - index)).collect(),
         writers: Some(Writers {
             map: Address(u64::MAX),
             start: Nanos(u64::MAX),
-            listed: Bytes(u64::MAX),
             end: Nanos(0),
             cut_short: Some(endless.clone()),
             writes: u64::MAX,
@@ -829,8 +829,8 @@ pub(crate) fn hostile() -> Report {
             rss_lag: Some(Nanos(u64::MAX)),
             mmap_lag: Some(Nanos(u64::MAX)),
             stall: Some(Nanos(u64::MAX)),
-            cause: Some(endless.clone()),
             faults: Some(Faults { minor: u64::MAX, major: u64::MAX, within: Nanos(u64::MAX) }),
+            cause: Some(endless.clone()),
             ..episode(GrowthKind::Other, 0, None, Bytes(0))
         };
         50
