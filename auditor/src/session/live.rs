@@ -170,9 +170,15 @@ impl Live {
         self.audit.report()
     }
 
-    /// What is known now, if it is more than the last report drawn had.
-    pub(super) fn news(&mut self) -> Option<Report> {
-        std::mem::take(&mut self.news).then(|| self.report())
+    /// Whether more is known than the last report drawn had.
+    pub(super) const fn has_news(&self) -> bool {
+        self.news
+    }
+
+    /// What is known now, drawn.
+    pub(super) fn news(&mut self) -> Report {
+        self.news = false;
+        self.report()
     }
 
     /// The first facts: how it began, what was recognised, what was placed.

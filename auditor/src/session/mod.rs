@@ -3,9 +3,9 @@
 //!
 //! `shell` is what the verbs need of the event loop. `inspect` makes a plan out of a pid, `setup` a
 //! [`Live`] target out of the plan; `live` is one round of it, `census` a look over the whole process.
-//! `one_look` is such a look by itself, without the kernel side. `keep` is where facts go besides. `polling` reads maps with `sampler`,
-//! `residents` asks what of them is in RAM, `beside` what else is; `burst` looks at the writers of one map for a
-//! moment; `stacks` names frames; `translate`, `readings`, `writers` and `governor` are pure.
+//! `one_look` is such a look by itself, without the kernel side. `keep` is where facts go besides. `polling` reads maps with `sampler`, `residents` asks what of them is in RAM, `beside` what else is;
+//! `burst` looks at the writers of one map for a moment; `stacks` names frames; `translate`, `readings`, `writers`
+//! and `governor` are pure.
 
 mod beside;
 pub mod burst;
@@ -63,7 +63,8 @@ pub trait Face {
         Ok(())
     }
 
-    /// How often it wants a report between two intervals; `None`: never.
+    /// Whether it wants reports between two intervals, as soon as there are news; and how long it is left alone
+    /// after each, at least.
     fn pace(&self) -> Option<Duration> {
         None
     }
@@ -114,7 +115,8 @@ pub async fn follow(
     let start = Instant::now();
     let end = start + timing.duration.unwrap_or(NEVER);
     let mut tick = paced(start, timing.interval);
-    let mut screen = paced(start, face.pace().unwrap_or(NEVER));
+    let pace = face.pace();
+    let mut rested = start;
     let mut ring = paced(start, PACE);
     live.draw_intervals(face.wants_intervals());
     for report in live.first() {
@@ -132,9 +134,8 @@ pub async fn follow(
             },
             () = live.kernel.ring.much_waits() => {}
             _ = tick.tick() => live.tick(),
-            _ = screen.tick() => {
-                let took = refresh(live, face)?;
-                screen.reset_after(took.saturating_mul(RESTS).max(face.pace().unwrap_or(NEVER)));
+            () = sleep_until(rested), if pace.is_some() && live.has_news() => {
+                rested = refresh(live, face, pace.unwrap_or(NEVER))?;
             }
             _ = ring.tick() => govern(live),
         }
@@ -147,13 +148,12 @@ pub async fn follow(
     }
 }
 
-/// Shows what is new, if anything is; says how long that took. Where nothing happens, nothing is drawn.
-fn refresh(live: &mut Live, face: &mut dyn Face) -> io::Result<Duration> {
+/// Shows what is new. Says when to look again: what happens after a rest is shown at once, and where much happens
+/// the drawing takes no more than its share.
+fn refresh(live: &mut Live, face: &mut dyn Face, pace: Duration) -> io::Result<Instant> {
     let began = Instant::now();
-    if let Some(report) = live.news() {
-        face.refresh(Rc::new(report))?;
-    }
-    Ok(began.elapsed())
+    face.refresh(Rc::new(live.news()))?;
+    Ok(Instant::now() + began.elapsed().saturating_mul(RESTS).max(pace))
 }
 
 /// What the budget or the time has ended. Taking a hook out waits for the kernel, so it is not done on this thread.

@@ -32,7 +32,7 @@ mod harmless;
 mod harness;
 mod limits;
 mod midrun;
-mod places;
+mod promptness;
 mod replay;
 mod resident;
 mod ring;

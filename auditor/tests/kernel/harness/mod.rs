@@ -7,6 +7,7 @@ pub(crate) mod go;
 pub(crate) mod links;
 pub(crate) mod pace;
 pub(crate) mod process;
+pub(crate) mod terminal;
 
 use std::ffi::OsStr;
 use std::fs;
