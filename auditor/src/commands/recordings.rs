@@ -12,7 +12,8 @@ use crate::cli::{self, Overwrite, Pattern};
 use crate::output::{self, OutputError};
 use crate::recording::Writer;
 use crate::recording::flight::trigger::Trigger;
-use crate::session::keep::{Keep, Shelf};
+use crate::session::keep::Keep;
+use crate::session::scribe::Shelf;
 use crate::session::setup;
 
 /// Files beside each other that are looked through for a free name.
@@ -34,7 +35,9 @@ pub(super) fn keep(request: &cli::Audit, pid: Pid) -> anyhow::Result<Option<Keep
     output::try_recording(&path, existing)?;
     let window = Nanos(u64::try_from(ring.window.as_nanos()).unwrap_or(u64::MAX));
     let shelf = Numbered { pattern: pattern.clone(), pid, existing };
-    Ok(Some(Keep::last(window, &triggers, Box::new(shelf))))
+    let keep = Keep::last(window, &triggers, Box::new(shelf))
+        .context("starting the thread that writes recordings")?;
+    Ok(Some(keep))
 }
 
 /// The conditions, before anything is attached.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::mem::Discriminant;
+use std::sync::Arc;
 
 use crate::audit::fact::{Fact, Occasion, RssMember, SizesId, StackId, What};
 use crate::audit::unit::{Address, Nanos};
@@ -10,30 +11,31 @@ use crate::audit::unit::{Address, Nanos};
 /// Most notes and thresholds that are kept.
 const MOST_WORDS: usize = 64;
 
-/// What stands: what is known of a target before the first fact that is looked at.
+/// What stands: what is known of a target before the first fact that is looked at. Each is shared with those who
+/// write it down, so that they hold nothing up.
 #[derive(Debug, Default)]
 pub struct Standing {
     began: Option<Fact>,
     /// Notes and thresholds.
-    words: Vec<What>,
-    runtimes: BTreeMap<String, What>,
-    hooks: BTreeMap<u32, What>,
-    stacks: BTreeMap<StackId, What>,
-    sizes: BTreeMap<SizesId, What>,
+    words: Vec<Arc<What>>,
+    runtimes: BTreeMap<String, Arc<What>>,
+    hooks: BTreeMap<u32, Arc<What>>,
+    stacks: BTreeMap<StackId, Arc<What>>,
+    sizes: BTreeMap<SizesId, Arc<What>>,
     maps: BTreeMap<Address, OfMap>,
-    rss: BTreeMap<RssMember, What>,
-    lost: BTreeMap<String, What>,
-    hits: BTreeMap<u32, What>,
+    rss: BTreeMap<RssMember, Arc<What>>,
+    lost: BTreeMap<String, Arc<What>>,
+    hits: BTreeMap<u32, Arc<What>>,
     /// Of what there is one, in the order in which it was told first.
-    single: Vec<(Discriminant<What>, What)>,
+    single: Vec<(Discriminant<What>, Arc<What>)>,
 }
 
 /// What is known of a map.
 #[derive(Debug, Default)]
 struct OfMap {
-    look: Option<What>,
-    described: Option<What>,
-    resident: Option<What>,
+    look: Option<Arc<What>>,
+    described: Option<Arc<What>>,
+    resident: Option<Arc<What>>,
 }
 
 impl Standing {
@@ -41,13 +43,13 @@ impl Standing {
     pub fn take(&mut self, fact: Fact) {
         match fact.what {
             What::Began(_) => self.began = Some(fact),
-            What::Runtime(ref runtime) => _ = self.runtimes.insert(runtime.name.clone(), fact.what),
-            What::Hook(ref hook) => _ = self.hooks.insert(hook.id, fact.what),
-            What::Stack(ref stack) => _ = self.stacks.insert(stack.id, fact.what),
-            What::Sizes(ref sizes) => _ = self.sizes.insert(sizes.id, fact.what),
-            What::Rss(ref rss) => _ = self.rss.insert(rss.member, fact.what),
-            What::Lost(ref lost) => _ = self.lost.insert(lost.source.clone(), fact.what),
-            What::Hits { hook, .. } => _ = self.hits.insert(hook, fact.what),
+            What::Runtime(ref runtime) => _ = self.runtimes.insert(runtime.name.clone(), fact.what.into()),
+            What::Hook(ref hook) => _ = self.hooks.insert(hook.id, fact.what.into()),
+            What::Stack(ref stack) => _ = self.stacks.insert(stack.id, fact.what.into()),
+            What::Sizes(ref sizes) => _ = self.sizes.insert(sizes.id, fact.what.into()),
+            What::Rss(ref rss) => _ = self.rss.insert(rss.member, fact.what.into()),
+            What::Lost(ref lost) => _ = self.lost.insert(lost.source.clone(), fact.what.into()),
+            What::Hits { hook, .. } => _ = self.hits.insert(hook, fact.what.into()),
             What::Note(_) | What::Rules(_) => self.say(fact.what),
             What::Memory(_) => {
                 // It has all members, and is younger than what was told of each.
@@ -77,39 +79,39 @@ impl Standing {
             What::Look(mut look) => {
                 let of_map = self.maps.entry(look.map).or_default();
                 // It is told once.
-                if let (None, Some(What::Look(before))) = (&look.name, &mut of_map.look) {
-                    look.name = before.name.take();
+                if look.name.is_none() {
+                    look.name = of_map.look.take().and_then(named);
                 }
                 look.occasion = Occasion::AtAttach;
-                of_map.look = Some(What::Look(look));
+                of_map.look = Some(What::Look(look).into());
             }
             What::Described(described) => {
                 let map = described.map;
-                self.maps.entry(map).or_default().described = Some(What::Described(described));
+                self.maps.entry(map).or_default().described = Some(What::Described(described).into());
             }
             What::Resident(resident) => {
-                self.maps.entry(resident.map).or_default().resident = Some(What::Resident(resident));
+                self.maps.entry(resident.map).or_default().resident = Some(What::Resident(resident).into());
             }
             _ => {}
         }
     }
 
     fn say(&mut self, what: What) {
-        if !self.words.contains(&what) && self.words.len() < MOST_WORDS {
-            self.words.push(what);
+        if self.words.len() < MOST_WORDS && !self.words.iter().any(|word| **word == what) {
+            self.words.push(what.into());
         }
     }
 
     fn replace(&mut self, what: What) {
         let kind = std::mem::discriminant(&what);
         match self.single.iter_mut().find(|(of, _)| *of == kind) {
-            Some((_, before)) => *before = what,
-            None => self.single.push((kind, what)),
+            Some((_, before)) => *before = what.into(),
+            None => self.single.push((kind, what.into())),
         }
     }
 
     /// All of it, as told at that time. Empty: nothing has been taken in.
-    pub fn at(&self, at: Nanos) -> impl Iterator<Item = Fact> {
+    pub fn at(&self, at: Nanos) -> Stood {
         let began = self.began.as_ref().map(|fact| {
             let What::Began(began) = &fact.what else { return fact.what.clone() };
             let mut began = began.clone();
@@ -117,6 +119,7 @@ impl Standing {
             began.from_start = false;
             What::Began(began)
         });
+        let began = began.map(Arc::new);
         let of_maps = self.maps.values().filter_map(|map| map.look.as_ref().map(|look| (look, map)));
         let of_maps =
             of_maps.flat_map(|(look, map)| [Some(look), map.described.as_ref(), map.resident.as_ref()]);
@@ -125,6 +128,41 @@ impl Standing {
         let after = self.single.iter().map(|(_, what)| what);
         let after = after.chain(self.rss.values()).chain(self.lost.values()).chain(self.hits.values());
         let told = before.chain(of_maps.flatten()).chain(after).cloned();
-        began.into_iter().chain(told).map(move |what| Fact { at, thread: None, what })
+        Stood { at, told: began.into_iter().chain(told).collect::<Vec<_>>().into_iter() }
+    }
+}
+
+/// The name in a look that is over.
+fn named(look: Arc<What>) -> Option<String> {
+    match Arc::try_unwrap(look) {
+        Ok(What::Look(look)) => look.name,
+        Err(shared) => match &*shared {
+            What::Look(look) => look.name.clone(),
+            _ => None,
+        },
+        Ok(_) => None,
+    }
+}
+
+/// What stood at a time, fact by fact, whatever happens afterwards.
+#[derive(Debug)]
+pub struct Stood {
+    at: Nanos,
+    told: std::vec::IntoIter<Arc<What>>,
+}
+
+impl Stood {
+    /// Nothing.
+    pub(super) fn nothing() -> Self {
+        Self { at: Nanos(0), told: Vec::new().into_iter() }
+    }
+}
+
+impl Iterator for Stood {
+    type Item = Fact;
+
+    fn next(&mut self) -> Option<Fact> {
+        let what = Arc::unwrap_or_clone(self.told.next()?);
+        Some(Fact { at: self.at, thread: None, what })
     }
 }

@@ -2,11 +2,10 @@
 //! them worth a file. What goes wrong with that is said, and the audit goes on.
 
 use std::error::Error;
-use std::fmt::Debug;
-use std::fs::File;
-use std::path::PathBuf;
+use std::io;
 
 use super::live::whole;
+use super::scribe::{Scribe, Shelf};
 use crate::audit::fact::{Ended, Fact, What};
 use crate::audit::unit::Nanos;
 use crate::recording::Writer;
@@ -17,6 +16,9 @@ use crate::recording::flight::trigger::{Trigger, Watch};
 const MOST_FILES: u32 = 16;
 /// Between two recordings that conditions make lies this part of the time that is kept, at least.
 const APART: u64 = 2;
+/// Recordings that may be on their way to the disk when another is asked for: each holds on to what was in memory
+/// when it was. What a condition asks for waits until there is none; a victim of the OOM killer does not.
+const BESIDE_VICTIM: usize = 1;
 /// A target that was chosen to be killed is gone so soon, mostly: its end needs no recording of its own then.
 const DYING: Nanos = Nanos(10_000_000_000);
 
@@ -29,15 +31,6 @@ pub enum Keep {
     Last(Box<Recorder>),
 }
 
-/// Gives each recording a file of its own.
-pub trait Shelf: Debug {
-    /// The next file, new and empty, and its name.
-    ///
-    /// # Errors
-    /// When there is none, and what to do about it.
-    fn next(&mut self) -> Result<(File, PathBuf), Box<dyn Error + Send + Sync>>;
-}
-
 /// A flight recorder, with what makes it write.
 #[derive(Debug)]
 pub struct Recorder {
@@ -46,15 +39,15 @@ pub struct Recorder {
     /// Without conditions the end is what it waits for, whatever it is.
     has_triggers: bool,
     window: Nanos,
-    shelf: Box<dyn Shelf>,
-    /// When it wrote last.
+    scribe: Scribe,
+    /// When what it wrote last was frozen.
     wrote: Option<Nanos>,
-    /// When it wrote because the target was chosen to be killed.
+    /// The same, because the target was chosen to be killed.
     marked: Option<Nanos>,
-    /// Files so far, and how many of them conditions made.
+    /// Recordings so far, and how many of them conditions made.
     files: u32,
     by_condition: u32,
-    /// What became true too soon after that.
+    /// What became true too soon after that, or while that was still being written.
     waits: Option<String>,
     /// The time of the last fact.
     now: Nanos,
@@ -63,14 +56,16 @@ pub struct Recorder {
 
 impl Keep {
     /// The last facts only, as far back as `window`, until one of the conditions becomes true.
-    #[must_use]
-    pub fn last(window: Nanos, triggers: &[Trigger], shelf: Box<dyn Shelf>) -> Self {
-        Self::Last(Box::new(Recorder {
+    ///
+    /// # Errors
+    /// When the thread that writes them cannot be started.
+    pub fn last(window: Nanos, triggers: &[Trigger], shelf: Box<dyn Shelf>) -> io::Result<Self> {
+        Ok(Self::Last(Box::new(Recorder {
             flight: Flight::new(window),
             watch: Watch::new(triggers, window),
             has_triggers: !triggers.is_empty(),
             window,
-            shelf,
+            scribe: Scribe::new(shelf)?,
             wrote: None,
             marked: None,
             files: 0,
@@ -78,7 +73,7 @@ impl Keep {
             waits: None,
             now: Nanos(0),
             is_broken: false,
-        }))
+        })))
     }
 
     /// Takes a fact in.
@@ -122,17 +117,22 @@ impl Recorder {
             self.say_once(&error);
         }
         if let Some(why) = self.watch.see(fact) {
-            if fact.what == What::OomMark {
+            if fact.what == What::OomMark && self.scribe.unwritten() <= BESIDE_VICTIM {
                 // The next victim may be the auditor.
-                self.write(&why);
+                self.write(why);
                 self.marked = self.wrote;
                 return;
             }
             self.waits.get_or_insert(why);
         }
         let is_apart = self.wrote.is_none_or(|wrote| wrote.plus(Nanos(self.window.0 / APART)) <= self.now);
-        if is_apart && let Some(why) = self.waits.take() {
-            self.write_if_few(&why);
+        let is_free = || self.scribe.unwritten() == 0;
+        if is_apart
+            && self.waits.is_some()
+            && is_free()
+            && let Some(why) = self.waits.take()
+        {
+            self.write_if_few(why);
         }
     }
 
@@ -142,7 +142,7 @@ impl Recorder {
         }
     }
 
-    fn write_if_few(&mut self, why: &str) {
+    fn write_if_few(&mut self, why: String) {
         if self.by_condition < MOST_FILES {
             self.by_condition += 1;
             self.write(why);
@@ -151,22 +151,14 @@ impl Recorder {
         }
     }
 
-    fn write(&mut self, why: &str) {
+    fn write(&mut self, why: String) {
         self.wrote = Some(self.now);
-        let (file, path) = match self.shelf.next() {
-            Ok(next) => next,
-            Err(error) => return log::error!("{why}: not kept: {}", whole(&*error)),
-        };
-        match self.flight.freeze(file, &path, why) {
-            Ok(_) => {
-                self.files += 1;
-                log::info!("{why}: kept in {}", path.display());
-            }
-            Err(error) => log::error!("{why}: {}", whole(&error)),
-        }
+        self.files += 1;
+        self.scribe.write(self.flight.freeze(&why), why);
     }
 
     /// What ends by itself is worth keeping; so is what waits. With conditions, an end that was asked for is not.
+    /// Whatever is not written yet is waited for, by going out of scope.
     fn finish(&mut self, why: Ended) {
         let by_itself = match why {
             Ended::TargetExited => Some("the target ended"),
@@ -179,7 +171,7 @@ impl Recorder {
         let why = self.waits.take().or_else(|| by_itself.map(str::to_owned));
         let is_kept = self.marked.is_some_and(|marked| self.now.since(marked) < DYING);
         match why {
-            Some(why) if !is_kept => self.write(&why),
+            Some(why) if !is_kept => self.write(why),
             None if self.files == 0 => log::info!("no condition became true: no recording was kept"),
             _ => {}
         }
@@ -188,7 +180,9 @@ impl Recorder {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::fs::File;
+    use std::io::Read as _;
+    use std::path::{Path, PathBuf};
     use std::sync::{Arc, Mutex};
 
     use super::*;
@@ -228,11 +222,16 @@ mod tests {
             let path = folder.path().to_owned();
             let shelf = Folder { folder, asked: Arc::clone(&asked) };
             let triggers: Vec<Trigger> = triggers.iter().map(|text| text.parse().unwrap()).collect();
-            let keep = Keep::last(Nanos(WINDOW * SECOND), &triggers, Box::new(shelf));
+            let keep = Keep::last(Nanos(WINDOW * SECOND), &triggers, Box::new(shelf)).unwrap();
             Self { keep, asked, folder: path }
         }
 
+        /// Once all that was to be written is.
         fn asked(&self) -> u32 {
+            let Keep::Last(recorder) = &self.keep else { panic!("{:?}", self.keep) };
+            while recorder.scribe.unwritten() > 0 {
+                std::thread::yield_now();
+            }
             *self.asked.lock().unwrap()
         }
 
@@ -316,5 +315,71 @@ mod tests {
             assert_eq!(bench.take(100, memory()), 0);
             assert_eq!(bench.ended(why), files, "{triggers:?} {why:?}");
         }
+    }
+    /// A disk that takes nothing until somebody reads.
+    #[derive(Debug)]
+    struct Stuck(PathBuf, Arc<Mutex<u32>>);
+
+    impl Shelf for Stuck {
+        fn next(&mut self) -> Result<(File, PathBuf), Box<dyn Error + Send + Sync>> {
+            *self.1.lock().unwrap() += 1;
+            // Open for reading too, so that opening it does not wait for a reader.
+            Ok((File::options().read(true).write(true).open(&self.0)?, self.0.clone()))
+        }
+    }
+
+    #[test]
+    fn a_disk_that_hangs_holds_no_fact_up_and_what_is_written_is_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, asked) = (folder.path().join("pipe"), Arc::default());
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut reader = File::options().read(true).write(true).open(&path).unwrap();
+        let triggers = ["growth>1MiB".parse().unwrap()];
+        let shelf = Stuck(path.clone(), Arc::clone(&asked));
+        let mut keep = Keep::last(Nanos(1000 * SECOND), &triggers, Box::new(shelf)).unwrap();
+        let mut chance = 1_u64;
+        let mut take = |keep: &mut Keep, second: u64| {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            keep.take(&Fact {
+                at: Nanos(second * SECOND + chance % SECOND),
+                thread: None,
+                what: growth(chance >> 45),
+            });
+        };
+        (0..20_000).for_each(|fact| take(&mut keep, fact / 100));
+        keep.take(&Fact { at: Nanos(201 * SECOND), thread: None, what: growth(2 << 20) });
+        // Were it written here, this would never come back: a pipe holds 64 KiB.
+        (20_000..90_000).for_each(|fact| take(&mut keep, 2 + fact / 100));
+        keep.take(&Fact { at: Nanos(903 * SECOND), thread: None, what: growth(3 << 20) });
+        assert_eq!(*asked.lock().unwrap(), 1, "a condition waits for the one before");
+        keep.take(&Fact { at: Nanos(904 * SECOND), thread: None, what: What::OomMark });
+        keep.take(&Fact { at: Nanos(905 * SECOND), thread: None, what: What::OomMark });
+        let Keep::Last(recorder) = &keep else { panic!("{keep:?}") };
+        assert_eq!(recorder.scribe.unwritten(), 2, "a victim does not, and more than two are never held");
+        let reads = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            let mut block = vec![0; 1 << 16];
+            while !all.ends_with(b"over") {
+                let read = reader.read(&mut block).unwrap();
+                all.extend_from_slice(&block[..read]);
+            }
+            all
+        });
+        keep.finish(Ended::Stopped);
+        std::fs::write(&path, "over").unwrap();
+        let all = reads.join().unwrap();
+        let header = |at: usize| all[at..].starts_with(b"\xADREC\x01");
+        let files: Vec<usize> = (0..all.len()).filter(|at| header(*at)).collect();
+        let facts = |from: usize, to: usize| -> Vec<Fact> {
+            let read = recording::read(&all[from..to], &path).unwrap();
+            read.map(Result::unwrap).collect()
+        };
+        let first = facts(files[0], files[1]);
+        // The facts, why they were kept, and the end.
+        assert_eq!(first.len(), 20_001 + 2);
+        assert!(first.windows(2).all(|two| two[0].at.0 / SECOND <= two[1].at.0 / SECOND));
+        let second = facts(files[1], files.get(2).copied().unwrap_or(all.len() - 4));
+        assert_eq!(second.len(), 90_003 + 2);
+        assert_eq!(first[..20_001], second[..20_001]);
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! `shell` is what the verbs need of the event loop. `inspect` makes a plan out of a pid, `setup` a
 //! [`Live`] target out of the plan; `live` is one round of it, `census` a look over the whole process.
-//! `one_look` is such a look by itself, without the kernel side. `keep` is where facts go besides. `polling` reads maps with `sampler`, `residents` asks what of them is in RAM, `beside` what else is;
+//! `one_look` is such a look by itself, without the kernel side. `keep` is where facts go besides, `scribe` who
+//! writes them. `polling` reads maps with `sampler`, `residents` asks what of them is in RAM, `beside` what else is;
 //! `burst` looks at the writers of one map for a moment; `stacks` names frames; `translate`, `readings`, `writers`
 //! and `governor` are pure.
 
@@ -21,6 +22,7 @@ mod polling;
 pub mod readings;
 pub mod residents;
 pub mod sampler;
+pub mod scribe;
 pub mod setup;
 pub mod shell;
 pub mod stacks;

@@ -2,19 +2,20 @@
 //! is older is not lost: the state it has led to stands at the beginning of that recording, as if the audit had
 //! begun then.
 
+pub mod frozen;
 pub mod trigger;
 
 use std::collections::VecDeque;
-use std::io::Write;
-use std::path::Path;
+use std::sync::Arc;
 
 use super::frame::{self, Kind, MAX_PAYLOAD};
-use super::standing::Standing;
+use super::standing::{Standing, Stood};
 use super::v1::{Decoder, Encoder, Malformed};
-use super::writer::{BATCH_BYTES, WriteError, Writer, Written};
+use super::writer::BATCH_BYTES;
 use crate::audit::fact::{Ended, Fact, What};
 use crate::audit::unit::{Bytes, Nanos};
 use crate::audit::words;
+use frozen::Frozen;
 
 /// Most bytes of facts that are kept, compressed. What is beyond shortens the time.
 pub const MOST: Bytes = Bytes(64 << 20);
@@ -48,7 +49,8 @@ pub struct Flight {
 struct Frame {
     first: Nanos,
     last: Nanos,
-    packed: Vec<u8>,
+    /// Shared with those who write it down.
+    packed: Arc<[u8]>,
 }
 
 impl Flight {
@@ -99,9 +101,8 @@ impl Flight {
         if self.batch.payload().len() <= MAX_PAYLOAD {
             let mut packed = Vec::new();
             frame::pack(Kind::Facts, self.batch.payload(), &mut packed);
-            packed.shrink_to_fit();
             self.held += packed.len() as u64;
-            self.frames.push_back(Frame { first, last, packed });
+            self.frames.push_back(Frame { first, last, packed: packed.into() });
         } else {
             self.dropped += 1;
         }
@@ -123,35 +124,33 @@ impl Flight {
         }
     }
 
-    /// Writes what is kept as a recording that ends here, with a note: why it was asked for. It goes on keeping.
-    ///
-    /// # Errors
-    /// [`WriteError`].
-    pub fn freeze<W: Write>(&mut self, sink: W, path: &Path, why: &str) -> Result<Written, WriteError> {
+    /// What is kept now, with a note: why it was asked for. It is shared and not copied; what comes later changes
+    /// nothing of it.
+    #[must_use]
+    pub fn freeze(&mut self, why: &str) -> Frozen {
         self.seal();
-        let mut writer = Writer::new(sink, path)?;
-        let Some((first, last)) = self.frames.front().zip(self.frames.back()) else { return writer.finish() };
+        let Some((first, last)) = self.frames.front().zip(self.frames.back()) else {
+            return Frozen { before: Stood::nothing(), frames: Vec::new(), after: Vec::new() };
+        };
         let (first, last) = (first.first, last.last);
-        for fact in self.standing.at(first) {
-            writer.append(&fact)?;
-        }
-        for frame in &self.frames {
-            writer.append_frame(&frame.packed)?;
-        }
         let kept = What::Note(format!("the last {} were kept: {why}", words::span(last.since(first))));
         let dropped = (self.dropped > 0).then(|| {
             What::Note(format!("{} frames of facts could not be kept: they are missing", self.dropped))
         });
         let end = (!self.has_ended).then_some(What::Ended(Ended::Duration));
-        for what in [kept].into_iter().chain(dropped).chain(end) {
-            writer.append(&Fact { at: last, thread: None, what })?;
+        let after = [kept].into_iter().chain(dropped).chain(end);
+        Frozen {
+            before: self.standing.at(first),
+            frames: self.frames.iter().map(|frame| Arc::clone(&frame.packed)).collect(),
+            after: after.map(|what| Fact { at: last, thread: None, what }).collect(),
         }
-        writer.finish()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::audit::Audit;
     use crate::audit::fact::{Look, Lost, Occasion, Shape};
@@ -179,7 +178,7 @@ mod tests {
 
     fn frozen(flight: &mut Flight) -> Vec<Fact> {
         let mut file = Vec::new();
-        flight.freeze(&mut file, Path::new("x"), "a test").unwrap();
+        flight.freeze("a test").write(&mut file, Path::new("x")).unwrap();
         read(&*file, Path::new("x")).unwrap().map(Result::unwrap).collect()
     }
 
@@ -233,6 +232,21 @@ mod tests {
         flight.push(&fact(3600, look(1, 77))).unwrap();
         let second = frozen(&mut flight);
         assert_eq!(second.len(), first.len() + 1);
+    }
+
+    #[test]
+    fn what_comes_later_changes_nothing_of_what_is_frozen() {
+        let (mut flight, mut twin) = (hour().0, hour().0);
+        let now = frozen(&mut twin);
+        let early = flight.freeze("a test");
+        for second in 3600..9000 {
+            flight.push(&fact(second, look(1 + second % 2, 77))).unwrap();
+        }
+        flight.push(&fact(9000, What::Gone { map: Address(1) })).unwrap();
+        let mut file = Vec::new();
+        early.write(&mut file, Path::new("x")).unwrap();
+        let late: Vec<Fact> = read(&*file, Path::new("x")).unwrap().map(Result::unwrap).collect();
+        assert_eq!(late, now);
     }
 
     #[test]
