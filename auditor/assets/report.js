@@ -6,6 +6,13 @@
   const all = (selector, within = document) => Array.from(within.querySelectorAll(selector));
   all(".tools").forEach((tools) => { tools.hidden = false; });
 
+  // JSON as it is, or gzip in base64.
+  const unpacked = async (data) => {
+    if (!data.dataset.encoding) return data.textContent;
+    const bytes = Uint8Array.from(atob(data.textContent), (letter) => letter.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  };
+
   // The page of a map may be closed.
   const open = () => {
     const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
@@ -19,24 +26,54 @@
   press("open-all", () => all("details.map").forEach((map) => { map.open = true; }));
   press("close-all", () => all("details.map").forEach((map) => { map.open = false; }));
 
-  const table = one("#maps");
-  if (table) {
-    const body = one("tbody", table);
-    const rows = all("tr", body).map((row, at) => ({ row, at, text: row.textContent.toLowerCase() }));
-    const order = JSON.parse(one("#order").textContent);
-    const heads = all("thead th", table);
+  // The rows that stand in the page, and behind them those that are only data until they are shown.
+  const maps = async (table) => {
+    const STEP = 200;
+    const body = one("tbody", table), heads = all("thead th", table);
+    const { order, rest } = JSON.parse(await unpacked(one("#rows")));
+    const count = (number) => number.toLocaleString("en");
+    const word = (cell) => typeof cell === "string" ? cell : cell[0];
+    const rows = all("tr", body).map((row, at) => ({ row, at, cells: Array.from(row.children, (cell) => cell.textContent) }));
+    rest.forEach((cells) => rows.push({ row: null, at: rows.length, cells }));
+    const drawn = (it) => {
+      if (it.row) return it.row;
+      it.row = document.createElement("tr");
+      it.cells.forEach((cell, column) => {
+        const [text, tone, full] = [].concat(cell);
+        const into = document.createElement(column ? "td" : "th");
+        if (!column) into.scope = "row";
+        if (tone) into.className = tone;
+        if (full) into.style.setProperty("--f", full + "%");
+        into.textContent = text;
+        it.row.append(into);
+      });
+      return it.row;
+    };
+
+    let sorted = rows, words = [], most = STEP;
+    const text = (it) => it.text ??= it.cells.map(word).join(" ").toLowerCase();
+    const show = () => {
+      const found = words.length ? sorted.filter((it) => words.every((word) => text(it).includes(word))) : sorted;
+      const left = found.length - most;
+      body.replaceChildren(...found.slice(0, most).map(drawn));
+      one("#found").textContent = words.length ? count(found.length) + " of " + count(rows.length) : "";
+      if (!rest.length) return;
+      one("#drawn").textContent = count(Math.min(most, found.length)) + " of " + count(found.length);
+      one("#more").disabled = one("#every").disabled = left <= 0;
+    };
+    const collator = new Intl.Collator(undefined, { numeric: true });
     const sort = (column, ascending) => {
-      const keys = order[column];
-      const texts = keys ? null : rows.map((it) => it.row.children[column].textContent);
+      const keys = order[column], way = ascending ? 1 : -1;
       // What is not known comes last, whichever way.
       const compare = (one, other) => {
-        if (texts) return texts[one.at].localeCompare(texts[other.at], undefined, { numeric: true }) * (ascending ? 1 : -1);
+        if (!keys) return collator.compare(word(one.cells[column]), word(other.cells[column])) * way;
         const [first, second] = [keys[one.at], keys[other.at]];
         if (first === null || second === null) return (first === null) - (second === null);
-        return (first - second) * (ascending ? 1 : -1);
+        return (first - second) * way;
       };
-      const sorted = rows.slice().sort((one, other) => compare(one, other) || one.at - other.at);
-      body.append(...sorted.map((it) => it.row));
+      sorted = rows.slice().sort((one, other) => compare(one, other) || one.at - other.at);
+      most = STEP;
+      show();
       heads.forEach((head, at) => head.setAttribute("aria-sort", at !== column ? "none" : ascending ? "ascending" : "descending"));
     };
     heads.forEach((head, column) => {
@@ -53,18 +90,24 @@
     });
     const search = one("#search");
     const find = () => {
-      const words = search.value.toLowerCase().split(" ").filter(Boolean);
-      let found = 0;
-      rows.forEach((it) => {
-        const fits = words.every((word) => it.text.includes(word));
-        it.row.hidden = !fits;
-        found += fits;
-      });
-      one("#found").textContent = words.length ? found + " of " + rows.length : "";
+      words = search.value.toLowerCase().split(" ").filter(Boolean);
+      most = STEP;
+      show();
     };
     search.addEventListener("input", find);
+    press("more", () => { most += STEP; show(); });
+    press("every", () => { most = Infinity; show(); });
+    if (rest.length) one("#rest").hidden = true;
     find();
-  }
+  };
+  if (one("#maps")) maps(one("#maps"));
+
+  // What does not fit into its box is told when it is pointed at.
+  const flame = one(".flame");
+  if (flame) flame.addEventListener("pointerover", (event) => {
+    const box = event.target.closest("div");
+    if (box) box.title = box.textContent;
+  });
 
   const chart = one("#chart");
   if (chart) {
@@ -163,12 +206,7 @@
   }
 
   press("save", async () => {
-    const data = one("#report");
-    let json = data.textContent;
-    if (data.dataset.encoding) {
-      const bytes = Uint8Array.from(atob(json), (letter) => letter.charCodeAt(0));
-      json = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
-    }
+    const json = await unpacked(one("#report"));
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([json], { type: "application/json" }));
     link.download = "report.json";

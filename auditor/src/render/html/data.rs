@@ -5,7 +5,7 @@ use std::io::Write as _;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use maud::{PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 
 use super::Part;
 use crate::audit::report::Report;
@@ -24,7 +24,6 @@ pub(super) fn data(report: &Report) -> Option<Part> {
     let mut line = Vec::new();
     json::one_line(whole.as_ref().unwrap_or(report), &mut line).expect("a vector takes everything");
     let plain = line.len() <= PLAIN;
-    let script = if plain { harmless(&line) } else { BASE64_STANDARD.encode(compressed(&line)) };
     let body = html! {
         p { "The report that this page was drawn from is inside it, as " code { "-f json" } " writes it: "
             code { "docs/report.md" } " says what its fields mean. "
@@ -35,10 +34,18 @@ pub(super) fn data(report: &Report) -> Option<Part> {
             @if left > 0 { p.w { (human::plural(left, &format!("more {what}"))) " left out of it: replay with " code { "-f json" } " has all." } }
         }
         p.tools hidden { button type="button" id="save" { "Save the JSON" } }
-        @if plain { script #report type="application/json" { (PreEscaped(script)) } }
-        @else { script #report type="application/octet-stream" data-encoding="gzip, base64" { (PreEscaped(script)) } }
+        (script("report", &line, PLAIN))
     };
     Some(Part { id: "data", title: "The data".to_owned(), short: "Data", body })
+}
+
+/// JSON in an element of that id, as it is or, from so many bytes on, compressed.
+pub(super) fn script(id: &str, json: &[u8], plain: usize) -> Markup {
+    if json.len() <= plain {
+        return html! { script id=(id) type="application/json" { (PreEscaped(harmless(json))) } };
+    }
+    let packed = BASE64_STANDARD.encode(compressed(json));
+    html! { script id=(id) type="application/octet-stream" data-encoding="gzip, base64" { (PreEscaped(packed)) } }
 }
 
 /// The report with no more than so many maps and growths; `None`: it has no more.

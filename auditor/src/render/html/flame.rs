@@ -78,15 +78,15 @@ fn drawn(frame: &str, node: &Node<'_>, above: u64, all: u64, report: &Report) ->
     let left = small.iter().map(|(_, below)| below.bytes).chain(small_maps.iter().map(|(_, bytes)| *bytes));
     let left = left.fold(0, u64::saturating_add);
     html! {
-        li style=(width(node.bytes, above)) {
-            (label(&html! { (escape::visible(frame, FRAME)) }, node.bytes, all, "frame"))
+        li style=[width(node.bytes, above)] {
+            (label(&html! { (escape::visible(frame, FRAME)) }, Share { bytes: node.bytes, above, all }, "frame"))
             @if !frames.is_empty() || !maps.is_empty() || left > 0 { ul {
                 @for (frame, below) in frames { (drawn(frame, below, node.bytes, all, report)) }
                 @for (number, bytes) in maps {
-                    li style=(width(*bytes, node.bytes)) { (label(&name(*number, report), *bytes, all, "leaf")) }
+                    li style=[width(*bytes, node.bytes)] { (label(&name(*number, report), Share { bytes: *bytes, above: 0, all }, "leaf")) }
                 }
                 @if left > 0 {
-                    li style=(width(left, node.bytes)) { (label(&html! { (human::plural((small.len() + small_maps.len()) as u64, "smaller one")) }, left, all, "rest")) }
+                    li style=[width(left, node.bytes)] { (label(&html! { (human::plural((small.len() + small_maps.len()) as u64, "smaller one")) }, Share { bytes: left, above: 0, all }, "rest")) }
                 }
             } }
         }
@@ -98,13 +98,26 @@ fn name(number: usize, report: &Report) -> Markup {
     html! { @if pages::has_page(number) { a href={ "#m" (number) } { (name) } } @else { (name) } }
 }
 
-fn label(name: &Markup, bytes: u64, all: u64, kind: &str) -> Markup {
-    html! { div.(kind) title={ (size(bytes)) ", " (human::share(bytes, all)) } { (name) " " span.size { (size(bytes)) ", " (human::share(bytes, all)) } } }
+/// Bytes of a frame, of the one it is in, and of all.
+struct Share {
+    bytes: u64,
+    above: u64,
+    all: u64,
 }
 
-fn width(bytes: u64, of: u64) -> String {
+/// A name and its bytes, where they are not those of the frame it is in: a chain of calls says them once.
+fn label(name: &Markup, share: Share, kind: &str) -> Markup {
+    if share.bytes == share.above && share.bytes < share.all {
+        return html! { div.(kind) { (name) } };
+    }
+    html! { div.(kind) { (name) " " span.size { (size(share.bytes)) ", " (human::share(share.bytes, share.all)) } } }
+}
+
+/// `None`: as wide as what it is in.
+fn width(bytes: u64, of: u64) -> Option<String> {
     let ten_thousandths = u128::from(bytes) * 10_000 / u128::from(of.max(1));
-    format!("width:{}.{:02}%", ten_thousandths / 100, ten_thousandths % 100)
+    (ten_thousandths < 10_000)
+        .then(|| format!("width:{}.{:02}%", ten_thousandths / 100, ten_thousandths % 100))
 }
 
 fn size(bytes: u64) -> String {

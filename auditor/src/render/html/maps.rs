@@ -1,43 +1,58 @@
 //! The table of maps, those too small for it, and those that wait for the collector.
 
 use maud::{Markup, PreEscaped, html};
+use serde::Serialize;
 
-use super::Part;
 use super::ladder::tenths;
-use super::pages;
 use super::table::{WIDE, class, head, speaking, table as plain_table};
+use super::{Part, data, pages};
 use crate::audit::report::{Map, Population, Report};
 use crate::audit::unit::Bytes;
 use crate::render::columns::populations::POPULATIONS;
 use crate::render::columns::{Cell, Column, Side, maps as columns};
+use crate::render::style::Tone;
 use crate::render::text::maps;
 use crate::render::{headline, human};
 
-/// Maps that are listed: more make no page that anybody reads.
-const MOST: usize = 2_000;
+/// Rows that stand in the page, for those without a script too: so many are read, and a browser lays them out in a
+/// moment. The script draws more of them when they are searched, sorted or asked for.
+const STANDING: usize = 200;
+/// Bytes of rows from which on they are compressed.
+const PLAIN: usize = 32 << 10;
+/// Maps that are listed at all.
+const MOST: usize = 10_000;
 /// Kinds of small maps, and types that wait, that are listed.
 const KINDS: usize = 200;
 
 /// The maps, largest first, those that wait for the collector and dropped ones too.
 pub(super) fn table(report: &Report) -> Option<Part> {
     let all = report.maps.len();
-    let (shown, rest) = report.maps.split_at(all.min(MOST));
+    let (listed, beyond) = report.maps.split_at(all.min(MOST));
+    let (standing, rest) = listed.split_at(listed.len().min(STANDING));
     let columns = speaking(columns::MAPS, report);
     let body = html! {
-        @if shown.is_empty() { p { "none listed" } } @else {
+        @if listed.is_empty() { p { "none listed" } } @else {
             p.tools hidden {
                 label for="search" { "Search " } input #search type="search" autocomplete="off" placeholder="name, type, owner, state";
                 output #found for="search" {}
             }
             (sides(&columns))
-            div.scroll { table #maps {
-                caption { "Largest first. A name leads to the map's page, a heading says what feeds its column" }
+            div.scroll tabindex="0" role="region" aria-labelledby="maps-part-title" { table #maps {
+                caption { "A name leads to the map's page, a heading says what feeds its column" }
                 (head(&columns))
-                tbody { @for (number, map) in shown.iter().enumerate() { (row(number, map, &columns, report)) } }
+                tbody { @for (number, map) in standing.iter().enumerate() { (row(number, map, &columns, report)) } }
             } }
-            script #order type="application/json" { (PreEscaped(order(shown, &columns))) }
+            @if !rest.is_empty() {
+                p.tools hidden {
+                    button type="button" id="more" { "Show " (human::count(STANDING as u64)) " more" } " "
+                    button type="button" id="every" { "Show all" } " "
+                    output #drawn {}
+                }
+                p.q #rest { (left_out(rest, "which only a script lists here")) }
+            }
+            (data::script("rows", &rows(listed, rest, &columns, report), PLAIN))
         }
-        @if !rest.is_empty() { p.q { (left_out(rest)) } }
+        @if !beyond.is_empty() { p.q { (left_out(beyond, "not on this page")) } }
     };
     let title = format!("Maps ({}, largest first)", human::count(all as u64));
     Some(Part { id: "maps-part", title, short: "Maps", body })
@@ -74,23 +89,48 @@ fn sides(columns: &[&'static Column<Map>]) -> Markup {
     html! { @if !cells.is_empty() { style { (PreEscaped(cells.join(","))) "{text-align:right}" } } }
 }
 
-/// For the script: what each column is sorted by, a list of numbers; `null`: by its text.
-fn order(maps: &[Map], columns: &[&'static Column<Map>]) -> String {
-    let key = |key: Option<u64>| key.map_or_else(|| "null".to_owned(), |key| key.to_string());
-    let list = |sort: fn(&Map) -> Option<u64>| {
-        let keys: Vec<String> = maps.iter().map(|map| key(sort(map))).collect();
-        format!("[{}]", keys.join(","))
-    };
-    let lists: Vec<String> =
-        columns.iter().map(|column| column.sort.map_or_else(|| "null".to_owned(), list)).collect();
-    format!("[{}]", lists.join(","))
+/// For the script: all that it needs to draw any row.
+#[derive(Serialize)]
+struct Rows {
+    /// What each column is sorted by, numbers; `None`: by its text.
+    order: Vec<Option<Vec<Option<u64>>>>,
+    /// The rows that do not stand in the page.
+    rest: Vec<Vec<Word>>,
 }
 
-fn left_out(rest: &[Map]) -> String {
+/// A cell: its text; or that, its class, and how full its bar is, in percent.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Word {
+    Plain(String),
+    Toned(String, &'static str, Option<String>),
+}
+
+fn rows(maps: &[Map], rest: &[Map], columns: &[&'static Column<Map>], report: &Report) -> Vec<u8> {
+    let cell = |map: &Map, column: &'static Column<Map>| match (column.cell)(map, report, WIDE) {
+        Cell { text, tone: Tone::Normal, permille: None } => Word::Plain(text),
+        Cell { text, tone, permille } => {
+            let full = permille.filter(|_| column.side == Side::Bar).map(|full| tenths(full.min(1000)));
+            Word::Toned(text, class(tone).unwrap_or_default(), full)
+        }
+    };
+    let row = |map: &Map| -> Vec<Word> {
+        let name = Word::Plain(columns::label(map, WIDE));
+        [name].into_iter().chain(columns.iter().skip(1).map(|column| cell(map, column))).collect()
+    };
+    let keys = |sort: fn(&Map) -> Option<u64>| maps.iter().map(sort).collect();
+    let rows = Rows {
+        order: columns.iter().map(|column| column.sort.map(keys)).collect(),
+        rest: rest.iter().map(row).collect(),
+    };
+    serde_json::to_vec(&rows).expect("texts and numbers are always JSON")
+}
+
+fn left_out(rest: &[Map], why: &str) -> String {
     let held = rest.iter().filter(|map| map.died.is_none()).filter_map(headline::held);
     let held = held.fold(Bytes(0), |sum, held| sum + held.bytes());
     let maps = human::plural(rest.len() as u64, "more map");
-    format!("and {maps}, not on this page; those alive hold {}", human::bytes(held))
+    format!("and {maps}, {why}; those alive hold {}", human::bytes(held))
 }
 
 /// The small ones, added up.

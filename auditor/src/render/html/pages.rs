@@ -56,12 +56,12 @@ fn page(number: usize, map: &Map, report: &Report) -> Markup {
     let verdict = map.verdict.map(|verdict| phrases::verdict(verdict).0);
     let depth = Depth { frames: FRAMES, episodes: GROWTHS };
     html! {
-        details.map open[number < OPEN] {
+        details.map id={ "m" (number) } open[number < OPEN] {
             summary {
                 h3 { (maps::label(map, NAME)) }
                 @for word in [held, verdict.map(str::to_owned), Some(state.text)].into_iter().flatten() { " " span.word { (word) } }
             }
-            div id={ "m" (number) } {
+            div {
                 (bar(&map.bytes))
                 (lines(&details::lines(map, report, depth)))
                 (findings(map, report))
