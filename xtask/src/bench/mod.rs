@@ -10,6 +10,7 @@ mod figure;
 mod go;
 mod go_attach;
 mod hits;
+mod page;
 mod replay;
 mod slowdown;
 mod table;
@@ -35,7 +36,7 @@ pub(crate) struct Bench {
     /// Pairs of runs that a median is of [default: 7, with --quick 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pairs: Option<u32>,
-    /// Only this scenario or part (slowdown, sites, ring, agent, attach, census, go-growth); repeatable
+    /// Only this scenario or part (slowdown, sites, ring, agent, attach, census, go-growth, page); repeatable
     #[arg(long, value_name = "SCENARIO|PART")]
     only: Vec<String>,
     /// Four scenarios, fewer pairs, shorter looks: within 3 minutes
@@ -60,7 +61,7 @@ type Show<'a> = &'a mut dyn FnMut(Vec<Figure>);
 /// A part of the bench: its name, what its figures are, and what measures them.
 type Part = (&'static str, &'static str, fn(&Scope, Show<'_>) -> Result<()>);
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     (hits::SITES, "ns that a hit takes from the target, by instruction and program", hits::sites),
     (hits::RING, "records a second from the kernel to the auditor", hits::ring),
     (attach::PART, "one idle target, in turns with bpftrace", attach::measure),
@@ -69,6 +70,7 @@ const PARTS: [Part; 9] = [
     (go::GROWTH, "a Go program's time to fill a map, over the plain runs around it", go::growth),
     (go_attach::PART, "a stripped Go program of 100 MB, bpftrace on its unstripped twin", go_attach::measure),
     (replay::PART, "a recording of ten million facts, beside reading it", replay::measure),
+    (page::PART, "the page of ten minutes, beside reading and replaying them", page::measure),
     (slowdown::PART, "CPU time of a scenario, over the mean of the plain runs around it", slowdown::measure),
 ];
 
