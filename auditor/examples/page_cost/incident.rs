@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use auditor::audit::fact::{
     Allocate, Began, Call, Described, Ended, Evacuate, Fact, Free, Grow, GrowthKind, Hook, HookState, Look,
-    Memory, Occasion, Pages, Part, Progress, Resident, Runtime, Shape, Stack, StackId, Syscall, What,
+    Memory, Occasion, Pages, Part, Resident, Runtime, Shape, Stack, StackId, Syscall, What,
 };
 use auditor::audit::unit::{Address, Bytes, Nanos, Pid};
 use auditor::recording::Writer;
@@ -118,7 +118,6 @@ fn look(number: u64, second: u64, occasion: Occasion) -> Look {
         table: Some(table(number, steps)),
         allocated: Bytes(buckets * 144),
         needed: Some(Bytes(buckets * 100)),
-        evacuation: Some(Progress::default()),
         ..Shape::default()
     };
     Look { map: address(number), occasion, runtime: "demo".to_owned(), shape, name: None }
