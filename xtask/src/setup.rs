@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::toolchain::go::{self, Which};
 use crate::toolchain::packages::{self, Access};
-use crate::toolchain::{Survey, Toolchain, linker, llvm, readers, survey};
+use crate::toolchain::{Survey, Toolchain, linker, llvm, readers, suites, survey};
 use crate::{process, say};
 
 /// Get what is needed to build the BPF programs and to run the kernel tests.
@@ -62,6 +62,9 @@ impl Setup {
         }
         if let Err(error) = readers::ensure() {
             say::warn(format_args!("the kernel tests have other programs read the exports: {error:#}"));
+        }
+        if let Err(error) = suites::ensure() {
+            say::warn(format_args!("the kernel tests audit servers of Debian's: {error:#}"));
         }
         let extras = packages::missing(packages::FOR_TESTS);
         if !extras.is_empty() {

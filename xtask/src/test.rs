@@ -8,7 +8,7 @@ use crate::check::Outcome;
 use crate::kernel_tests::{self, Program};
 use crate::tiers::Tier;
 use crate::toolchain::go::{self, Which};
-use crate::toolchain::readers;
+use crate::toolchain::{readers, suites};
 use crate::{check, say, setup, vm, workspace};
 
 /// Every tier, in the order in which they are summed up.
@@ -30,6 +30,7 @@ impl Test {
         let which = if self.go_matrix { Which::All } else { Which::Usual };
         go::ensure(which)?;
         readers::ensure()?;
+        suites::ensure()?;
         let mut outcome = check::all(Some(toolchain))?;
         match kernel_tests::build() {
             Ok(program) => {

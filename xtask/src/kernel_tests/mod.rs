@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::tiers::{self, Tally, Tier};
 use crate::toolchain::go::{self, Which};
-use crate::toolchain::readers;
+use crate::toolchain::{readers, suites};
 use crate::{process, say, workspace};
 use selection::Machine;
 
@@ -51,7 +51,7 @@ pub(crate) fn run_here(program: &Program, which: Which) -> Result<Tally> {
     let mut command = Command::new(&program.path);
     let releases: Vec<&str> = which.releases().map(|release| release.name).collect();
     command.env("AUDITOR_GO_RELEASES", releases.join(",")).env("AUDITOR_GO_FOLDER", go::folder());
-    command.env("AUDITOR_READERS_FOLDER", readers::folder());
+    command.env("AUDITOR_READERS_FOLDER", readers::folder()).env("AUDITOR_SUITES_FOLDER", suites::folder());
     command.current_dir(workspace::root().join("auditor"));
     command.args(["--ignored", "--exact", "--test-threads=1"]).args(&selection.chosen);
     tiers::run_program(Tier::Kernel, &mut command)

@@ -5,12 +5,14 @@
 //! The BPF target has no ready-made core, so it is built each time (`-Z build-std=core`), which needs
 //! its source and a compiler that accepts `-Z`: a nightly, or any other under `RUSTC_BOOTSTRAP=1`.
 
+pub(crate) mod archive;
 pub(crate) mod compiler;
 pub(crate) mod go;
 pub(crate) mod linker;
 pub(crate) mod llvm;
 pub(crate) mod packages;
 pub(crate) mod readers;
+pub(crate) mod suites;
 
 use compiler::Compiler;
 use linker::Linker;

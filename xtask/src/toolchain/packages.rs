@@ -10,9 +10,19 @@ use crate::{process, workspace};
 
 /// Debian's compiler for its web browsers: newer than the release's own, with its source.
 pub(crate) const COMPILER: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
-/// What only the tests and the benchmark need: programs to compare with, and an emulator for other
-/// kernels.
-pub(crate) const FOR_TESTS: [&str; 3] = ["bpftrace", "strace", "qemu-system-x86"];
+/// What only the tests and the benchmark need: programs to compare with, an emulator for other kernels, and
+/// what programs with hash maps are built of.
+pub(crate) const FOR_TESTS: [&str; 9] = [
+    "bpftrace",
+    "strace",
+    "qemu-system-x86",
+    "g++",
+    "pkg-config",
+    "libglib2.0-dev",
+    "libabsl-dev",
+    "python3-dbg",
+    "nodejs",
+];
 
 /// What installs packages of PyPI.
 pub(crate) const PIP: &str = "python3-pip";
