@@ -13,6 +13,7 @@ mod bad_input;
 mod census;
 mod changes;
 mod comes_back;
+mod described;
 mod doctor;
 mod exact;
 mod exit;

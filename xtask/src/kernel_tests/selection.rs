@@ -61,6 +61,7 @@ const ROWS: &[Row] = &[
     row("census::every_map", BEFORE_ALL..AFTER_ALL, ANYWHERE, "every kernel lets memory be read"),
     row("changes::", COOKIES..AFTER_ALL, HERE, "it measures time, which an emulated machine has not"),
     row("comes_back::", COOKIES..AFTER_ALL, HERE, "it needs the Go toolchains, and measures time"),
+    row("described::", BEFORE_ALL..AFTER_ALL, HERE, "it needs servers and compilers, and no kernel differs"),
     row(
         "doctor::a_kernel_without_attach_cookies",
         BEFORE_ALL..COOKIES,

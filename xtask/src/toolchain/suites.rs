@@ -20,7 +20,7 @@ struct Suite {
 }
 
 const SUITES: [Suite; 2] = [
-    Suite { name: "bookworm", packages: &["redis-server", "memcached", "postgresql-15"] },
+    Suite { name: "bookworm", packages: &["redis-server", "memcached", "postgresql-15", "dash"] },
     Suite {
         name: "trixie",
         packages: &[
@@ -31,6 +31,7 @@ const SUITES: [Suite; 2] = [
             "python3.13",
             "python3.13-dbg",
             "libglib2.0-0t64",
+            "dash",
         ],
     },
 ];

@@ -1,0 +1,15 @@
+//! Hash maps of programs that people run: Redis, PostgreSQL, memcached, Python, C++, Rust, GLib, Abseil. Each is
+//! loaded for real and asked for its own figures, which are the truth here.
+//!
+//! `program.rs`, `suite.rs`, `resp.rs`, `redis.rs`, `postgres.rs` and `memcached.rs` start them, make them do one
+//! step after another and ask them; `words.rs` reads their memory by hand. `layouts.rs` holds the pages
+//! docs/runtimes/ against the truth, without the auditor: if that fails, a program has changed and not the auditor.
+
+mod layouts;
+mod memcached;
+mod postgres;
+mod program;
+mod redis;
+mod resp;
+mod suite;
+mod words;
