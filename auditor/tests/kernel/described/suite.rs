@@ -49,7 +49,7 @@ impl Suite {
             command.arg("--userspec=970:970");
         }
         command.arg(self.root()).arg(program).stdin(Stdio::null());
-        command.env_clear().env("PATH", "/usr/bin").env("LC_ALL", "C");
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin").env("LC_ALL", "C");
         command
     }
 

@@ -64,6 +64,11 @@ impl Words {
         file.symbol(name).unwrap_or_else(|| panic!("{} has no {name}", file.path().display())).address.0
     }
 
+    /// Where an address that a mapped file was linked at is.
+    pub(crate) fn linked_at(&self, file: &str, address: u64) -> u64 {
+        self.file(file).load_bias().unwrap().wrapping_add(address)
+    }
+
     /// Whether a mapped file has such a symbol.
     pub(crate) fn has(&self, file: &str, name: &str) -> bool {
         self.file(file).symbol(name).is_some()
