@@ -41,11 +41,11 @@ fn counted(tables: &[Table]) -> u64 {
 }
 
 /// Redis as it grows, moves and shrinks, at each step held against its own figures.
-fn a_dict_is_as_drawn(server: Server, more: u64) {
+fn a_dict_is_as_drawn(server: Server, more: u64, while_moving: u64) {
     let scene = Scene::new();
     let mut redis = server.start(&scene);
     let words = Words::of(redis.pid());
-    let mut agrees = |redis: &mut Redis, what: &str| {
+    let agrees = |redis: &mut Redis, what: &str| {
         // What moves by itself is compared between two readings.
         wait_until(what, PATIENCE, || {
             let before = redis.tables();
@@ -57,6 +57,7 @@ fn a_dict_is_as_drawn(server: Server, more: u64) {
             }
             assert_eq!(read, before, "{what}");
             assert_eq!(moving >= 0, read.len() == 2, "{what}: {moving}");
+            let more = more + if read.len() == 2 { while_moving } else { 0 };
             assert_eq!(bytes, Some(counted(&read) + more), "{what}: {read:?}");
             true
         });
@@ -76,14 +77,15 @@ fn a_dict_is_as_drawn(server: Server, more: u64) {
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn redis_7_is_as_drawn() {
-    a_dict_is_as_drawn(Server::Redis7, 0);
+    a_dict_is_as_drawn(Server::Redis7, 0, 0);
 }
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn redis_8_is_as_drawn() {
-    // Beside the dict it counts the store that holds it (232) and what is known of its keys (56 + 2408).
-    a_dict_is_as_drawn(Server::Redis8, 2696);
+    // Beside the dict it counts the store that holds it (232) and what is known of its keys (56 + 2408); while entries
+    // move, a node of a list.
+    a_dict_is_as_drawn(Server::Redis8, 2696, 24);
 }
 
 /// Bytes of the bucket arrays of a hashtable of Valkey, its live entries, and whether entries move.
@@ -111,7 +113,7 @@ fn valkey_is_as_drawn() {
         let database = words.u64(words.u64(words.symbol(Server::Valkey.file(), "server") + 56));
         words.u64(words.u64(database + 16))
     };
-    let mut agrees = |valkey: &mut Redis, what: &str| {
+    let agrees = |valkey: &mut Redis, what: &str| {
         wait_until(what, PATIENCE, || {
             let before = valkey.tables();
             let (bytes, read, moving) = hashtable(&words, first(&words));
@@ -250,10 +252,10 @@ fn dicts_are_as_drawn(program: &Program) {
         assert!(used <= entries && entries + usable <= room, "{dict}: {usable} {entries}");
         let widths = [(7, 0), (15, 1), (31, 2)];
         let wider = widths.iter().find(|(most, _)| size <= *most).map_or(3, |(_, wider)| *wider);
-        assert_eq!(index, size + wider, "{dict}");
         let bytes = 32 + (1 << index) + room * if kind == 0 { 24 } else { 16 } + 64;
         // The one that all empty dicts share is not counted.
         let shared = size == 0;
+        assert!(shared || index == size + wider, "{dict}: {size} {index}");
         assert_eq!(if shared { 64 } else { bytes }, number(dict, "/bytes"), "{dict}");
     }
 }

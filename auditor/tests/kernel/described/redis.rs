@@ -108,9 +108,11 @@ impl Redis {
 
     /// Sets values until the table of the database is being replaced by another; returns how many keys there are.
     pub(crate) fn set_until_it_rehashes(&mut self, mut keys: u64) -> u64 {
-        while self.tables().len() < 2 {
-            self.set(keys..keys + 1);
-            keys += 1;
+        // First as many as there is room for, then one.
+        while let [table] = self.tables()[..] {
+            let room = table.size.saturating_sub(table.live).max(1);
+            self.set(keys..keys + room);
+            keys += room;
             assert!(keys < 10_000_000, "it never rehashes");
         }
         keys
