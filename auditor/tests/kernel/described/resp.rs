@@ -11,7 +11,7 @@ pub(crate) enum Reply {
     Nothing,
     Text(String),
     Number(i64),
-    List(Vec<Reply>),
+    List(Vec<Self>),
     Refused(String),
 }
 
