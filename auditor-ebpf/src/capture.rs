@@ -1,6 +1,6 @@
 //! Follows a spec's captures: registers, then loads from the target's memory.
 
-use auditor_ebpf::{CAPTURES, Capture, STEPS, Spec, source};
+use auditor_ebpf::{CAPTURES, Capture, Pending, STEPS, Spec, source};
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 
@@ -34,6 +34,21 @@ pub(crate) fn all(spec: &Spec, regs: &Registers, values: &mut [u64; CAPTURES]) -
     failed
 }
 
+/// The captures that are taken at the return; the others keep their values. `failed` is about all of them.
+#[inline(always)]
+pub(crate) fn late(spec: &Spec, regs: &mut Registers, call: &mut Pending) {
+    let mut index = 0;
+    while index < CAPTURES {
+        if spec.late >> index & 1 != 0 {
+            let found = one(&spec.capture[index], regs);
+            call.values[index] = found.value;
+            call.failed = call.failed & !(1 << index) | u64::from(found.failed) << index;
+        }
+        regs.file[source::FIRST as usize] = call.values[0];
+        index += 1;
+    }
+}
+
 /// The capture with that index, where there is one and it can be read.
 #[inline(always)]
 pub(crate) fn at(spec: &Spec, index: u32, regs: &Registers) -> Option<u64> {
@@ -53,6 +68,7 @@ fn one(capture: &Capture, regs: &Registers) -> Found {
         found = load(found, capture.offsets[step], capture.widths[step]);
         step += 1;
     }
+    found.value = found.value.wrapping_add(i64::from(capture.added) as u64);
     found
 }
 
@@ -70,7 +86,7 @@ fn load(from: Found, offset: i64, width: u8) -> Found {
     Found { value: room[0], failed: from.failed | (status as u64 >> 63) as u32 }
 }
 
-/// The general registers, by DWARF number. A copy, because the verifier allows a variable index into
+/// The general registers, by DWARF number, and what was captured first. A copy, because the verifier allows a variable index into
 /// the stack but not into the context, and the compiler turns a choice of context loads into one.
 pub(crate) struct Registers {
     file: [u64; source::COUNT],
@@ -82,7 +98,7 @@ impl Registers {
     pub(crate) fn of(regs: &pt_regs) -> Self {
         let file = [
             regs.rax, regs.rdx, regs.rcx, regs.rbx, regs.rsi, regs.rdi, regs.rbp, regs.rsp, regs.r8, regs.r9,
-            regs.r10, regs.r11, regs.r12, regs.r13, regs.r14, regs.r15,
+            regs.r10, regs.r11, regs.r12, regs.r13, regs.r14, regs.r15, 0,
         ];
         Self { file, flags: regs.eflags }
     }

@@ -50,7 +50,7 @@ macro_rules! wire {
 }
 
 /// How many values one hook can capture.
-pub const CAPTURES: usize = 8;
+pub const CAPTURES: usize = 12;
 /// How many loads one capture can follow.
 pub const STEPS: usize = 4;
 /// How many specs (placed hooks) one session can have.
@@ -111,6 +111,8 @@ pub mod flag {
     pub const SKIP_IF_BELOW: u32 = 8;
     /// Copy the bytes at the key's address into the record ([`super::HookHeaderRecord`]).
     pub const HEADER: u32 = 16;
+    /// A capture that cannot be read is no loss: pointers of this hook's may be null. The record says which.
+    pub const LENIENT: u32 = 32;
 }
 
 /// [`Capture::source`]: where a capture starts. The values are the x86-64 register numbers of the
@@ -148,8 +150,10 @@ pub mod source {
     pub const R14: u32 = 14;
     /// `%r15`.
     pub const R15: u32 = 15;
-    /// How many registers there are.
-    pub const COUNT: usize = 16;
+    /// The value of capture 0; for captures that are taken at the return ([`super::Spec::late`]).
+    pub const FIRST: u32 = 16;
+    /// How many there are, with that.
+    pub const COUNT: usize = 17;
     /// No capture in this slot.
     pub const NONE: u32 = u32::MAX;
 }
@@ -360,7 +364,7 @@ wire! {
     }
 
     /// Follows pointers: start at `source`, then `steps` times add an offset and load that many bytes:
-    /// 8, but for the last load. Without steps the register itself is the value.
+    /// 8, but for the last load; then add `added`. Without steps the register is where that is added to.
     pub struct Capture {
         /// One of [`source`].
         pub source: u32,
@@ -368,8 +372,8 @@ wire! {
         pub steps: u32,
         /// Bytes of each load: 1, 2, 4 or 8, zero-extended.
         pub widths: [u8; STEPS],
-        /// Keeps the offsets aligned; 0.
-        pub reserved: u32,
+        /// Added to what was loaded last.
+        pub added: i32,
         /// Added before each load.
         pub offsets: [i64; STEPS],
     }
@@ -394,6 +398,9 @@ wire! {
         pub at_least: u64,
         /// Likewise those whose filter value is larger.
         pub at_most: u64,
+        /// Bit n: capture n is taken at the return, with [`flag::PAIR`]; its registers are those of the
+        /// return, of which only the return value means anything, and [`source::FIRST`].
+        pub late: u64,
         /// Where to look.
         pub capture: [Capture; CAPTURES],
     }

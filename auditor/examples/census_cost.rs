@@ -14,7 +14,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use auditor::audit::unit::{Address, Bytes, Pid};
+use auditor::runtimes::Instance as _;
 use auditor::session::inspect;
+use auditor::session::recognise::Choice;
 use auditor::target::memory::{LiveMemory, Memory, ReadError, Request};
 
 /// What was read together.
@@ -35,12 +37,12 @@ fn main() -> Result<()> {
     let mut buffer = Vec::new();
     for _ in 0..rounds {
         // Each a first one, as the command's is: nothing is at hand from before.
-        let mut opened = inspect::open(pid, None)?;
-        let memory = LiveMemory::of(&opened.process);
-        opened.instance.check(&memory)?;
+        let inspect::Opened { process, mut runtimes, .. } = inspect::open(pid, &Choice::default())?;
+        let memory = LiveMemory::of(&process);
+        runtimes.check(&memory)?;
         let logged = Logged { memory: &memory, calls: RefCell::default() };
         let began = Instant::now();
-        let found = opened.instance.census(FOLD_BELOW, &logged)?;
+        let found = runtimes.census(FOLD_BELOW, &logged)?;
         census.push(began.elapsed().as_nanos() as u64);
         peak = peak_memory()?;
         let small: u64 = found.crowds.iter().flatten().map(|crowd| crowd.maps).sum();

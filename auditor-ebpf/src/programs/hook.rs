@@ -44,10 +44,8 @@ fn try_hook(context: &ProbeContext, regs: &Registers) -> Option<()> {
     }
     let mut call =
         Pending { at: emit::now(), stack: -1, caller: caller(regs), failed: 0, values: [0; CAPTURES] };
-    call.failed = u64::from(capture::all(spec, regs, &mut call.values));
-    if call.failed != 0 {
-        emit::count(counter::CAPTURE_FAILED);
-    }
+    call.failed = u64::from(capture::all(spec, regs, &mut call.values)) & !spec.late;
+    count_failed(spec, &call);
     if spec.flags & flag::STACK != 0 {
         call.stack = stack::of(context);
     }
@@ -60,6 +58,14 @@ fn try_hook(context: &ProbeContext, regs: &Registers) -> Option<()> {
     }
     send(spec, index, pid, &call, None);
     Some(())
+}
+
+/// Counts a hit with captures that could not be read, unless that is nothing to wonder at.
+#[inline(always)]
+fn count_failed(spec: &Spec, call: &Pending) {
+    if call.failed != 0 && spec.flags & flag::LENIENT == 0 {
+        emit::count(counter::CAPTURE_FAILED);
+    }
 }
 
 /// A capture without which nothing can be done with the hit: where it cannot be read, the hit is lost.
@@ -88,8 +94,14 @@ fn try_return(context: &RetProbeContext) -> Option<()> {
     let key = PendingKey { pid_tgid: bpf_get_current_pid_tgid(), spec: u64::from(index) };
     // SAFETY: the entry is this thread's own; it is copied before it is removed.
     // Without one the call began before the audit did, or its loss was counted at its entry.
-    let call = (unsafe { PENDING.get(key) }).copied()?;
+    let mut call = (unsafe { PENDING.get(key) }).copied()?;
     PENDING.remove(key).ok()?;
+    if spec.late != 0 {
+        // SAFETY: the context of a uretprobe is its registers.
+        let mut regs = Registers::of(unsafe { &*context.regs });
+        capture::late(spec, &mut regs, &mut call);
+        count_failed(spec, &call);
+    }
     send(spec, index, pid, &call, Some(context.ret()));
     Some(())
 }

@@ -13,7 +13,7 @@ use auditor::probes::host::Host;
 use auditor::probes::kernel::{Kernel, LinkKind, Multi};
 use auditor::probes::object::{Log, Settings};
 use auditor::probes::plan::{self, Evacuation, Function, Placement, Wanted};
-use auditor::runtimes::hook::{Capture, Does, Header, Heat, Hook, Stack, Watch, When};
+use auditor::runtimes::hook::{Capture, Does, Header, Heat, Hook, Nulls, Spot, Stack, Watch, When};
 use auditor::target::module::{Module, modules};
 use auditor_ebpf::source;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -82,7 +82,7 @@ impl Agent {
             evacuation_is_readable: false,
             evacuation: Evacuation::Auto,
         };
-        let plan = plan::plan(&wanted, |symbol| function(main, symbol), &self.host);
+        let plan = plan::plan(&wanted, 0, |spot| function(main, spot.shown()), &self.host);
         let refused = plan.refusals.first().map(|refusal| format!("{}: {}", refusal.name, refusal.reason));
         ensure!(refused.is_none(), "{}", refused.unwrap_or_default());
         Ok(plan.placements)
@@ -124,8 +124,8 @@ impl Agent {
 /// The hook of a class: one register, which is the key, as in the demo's.
 fn hook(class: &Class) -> Hook {
     Hook {
-        name: class.name,
-        symbol: class.symbol.to_owned(),
+        name: class.name.into(),
+        spot: Spot::Function(class.symbol.to_owned()),
         when: if class.pair { When::EntryAndReturn } else { When::Entry },
         heat: Heat::Rare,
         does: Does::Send,
@@ -134,6 +134,7 @@ fn hook(class: &Class) -> Hook {
         watch: Watch::No,
         header: Header::No,
         filter: None,
+        nulls: Nulls::Lose,
         captures: vec![Capture::register(source::RDI)],
     }
 }

@@ -1,7 +1,7 @@
 //! The loaded kernel side: maps, the hook program in the form this kernel takes, kernel events, and
 //! what the programs have counted. `place.rs` puts hooks into a target with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, StackTraceMap};
 use rustc_hash::FxHashMap;
@@ -13,13 +13,15 @@ use super::object::{LoadError, Settings};
 use super::place::Links;
 use super::programs::{self, Diagnostics, Hook, Loaded, Programs};
 use super::ring::Ring;
-use crate::audit::unit::{Bytes, Pid};
+use crate::audit::unit::{Address, Bytes, Pid};
 use auditor_ebpf::{STACKS, Spec, Tally, TallyKey, WatchKey, counter, map};
 
 /// The loaded kernel side. Dropping it takes everything out of the target and the kernel.
 pub struct Kernel {
     /// Links first: nothing may fire into maps that are going.
     pub(super) links: BTreeMap<u32, Links>,
+    /// Where they were placed.
+    pub(super) sites: BTreeSet<(Address, u32)>,
     pub(super) programs: Programs,
     /// Where records arrive.
     pub ring: Ring,
@@ -91,6 +93,7 @@ impl Kernel {
         let mut take = |name: &'static str| maps.remove(name).ok_or(LoadError::Missing(name));
         Ok(Self {
             links: BTreeMap::new(),
+            sites: BTreeSet::new(),
             programs,
             specs: open(map::SPECS, Array::try_from(take(map::SPECS)?))?,
             targets: open(map::TARGETS, HashMap::try_from(take(map::TARGETS)?))?,

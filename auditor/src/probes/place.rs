@@ -15,8 +15,8 @@ use super::kernel::Kernel;
 use super::object::LoadError;
 use super::plan::Placement;
 use super::programs::Hook;
-use crate::audit::unit::Pid;
-use crate::runtimes::hook::{Capture, Does, Header, Stack, Watch, When};
+use crate::audit::unit::{Address, Pid};
+use crate::runtimes::hook::{Capture, Does, Header, Nulls, Stack, Taken, Watch, When};
 use auditor_ebpf::{CAPTURES, STEPS, Spec, flag, map, mode, program, source};
 
 /// Why a hook could not be placed.
@@ -76,11 +76,19 @@ impl Kernel {
             Hook::Perf => self.link_perf(placement, pid)?,
         };
         self.links.insert(placement.id, links);
+        self.sites.insert((placement.address, placement.id));
         Ok(())
+    }
+
+    /// Whether a hook sits at that address already, so that memory does not have the bytes of the file there.
+    #[must_use]
+    pub fn sits_at(&self, at: Address) -> bool {
+        self.sites.range((at, 0)..=(at, u32::MAX)).next().is_some()
     }
 
     /// Takes a hook out. Dropping what is returned blocks: do it off the event loop.
     pub fn remove(&mut self, id: u32) -> Option<Links> {
+        self.sites.retain(|(_, placed)| *placed != id);
         self.links.remove(&id)
     }
 
@@ -160,7 +168,11 @@ fn c_path(path: &Path) -> io::Result<CString> {
 fn spec(placement: &Placement) -> Spec {
     let hook = &placement.hook;
     let on = |condition: bool, flag: u32| if condition { flag } else { 0 };
-    let filter = hook.filter;
+    let filter = hook.filter.as_ref();
+    let late = |bits, (index, capture): (usize, &Capture)| match capture.taken {
+        Taken::AtReturn => bits | 1 << index,
+        Taken::AtEntry => bits,
+    };
     let mut capture = [NOTHING; CAPTURES];
     for (slot, wanted) in capture.iter_mut().zip(&hook.captures) {
         *slot = wire_capture(wanted);
@@ -171,6 +183,7 @@ fn spec(placement: &Placement) -> Spec {
             | on(hook.when == When::EntryAndReturn, flag::PAIR)
             | on(hook.watch == Watch::AtExit, flag::WATCH)
             | on(hook.header == Header::Copy, flag::HEADER)
+            | on(hook.nulls == Nulls::Expect, flag::LENIENT)
             | on(placement.skip_if_below, flag::SKIP_IF_BELOW),
         captures: hook.captures.len().min(CAPTURES) as u32,
         key: hook.key as u32,
@@ -178,6 +191,7 @@ fn spec(placement: &Placement) -> Spec {
         header_len: placement.header_len,
         at_least: filter.map_or(0, |filter| filter.at_least),
         at_most: filter.map_or(u64::MAX, |filter| filter.at_most),
+        late: hook.captures.iter().enumerate().fold(0, late),
         capture,
     }
 }
@@ -186,19 +200,16 @@ const NOTHING: auditor_ebpf::Capture = auditor_ebpf::Capture {
     source: source::NONE,
     steps: 0,
     widths: [8; STEPS],
-    reserved: 0,
+    added: 0,
     offsets: [0; STEPS],
 };
 
 fn wire_capture(capture: &Capture) -> auditor_ebpf::Capture {
-    let mut offsets = [0; STEPS];
-    for (slot, offset) in offsets.iter_mut().zip(capture.steps) {
-        *slot = *offset;
-    }
-    let steps = capture.steps.len().min(STEPS);
+    let steps = capture.loads.min(STEPS);
     let mut widths = [8; STEPS];
     if let Some(last) = steps.checked_sub(1) {
         widths[last] = capture.width as u8;
     }
-    auditor_ebpf::Capture { source: capture.source, steps: steps as u32, widths, reserved: 0, offsets }
+    let Capture { source, offsets, added, .. } = *capture;
+    auditor_ebpf::Capture { source, steps: steps as u32, widths, added, offsets }
 }

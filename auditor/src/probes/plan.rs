@@ -7,7 +7,7 @@ use super::host::{Host, Nop5, capability};
 use super::site::{self, Site};
 use crate::audit::fact::{self, HookState};
 use crate::audit::unit::{Address, Nanos};
-use crate::runtimes::hook::{Does, Heat, Hook, Stack};
+use crate::runtimes::hook::{Does, Heat, Hook, Name, Spot, Stack};
 
 /// Numbers from here on are kernel events, not specs.
 pub const EVENT_IDS: u32 = 1 << 16;
@@ -93,7 +93,7 @@ pub struct Refusal {
     /// Number within the audit.
     pub id: u32,
     /// What it is called.
-    pub name: &'static str,
+    pub name: Name,
     /// Where it would have gone.
     pub place: String,
     /// Why not, and what would help.
@@ -106,7 +106,7 @@ impl Refusal {
     pub fn as_hook(&self) -> fact::Hook {
         fact::Hook {
             id: self.id,
-            name: self.name.to_owned(),
+            name: self.name.clone().into_owned(),
             place: self.place.clone(),
             state: HookState::Refused,
             reason: Some(self.reason.clone()),
@@ -116,20 +116,29 @@ impl Refusal {
 }
 
 impl Plan {
-    /// Takes out what has numbers from `id` on.
+    /// Takes in what another one says.
+    pub fn join(&mut self, other: Self) {
+        self.placements.extend(other.placements);
+        self.refusals.extend(other.refusals);
+    }
+
+    /// How many hooks it speaks of.
     #[must_use]
-    pub fn split_off(&mut self, id: u32) -> Self {
-        Self {
-            placements: self.placements.extract_if(.., |placement| placement.id >= id).collect(),
-            refusals: self.refusals.extract_if(.., |refusal| refusal.id >= id).collect(),
-        }
+    pub fn len(&self) -> u32 {
+        (self.placements.len() + self.refusals.len()) as u32
+    }
+
+    /// Whether it speaks of none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
-/// Decides. `find` knows the functions of the target.
-pub fn plan(wanted: &Wanted, find: impl Fn(&str) -> Option<Function>, host: &Host) -> Plan {
+/// Decides; the first hook gets the number `first`. `find` knows the functions of the target.
+pub fn plan(wanted: &Wanted, first: u32, find: impl Fn(&Spot) -> Option<Function>, host: &Host) -> Plan {
     let mut plan = Plan::default();
-    for (hook, id) in wanted.hooks.iter().zip(0..) {
+    for (hook, id) in wanted.hooks.iter().zip(first..) {
         match decide(wanted, hook, id, &find, host) {
             Ok(placement) => plan.placements.push(placement),
             Err(refusal) => plan.refusals.push(refusal),
@@ -148,25 +157,32 @@ fn decide(
     wanted: &Wanted,
     hook: &Hook,
     id: u32,
-    find: impl Fn(&str) -> Option<Function>,
+    find: impl Fn(&Spot) -> Option<Function>,
     host: &Host,
 ) -> Result<Placement, Refusal> {
-    let refuse =
-        |place: &str, reason: String| Refusal { id, name: hook.name, place: place.to_owned(), reason };
+    let name = || hook.name.clone();
+    let refuse = |place: &str, reason: String| Refusal { id, name: name(), place: place.to_owned(), reason };
+    let shown = hook.spot.shown();
     if let Some(reason) = not_wanted(wanted, hook) {
-        return Err(refuse(&hook.symbol, reason.to_owned()));
+        return Err(refuse(shown, reason.to_owned()));
     }
-    let function = find(&hook.symbol).ok_or_else(|| {
+    if let Spot::Missing(_, reason) = &hook.spot {
+        return Err(refuse(shown, reason.clone()));
+    }
+    let function = find(&hook.spot).ok_or_else(|| {
         let reason = "the program has no such symbol: it is of another version, or stripped";
-        refuse(&hook.symbol, reason.to_owned())
+        refuse(shown, reason.to_owned())
     })?;
-    let place = format!("{}:{}", function.shown, hook.symbol);
+    let place = format!("{}:{}", function.shown, shown);
     if let Some(reason) = missing_rights(host) {
         return Err(refuse(&place, reason));
     }
     let code = site::Function { bytes: &function.bytes, size: function.size };
-    let site = site::choose(&code, hook.when, &facts(host))
-        .map_err(|refusal| refuse(&place, format!("{}; {}", refusal.reason, refusal.remedy)))?;
+    let site = match &hook.spot {
+        Spot::Amid(.., offset) => site::choose_at(&code, *offset, hook.when, &facts(host)),
+        _ => site::choose(&code, hook.when, &facts(host)),
+    };
+    let site = site.map_err(|refusal| refuse(&place, format!("{}; {}", refusal.reason, refusal.remedy)))?;
     Ok(placement(wanted, hook, id, function, &site))
 }
 
@@ -179,7 +195,7 @@ fn placement(wanted: &Wanted, hook: &Hook, id: u32, function: Function, site: &S
         address: Address(function.address.0.wrapping_add(site.offset)),
         bytes: site.bytes.clone(),
         skip_if_below: site.skip_if_below,
-        place: format!("{}:{}+{:#x} ({})", function.shown, hook.symbol, site.offset, site.instruction),
+        place: format!("{}:{}+{:#x} ({})", function.shown, hook.spot.shown(), site.offset, site.instruction),
         cost: site.cost.plus(work(hook)),
         header_len: wanted.header_len,
     }

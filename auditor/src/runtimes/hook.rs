@@ -1,8 +1,12 @@
 //! What a runtime asks of the kernel side: where to look and what to capture. `probes::plan` turns
 //! hooks into placements or refusals; the wire's `Spec` is what becomes of a placed one.
 
+use std::borrow::Cow;
+
 use crate::audit::fact::StackId;
 use crate::audit::unit::Nanos;
+use crate::target::module::Symbol;
+use auditor_ebpf::STEPS;
 
 /// Which capture of a hook of writes is the number of the goroutine, or of what else a runtime has in place
 /// of threads.
@@ -12,9 +16,9 @@ pub const WRITER: usize = 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hook {
     /// What it is called in reports; unique within its instance.
-    pub name: &'static str,
-    /// The function.
-    pub symbol: String,
+    pub name: Name,
+    /// Where to look.
+    pub spot: Spot,
     /// At the entry only, or with the return.
     pub when: When,
     /// How often it can be expected to fire.
@@ -31,8 +35,38 @@ pub struct Hook {
     pub header: Header,
     /// Drop hits in the kernel by a capture's value.
     pub filter: Option<Filter>,
+    /// What a capture that cannot be read means.
+    pub nulls: Nulls,
     /// What to capture, at most [`auditor_ebpf::CAPTURES`].
     pub captures: Vec<Capture>,
+}
+
+/// A hook's name.
+pub type Name = Cow<'static, str>;
+
+/// Where a hook is to sit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spot {
+    /// At the function of that name.
+    Function(String),
+    /// At a function that the runtime has found itself, by what people are to call it.
+    Found(String, Symbol),
+    /// At one instruction of such a function, so many bytes from its beginning.
+    Amid(String, Symbol, u64),
+    /// Nowhere: what was looked for, and why it is not there, with what would help.
+    Missing(String, String),
+}
+
+impl Spot {
+    /// What was looked for, for people.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        match self {
+            Self::Function(name) | Self::Found(name, _) | Self::Amid(name, ..) | Self::Missing(name, _) => {
+                name
+            }
+        }
+    }
 }
 
 /// At the entry only, or with the return.
@@ -93,7 +127,7 @@ pub enum Header {
 }
 
 /// Drops hits in the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     /// Which capture.
     pub capture: usize,
@@ -102,14 +136,14 @@ pub struct Filter {
     /// The largest value that passes.
     pub at_most: u64,
     /// What is not told because of it, in words for the report; `None`: nothing that anybody would miss.
-    pub leaves_out: Option<&'static str>,
+    pub leaves_out: Option<Name>,
 }
 
 impl Filter {
     /// Lets values from `at_least` on pass.
     #[must_use]
-    pub const fn from(capture: usize, at_least: u64, leaves_out: Option<&'static str>) -> Self {
-        Self { capture, at_least, at_most: u64::MAX, leaves_out }
+    pub fn from(capture: usize, at_least: u64, leaves_out: Option<&'static str>) -> Self {
+        Self { capture, at_least, at_most: u64::MAX, leaves_out: leaves_out.map(Cow::Borrowed) }
     }
 
     /// Lets one value pass.
@@ -119,28 +153,69 @@ impl Filter {
     }
 }
 
-/// Where a captured value is.
+/// Where a captured value is: a register, then loads from memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capture {
     /// One of [`auditor_ebpf::source`].
     pub source: u32,
-    /// Offsets added before each load; at most [`auditor_ebpf::STEPS`].
-    pub steps: &'static [i64],
+    /// How many loads there are.
+    pub loads: usize,
+    /// What is added before each of them.
+    pub offsets: [i64; STEPS],
     /// Bytes of the last load: 1, 2, 4 or 8.
     pub width: u32,
+    /// What is added at the end.
+    pub added: i32,
+    /// When it is taken.
+    pub taken: Taken,
+}
+
+/// When a capture is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// At the entry.
+    AtEntry,
+    /// At the return, of [`When::EntryAndReturn`]; then it starts from the first capture or from `%rax`.
+    AtReturn,
+}
+
+/// Whether pointers that lead nowhere are something to wonder at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nulls {
+    /// A capture that cannot be read is a loss.
+    Lose,
+    /// It is what it is: the hit says which could not be read.
+    Expect,
 }
 
 impl Capture {
     /// The value of a register.
     #[must_use]
     pub const fn register(source: u32) -> Self {
-        Self { source, steps: &[], width: 8 }
+        Self { source, loads: 0, offsets: [0; STEPS], width: 8, added: 0, taken: Taken::AtEntry }
     }
 
     /// What is in memory behind a register.
     #[must_use]
-    pub const fn load(source: u32, steps: &'static [i64], width: u32) -> Self {
-        Self { source, steps, width }
+    pub const fn load(source: u32, steps: &[i64], width: u32) -> Self {
+        let mut capture = Self { width, ..Self::register(source) };
+        while capture.loads < steps.len() && capture.loads < STEPS {
+            capture.offsets[capture.loads] = steps[capture.loads];
+            capture.loads += 1;
+        }
+        capture
+    }
+
+    /// The same with something added at the end.
+    #[must_use]
+    pub const fn plus(self, added: i32) -> Self {
+        Self { added, ..self }
+    }
+
+    /// The same, taken at the return.
+    #[must_use]
+    pub const fn at_return(self) -> Self {
+        Self { taken: Taken::AtReturn, ..self }
     }
 }
 

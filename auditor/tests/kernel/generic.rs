@@ -12,9 +12,9 @@ use auditor::probes::host::Host;
 use auditor::probes::kernel::{Kernel, Multi};
 use auditor::probes::object::{Log, Settings};
 use auditor::probes::plan::Placement;
-use auditor::runtimes::hook::{Capture, Does, Filter, Header, Heat, Hook, Stack, Watch, When};
+use auditor::runtimes::hook::{Capture, Does, Filter, Header, Heat, Hook, Nulls, Spot, Stack, Watch, When};
 use auditor::target::module::{Module, Symbol, modules};
-use auditor_ebpf::source::{R8, R9, RAX, RCX, RDI, RDX, RSI, RSP};
+use auditor_ebpf::source::{FIRST, R8, R9, RAX, RCX, RDI, RDX, RSI, RSP};
 use auditor_ebpf::{HookRecord, LOOK_BYTES, LookRecord, counter};
 
 use crate::harness::{Process, Scene, fixture, links};
@@ -38,8 +38,8 @@ struct Outcome {
 
 fn hook(captures: Vec<Capture>) -> Hook {
     Hook {
-        name: "hit",
-        symbol: String::new(),
+        name: "hit".into(),
+        spot: Spot::Function(String::new()),
         when: When::Entry,
         heat: Heat::Rare,
         does: Does::Send,
@@ -48,6 +48,7 @@ fn hook(captures: Vec<Capture>) -> Hook {
         watch: Watch::No,
         header: Header::No,
         filter: None,
+        nulls: Nulls::Lose,
         captures,
     }
 }
@@ -276,6 +277,49 @@ async fn a_pair_has_the_values_of_the_entry_and_the_result_and_time_of_the_retur
         let at: Vec<u64> = outcome.hits.iter().map(|(hit, _)| hit.header.at).collect();
         assert!(at.is_sorted());
     }
+}
+
+#[tokio::test]
+#[ignore = "needs root: cargo xtask test"]
+async fn a_pair_captures_at_the_entry_what_was_and_at_the_return_what_is() {
+    for multi in links::multi() {
+        let mut bench = Bench::new(multi);
+        let header = bench.address("captures_header");
+        let word = |source| Capture::load(source, &[0], 8);
+        let captures = vec![
+            Capture::register(RSI).plus(-8),
+            word(RSI),
+            Capture::load(FIRST, &[8], 8).at_return(),
+            Capture::register(RAX).at_return().plus(1),
+            Capture::load(RDI, &[0], 8),
+        ];
+        let paired = Hook { when: When::EntryAndReturn, nulls: Nulls::Expect, ..hook(captures) };
+        bench.place(1, "captures_slow", paired);
+        let outcome = bench.run();
+        assert_eq!(outcome.values(0), [header - 8; 3], "the key, with what is added to it");
+        assert_eq!(outcome.values(1), [0, 1001, 1002]);
+        assert_eq!(outcome.values(2), [1001, 1002, 1003]);
+        assert_eq!(outcome.values(3), [4, 7, 10]);
+        assert!(outcome.hits.iter().all(|(hit, _)| hit.failed == 0b10000));
+        assert_eq!(outcome.kernel.losses(), [0; counter::COUNT as usize], "it was expected");
+    }
+}
+
+/// As with a constructor: what it gives is the map.
+#[tokio::test]
+#[ignore = "needs root: cargo xtask test"]
+async fn the_key_may_be_what_is_returned() {
+    let mut bench = Bench::new(links::multi()[0]);
+    let captures = vec![
+        Capture::register(RAX).at_return().plus(-3),
+        Capture::register(FIRST).at_return(),
+        Capture::register(RDI),
+    ];
+    bench.place(1, "captures_slow", Hook { when: When::EntryAndReturn, ..hook(captures) });
+    let outcome = bench.run();
+    assert_eq!(outcome.values(0), [0, 3, 6]);
+    assert_eq!(outcome.values(1), outcome.values(0));
+    assert_eq!(outcome.values(2), [1, 2, 3]);
 }
 
 #[tokio::test]

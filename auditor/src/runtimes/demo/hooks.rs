@@ -6,7 +6,7 @@ use auditor_ebpf::source::{RCX, RDI, RDX, RSI};
 use super::layout;
 use crate::audit::fact::{Allocate, Free, Grow, GrowthKind, Part, What};
 use crate::audit::unit::{Address, Bytes};
-use crate::runtimes::hook::{Capture, Does, Header, Heat, Hit, Hook, Stack, Watch, When};
+use crate::runtimes::hook::{Capture, Does, Header, Heat, Hit, Hook, Nulls, Spot, Stack, Watch, When};
 
 /// A table is asked for.
 pub(super) const ALLOCATE: &str = "demo_map_allocate";
@@ -25,8 +25,8 @@ const MAP: usize = 0;
 pub(super) fn all() -> Vec<Hook> {
     let map = Capture::register(RDI);
     let rare = |name: &'static str, captures| Hook {
-        name,
-        symbol: name.to_owned(),
+        name: name.into(),
+        spot: Spot::Function(name.to_owned()),
         when: When::Entry,
         heat: Heat::Rare,
         does: Does::Send,
@@ -35,6 +35,7 @@ pub(super) fn all() -> Vec<Hook> {
         watch: Watch::No,
         header: Header::No,
         filter: None,
+        nulls: Nulls::Lose,
         captures,
     };
     let registers = [RSI, RDX, RCX].map(Capture::register);
@@ -135,11 +136,11 @@ mod tests {
     #[test]
     fn each_hook_is_named_as_its_symbol_and_its_key_is_captured() {
         let hooks = all();
-        assert_eq!(hooks.iter().map(|hook| hook.name).collect::<Vec<_>>(), SYMBOLS);
+        assert_eq!(hooks.iter().map(|hook| hook.name.clone()).collect::<Vec<_>>(), SYMBOLS);
         for hook in hooks {
-            assert_eq!(hook.symbol, hook.name);
+            assert_eq!(hook.spot.shown(), hook.name);
             assert!(hook.key < hook.captures.len() && hook.captures.len() <= auditor_ebpf::CAPTURES);
-            assert!(hook.captures.iter().all(|capture| capture.steps.len() <= auditor_ebpf::STEPS));
+            assert!(hook.captures.iter().all(|capture| capture.loads <= auditor_ebpf::STEPS));
         }
     }
 

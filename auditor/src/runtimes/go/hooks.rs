@@ -28,7 +28,9 @@ use auditor_ebpf::source::{RAX, RBX, RCX};
 use super::Kind;
 use crate::audit::fact::{Clear, Grow, GrowthKind, Managed, ManagedEvent, What};
 use crate::audit::unit::{Address, Bytes};
-use crate::runtimes::hook::{Capture, Does, Filter, Header, Heat, Hit, Hook, Stack, Watch, When};
+use crate::runtimes::hook::{
+    Capture, Does, Filter, Header, Heat, Hit, Hook, Nulls, Spot, Stack, Watch, When,
+};
 
 const GROW: &str = "go_map_grow";
 const SPLIT: &str = "go_map_split";
@@ -114,8 +116,8 @@ pub fn all(kind: Kind, is_whole: impl Fn(&str) -> bool) -> Vec<Hook> {
 
 fn hook(name: &'static str, symbol: &str, captures: Vec<Capture>) -> Hook {
     Hook {
-        name,
-        symbol: symbol.to_owned(),
+        name: name.into(),
+        spot: Spot::Function(symbol.to_owned()),
         when: When::Entry,
         heat: Heat::Rare,
         does: Does::Send,
@@ -124,6 +126,7 @@ fn hook(name: &'static str, symbol: &str, captures: Vec<Capture>) -> Hook {
         watch: Watch::No,
         header: Header::No,
         filter: None,
+        nulls: Nulls::Lose,
         captures,
     }
 }
@@ -286,7 +289,7 @@ mod tests {
     }
 
     fn symbol_of(name: &str, hooks: &[Hook]) -> String {
-        hooks.iter().find(|hook| hook.name == name).unwrap().symbol.clone()
+        hooks.iter().find(|hook| hook.name == name).unwrap().spot.shown().to_owned()
     }
 
     #[test]
@@ -302,7 +305,7 @@ mod tests {
     fn a_rehash_counts_only_where_the_table_is_full_and_so_splits() {
         let hooks = hooks(Kind::Swiss, &[TABLE_SPLIT, INSTALL_SPLIT]);
         let rehash = hooks.iter().find(|hook| hook.name == SPLIT).unwrap();
-        let filter = rehash.filter.unwrap();
+        let filter = rehash.filter.clone().unwrap();
         assert_eq!(rehash.captures[filter.capture], Capture::load(RAX, &[2], 2));
         assert_eq!(filter.at_least, 1024);
     }
@@ -311,7 +314,7 @@ mod tests {
     fn a_filter_that_leaves_growths_out_says_so() {
         let said = |kind, name| {
             let hooks = hooks(kind, &[TABLE_SPLIT, INSTALL_SPLIT]);
-            hooks.iter().find(|hook| hook.name == name).unwrap().filter.unwrap().leaves_out
+            hooks.iter().find(|hook| hook.name == name).unwrap().filter.clone().unwrap().leaves_out
         };
         assert!(said(Kind::Bucket, GROW).unwrap().contains("fewer than 2^8 buckets (2,048 slots)"));
         assert_eq!(said(Kind::Swiss, SPLIT), None, "a table that is not full does not split");
@@ -321,10 +324,10 @@ mod tests {
     fn every_hook_is_rare_of_its_own_name_and_at_the_entry_alone() {
         for kind in [Kind::Bucket, Kind::Swiss] {
             let hooks = hooks(kind, &[]);
-            let names: std::collections::BTreeSet<_> = hooks.iter().map(|hook| hook.name).collect();
+            let names: std::collections::BTreeSet<_> = hooks.iter().map(|hook| hook.name.clone()).collect();
             assert_eq!(names.len(), hooks.len());
             assert!(hooks.iter().all(|hook| hook.heat == Heat::Rare && hook.when == When::Entry));
-            assert!(hooks.iter().all(|hook| decode(hook.name, &hit(&[1, 2, 8]), &rules(13)).is_some()));
+            assert!(hooks.iter().all(|hook| decode(&hook.name, &hit(&[1, 2, 8]), &rules(13)).is_some()));
         }
     }
 

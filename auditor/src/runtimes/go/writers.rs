@@ -14,7 +14,9 @@
 use auditor_ebpf::source::{R14, RBX};
 
 use crate::audit::unit::Address;
-use crate::runtimes::hook::{Capture, Does, Filter, Header, Heat, Hook, Stack, WRITER, Watch, When};
+use crate::runtimes::hook::{
+    Capture, Does, Filter, Header, Heat, Hook, Nulls, Spot, Stack, WRITER, Watch, When,
+};
 
 /// Each with the name of its hook.
 const FUNCTIONS: [(&str, &str); 11] = [
@@ -58,8 +60,8 @@ fn hook(name: &'static str, symbol: &str, map: Address, number: &'static [i64]) 
     let mut captures = vec![Capture::register(RBX)];
     captures.insert(WRITER, Capture::load(R14, number, 8));
     Hook {
-        name,
-        symbol: symbol.to_owned(),
+        name: name.into(),
+        spot: Spot::Function(symbol.to_owned()),
         when: When::Entry,
         heat: Heat::Asked,
         does: Does::Send,
@@ -69,6 +71,7 @@ fn hook(name: &'static str, symbol: &str, map: Address, number: &'static [i64]) 
         watch: Watch::No,
         header: Header::No,
         filter: Some(Filter::only(0, map.0)),
+        nulls: Nulls::Lose,
         captures,
     }
 }
@@ -91,7 +94,7 @@ mod tests {
     fn a_write_to_another_map_never_leaves_the_kernel_and_a_function_that_is_not_there_is_not_missed() {
         let hooks = all(Address(0xc000), 152, |name| name == "runtime.mapassign_fast64");
         let [hook] = hooks.as_slice() else { panic!("{hooks:?}") };
-        let filter = hook.filter.unwrap();
+        let filter = hook.filter.clone().unwrap();
         assert_eq!((filter.at_least, filter.at_most), (0xc000, 0xc000));
         assert_eq!(hook.captures[filter.capture], Capture::register(RBX));
         assert_eq!(hook.captures[WRITER], Capture::load(R14, &[152], 8));
