@@ -24,7 +24,12 @@ impl Events {
             Event::Evacuate => &mut self.evacuate,
             Event::Free => &mut self.free,
             Event::Clear => &mut self.clear,
-            Event::Syscall | Event::WorldStop | Event::HeapExtend | Event::LargeObject => return,
+            Event::Syscall
+            | Event::WorldStop
+            | Event::HeapExtend
+            | Event::LargeObject
+            | Event::Resize
+            | Event::Rehash => return,
         };
         *count = count.saturating_add(times);
     }

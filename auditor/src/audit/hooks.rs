@@ -1,7 +1,8 @@
 //! The hooks: where they sit, what they fed, how often they were hit and what that cost.
 //!
 //! By convention a hook's name ends in the event that it tells of: `..._allocate`, `..._grow` or `..._split`,
-//! `..._evacuate`, `..._free`, `..._clear`, of a managed heap `..._world_stop`, `..._heap_extend` and
+//! `..._evacuate`, `..._free`, `..._clear`, of what is seen of tables before and after a call
+//! `..._resize` or `..._rehash`, of a managed heap `..._world_stop`, `..._heap_extend` and
 //! `..._large_object`, and `sys_exit` for memory syscalls. A hook with another name feeds no total.
 
 use std::collections::BTreeMap;
@@ -26,6 +27,10 @@ pub(super) enum Event {
     Evacuate,
     /// Tables let go.
     Free,
+    /// Tables before and after a call: those asked for, those let go, and growths.
+    Resize,
+    /// The same of maps that let the old table go later: those asked for, and growths.
+    Rehash,
     /// Memory syscalls ended.
     Syscall,
     /// Maps emptied at once.
@@ -44,7 +49,16 @@ impl Event {
     const fn can_be_missed(self) -> bool {
         match self {
             Self::Evacuate | Self::Clear | Self::WorldStop | Self::HeapExtend | Self::LargeObject => true,
-            Self::Allocate | Self::Grow | Self::Free | Self::Syscall => false,
+            Self::Allocate | Self::Grow | Self::Free | Self::Syscall | Self::Resize | Self::Rehash => false,
+        }
+    }
+
+    /// Whether a hook that feeds this one tells of `event`, too.
+    const fn tells_of(self, event: Self) -> bool {
+        match (self, event) {
+            (Self::Resize, Self::Allocate | Self::Grow | Self::Free) => true,
+            (Self::Rehash, Self::Allocate | Self::Grow) => true,
+            (own, event) => own as u8 == event as u8,
         }
     }
 }
@@ -58,6 +72,8 @@ const ENDINGS: &[(&str, Event)] = &[
     (SPLIT, Event::Grow),
     ("evacuate", Event::Evacuate),
     ("free", Event::Free),
+    ("resize", Event::Resize),
+    ("rehash", Event::Rehash),
     ("sys_exit", Event::Syscall),
     ("clear", Event::Clear),
     ("world_stop", Event::WorldStop),
@@ -109,24 +125,26 @@ impl Hooks {
 
     /// Whether a hook for this event was in place at any time.
     pub(super) fn told(&self, event: Event) -> bool {
-        self.rows.values().any(|row| row.feeds == Some(event) && row.was_attached)
+        self.rows.values().any(|row| row.tells_of(event) && row.was_attached)
     }
 
     /// Whether a hook for this event is in place, and none is missing.
     pub(super) fn tells_all(&self, event: Event) -> bool {
-        let mut rows = self.rows.values().filter(|row| row.feeds == Some(event)).peekable();
+        let mut rows = self.rows.values().filter(|row| row.tells_of(event)).peekable();
         rows.peek().is_some() && rows.all(|row| row.hook.state == HookState::Attached)
     }
 
     /// What they tell of maps.
     pub(super) fn tell(&self) -> Told {
-        let mut grows = self.rows.values().filter(|row| row.feeds == Some(Event::Grow) && row.was_attached);
+        let mut grows = self.rows.values().filter(|row| row.tells_of(Event::Grow) && row.was_attached);
+        let births = |row: &Row| row.feeds == Some(Event::Allocate) && row.was_attached;
         let kinds = Kinds {
             allocated: self.told(Event::Allocate),
             freed: self.told(Event::Free),
             cleared: self.told(Event::Clear),
             grown: grows.any(|row| !row.hook.name.ends_with(SPLIT)),
             split: self.told(Event::Grow),
+            births: self.rows.values().any(births),
         };
         Told { kinds, frees: if self.tells_all(Event::Free) { Frees::Seen } else { Frees::Unseen } }
     }
@@ -176,6 +194,10 @@ impl Hooks {
 }
 
 impl Row {
+    fn tells_of(&self, event: Event) -> bool {
+        self.feeds.is_some_and(|feeds| feeds.tells_of(event))
+    }
+
     fn probe(&self) -> Probe {
         Probe {
             hook: self.hook.name.clone(),

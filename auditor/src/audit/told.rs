@@ -15,7 +15,7 @@ pub(super) struct Told {
 /// Kinds of tables and growths that are told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Kinds {
-    /// Tables asked for, and with them first tables and births.
+    /// Tables asked for, and with them first tables.
     pub(super) allocated: bool,
     /// Tables let go.
     pub(super) freed: bool,
@@ -25,6 +25,8 @@ pub(super) struct Kinds {
     pub(super) split: bool,
     /// Maps emptied at once.
     pub(super) cleared: bool,
+    /// Every map's first table, and with it every birth.
+    pub(super) births: bool,
 }
 
 /// Whether tables that are let go are seen. Where they are not, as under a garbage collector, a look
@@ -50,7 +52,7 @@ pub(super) enum Ledgers {
 impl Told {
     /// Whether births are told.
     pub(super) const fn births(self) -> bool {
-        self.kinds.allocated
+        self.kinds.births
     }
 
     /// Whether a look at a map says for sure which map lives there. What was read while hooks also tell
@@ -65,6 +67,6 @@ impl Told {
 
     /// Whether the ledgers are kept.
     pub(super) const fn ledgers(self) -> Ledgers {
-        if self.kinds.allocated { Ledgers::Kept } else { Ledgers::Empty }
+        if self.kinds.births { Ledgers::Kept } else { Ledgers::Empty }
     }
 }

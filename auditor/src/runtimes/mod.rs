@@ -10,6 +10,7 @@ pub mod described;
 pub mod go;
 pub mod hook;
 pub mod ranges;
+pub mod together;
 
 use std::fmt::Debug;
 
@@ -22,12 +23,12 @@ use hook::{Hit, Hook};
 use ranges::Ranges;
 
 /// A kind of hash map that the auditor knows.
-pub trait Runtime: Debug + Sync {
+pub trait Runtime: Debug + Send + Sync {
     /// Its name in reports and in `--runtime`.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// What it covers, in one line for `auditor profiles`.
-    fn about(&self) -> &'static str;
+    fn about(&self) -> &str;
 
     /// Whether this mapped file holds it. `None`: it does not.
     fn recognise(&self, module: &Module, memory: &dyn Memory) -> Option<Recognised>;
@@ -43,8 +44,11 @@ pub struct Unusable(pub String);
 
 /// A runtime as found in one process.
 pub trait Instance: Debug + Send {
-    /// What was recognised, for the report.
-    fn found(&self) -> fact::Runtime;
+    /// What was recognised, for the report: one runtime, or those that are looked at together.
+    fn found(&self) -> Vec<fact::Runtime>;
+
+    /// The name of the runtime whose map that is.
+    fn runtime_of(&self, map: Address) -> &str;
 
     /// Where to look. Names are unique within the instance.
     fn hooks(&self) -> Vec<Hook>;
@@ -52,6 +56,11 @@ pub trait Instance: Debug + Send {
     /// How many bytes at a map's address [`Instance::look`] needs; at most
     /// [`auditor_ebpf::LOOK_BYTES`].
     fn header_len(&self) -> usize;
+
+    /// The same of one map that is known.
+    fn header_len_of(&self, _map: Address) -> usize {
+        self.header_len()
+    }
 
     /// Whether an evacuation's progress can be read from memory, so that polling will do.
     fn evacuation_is_readable(&self) -> bool;
@@ -103,10 +112,14 @@ pub trait Instance: Debug + Send {
     fn function(&self, module: &Module, name: &str) -> Option<Symbol>;
 
     /// The name the map bears in the target.
-    fn name_of(&self, header: &[u8], memory: &dyn Memory) -> Option<String>;
+    fn name_of(&self, map: Address, header: &[u8], memory: &dyn Memory) -> Option<String>;
 
-    /// What a hit of the hook of that name means.
-    fn decode(&self, hook: &str, hit: &Hit) -> Option<What>;
+    /// What a hit of the hook of that name means: tells it into `told`, in the order in which it happened.
+    /// `None`: the hit cannot be understood. Nothing told: it means nothing.
+    fn decode(&mut self, hook: &str, hit: &Hit, told: &mut Vec<What>) -> Option<()>;
+
+    /// The target gave an address range back.
+    fn unmapped(&mut self, _at: Nanos, _range: (Address, Bytes)) {}
 
     /// What `count` hits of a counting hook with that key mean.
     fn decode_count(&self, hook: &str, key: u64, count: u64) -> Option<What>;
@@ -114,6 +127,11 @@ pub trait Instance: Debug + Send {
     /// Whether hooks tell of births and deaths. Where they do not, a census does, again and again.
     fn births_are_told(&self) -> bool {
         true
+    }
+
+    /// How long a map that lives may look as none does, while its program rebuilds it in one go.
+    fn looks_wrong_for(&self) -> Nanos {
+        Nanos(0)
     }
 
     /// Whether a map may have fewer slots than before. Where none ever does, one that has is another map.

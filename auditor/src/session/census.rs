@@ -7,7 +7,7 @@ use super::setup::wall_clock;
 use crate::audit::fact::{Occasion, What};
 use crate::audit::unit::Nanos;
 use crate::runtimes::census::Census;
-use crate::runtimes::{LayoutError, Moment};
+use crate::runtimes::{Instance as _, LayoutError, Moment};
 
 /// At least so long from the end of one census to the next.
 const PAUSE: Nanos = Nanos(5_000_000_000);
@@ -99,7 +99,7 @@ impl Live {
 
     fn count_all(&mut self) -> Result<Census, LayoutError> {
         let began = now();
-        let census = self.translator.instance_mut().census(self.min_bytes, &self.memory);
+        let census = self.translator.runtimes_mut().census(self.min_bytes, &self.memory);
         self.schedule.took(began, now());
         census
     }
@@ -116,7 +116,7 @@ impl Live {
     /// What the runtime has to tell at each interval.
     pub(super) fn pulse(&mut self) {
         let moment = Moment { at: now(), wall: wall_clock() };
-        for fact in self.translator.instance_mut().pulse(moment, &self.memory) {
+        for fact in self.translator.runtimes_mut().pulse(moment, &self.memory) {
             self.order.push(fact);
         }
     }

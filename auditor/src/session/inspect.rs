@@ -1,30 +1,34 @@
 //! From a pid to a plan: is it a process that may be audited, which runtime is in it, what would go
 //! where. Looks and plans, attaches nothing, changes nothing.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::burst::Asked;
 use super::governor::Budget;
+use super::latecomers::Latecomers;
+use super::recognise::{Choice, lend, recognise};
+use crate::audit::fact;
 use crate::audit::unit::{Bytes, Pid};
 use crate::probes::host::Host;
 use crate::probes::kernel::Multi;
 use crate::probes::object::{LoadError, Log};
 use crate::probes::plan::{self, Evacuation, Function, Plan, Wanted};
+use crate::runtimes::hook::{Hook, Spot};
+use crate::runtimes::together::Together;
 use crate::runtimes::{Instance, LayoutError, RUNTIMES, Unusable};
 use crate::target::allocator;
-use crate::target::donor::{self, Donors};
+use crate::target::arrivals::Arrivals;
+use crate::target::donor;
 use crate::target::maps::MapsError;
-use crate::target::memory::{LiveMemory, ReadError};
+use crate::target::memory::ReadError;
 use crate::target::module::{Module, modules};
 use crate::target::process::{Process, ProcessError};
 
 /// How a target is audited.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Only this runtime; `None`: all that are known.
-    pub runtime: Option<String>,
-    /// Files with names that files of the target were stripped of.
-    pub symbols: Vec<PathBuf>,
+    /// Which runtimes are looked for.
+    pub runtimes: Choice,
     /// How moved buckets are counted.
     pub evacuation: Evacuation,
     /// What the hooks may take.
@@ -51,8 +55,7 @@ impl Default for Options {
     /// What the command line does without flags.
     fn default() -> Self {
         Self {
-            runtime: None,
-            symbols: Vec::new(),
+            runtimes: Choice::default(),
             evacuation: Evacuation::Auto,
             budget: Budget(10_000),
             min_bytes: Bytes(16 << 10),
@@ -162,8 +165,10 @@ pub enum SetupError {
 pub struct Inspected {
     /// The process.
     pub process: Process,
-    /// Its runtime.
-    pub instance: Box<dyn Instance>,
+    /// Its runtimes.
+    pub runtimes: Together,
+    /// What comes later, if that is of interest.
+    pub latecomers: Option<Latecomers>,
     /// What would go where.
     pub plan: Plan,
     /// What would go where for a moment, where writers are asked for.
@@ -184,38 +189,34 @@ pub fn inspect(pid: Pid, options: &Options, host: &Host) -> Result<Inspected, Se
     if let Some(reason) = host.too_old() {
         return Err(SetupError::TooOld(reason));
     }
-    let opened = open(pid, options.runtime.as_deref(), &options.symbols)?;
+    let mut opened = open(pid, &options.runtimes)?;
     let build_id = opened.build_id();
     let allocator = opened.allocator();
-    let Opened { process, instance, modules, home } = opened;
-    let module = &modules[home];
-    let hooks = instance.hooks();
-    let writers = options.writers.map_or_else(Vec::new, |asked| instance.writers(asked.map));
-    if options.writers.is_some() && writers.is_empty() {
-        return Err(SetupError::NoWriters { pid: pid.0, comm: process.identity().comm.clone() });
-    }
-    let first = hooks.len() as u32;
-    let wanted = Wanted {
-        hooks: [hooks, writers].concat(),
-        header_len: instance.header_len() as u32,
-        evacuation_is_readable: instance.evacuation_is_readable(),
-        evacuation: options.evacuation,
-    };
-    let mut plan = plan::plan(&wanted, |symbol| function(&*instance, module, symbol), host);
-    let burst = plan.split_off(first);
-    Ok(Inspected { process, instance, plan, burst, host: host.clone(), build_id, allocator })
+    let plan = opened.plan(options.evacuation, host);
+    let burst = opened.burst(options.writers, plan.len(), host)?;
+    let next = plan.len() + burst.len();
+    // A runtime that is built in knows the whole process.
+    let is_wanted = !options.runtimes.only.is_empty() || opened.is_described;
+    let latecomers = is_wanted.then(|| {
+        let arrivals = Arrivals::after(pid, &opened.modules);
+        Latecomers::new(arrivals, options.runtimes.clone(), (options.evacuation, next), host.clone())
+    });
+    let Opened { process, runtimes, .. } = opened;
+    Ok(Inspected { process, runtimes, latecomers, plan, burst, host: host.clone(), build_id, allocator })
 }
 
-/// A process that may be looked at, and its runtime.
+/// A process that may be looked at, and its runtimes.
 #[derive(Debug)]
 pub struct Opened {
     /// The process.
     pub process: Process,
-    /// Its runtime.
-    pub instance: Box<dyn Instance>,
+    /// Its runtimes.
+    pub runtimes: Together,
+    /// Which of the files holds each of them.
+    homes: Vec<usize>,
     modules: Vec<Module>,
-    /// Which of them holds the runtime.
-    home: usize,
+    /// Whether any of them is described, not built in.
+    is_described: bool,
 }
 
 impl Opened {
@@ -231,96 +232,88 @@ impl Opened {
     pub fn allocator(&self) -> Option<&'static str> {
         allocator::recognise(&self.modules)
     }
+
+    /// What of the runtimes would go where.
+    fn plan(&mut self, evacuation: Evacuation, host: &Host) -> Plan {
+        let mut all = Plan::default();
+        for (part, home) in self.homes.iter().enumerate() {
+            let hooks = self.runtimes.hooks_of(part);
+            let first = all.len();
+            all.join(plan_of(
+                self.runtimes.part(part),
+                hooks,
+                &self.modules[*home],
+                (evacuation, first, host),
+            ));
+        }
+        all
+    }
+
+    /// What would go where for a moment, to see who writes a map.
+    fn burst(&mut self, asked: Option<Asked>, first: u32, host: &Host) -> Result<Plan, SetupError> {
+        let Some(asked) = asked else { return Ok(Plan::default()) };
+        let mut all = Plan::default();
+        for (part, home) in self.homes.iter().enumerate() {
+            let hooks = self.runtimes.writers_of(part, asked.map);
+            let how = (Evacuation::Auto, first + all.len(), host);
+            all.join(plan_of(self.runtimes.part(part), hooks, &self.modules[*home], how));
+        }
+        if all.is_empty() {
+            let identity = self.process.identity();
+            return Err(SetupError::NoWriters { pid: identity.pid.0, comm: identity.comm.clone() });
+        }
+        Ok(all)
+    }
 }
 
-/// Opens a process and recognises its runtime, or only the one that is named. `symbols` are files with names that
-/// files of the process were stripped of.
+/// What of one runtime would go where; its hooks have numbers from the given one on.
+pub(super) fn plan_of(
+    instance: &dyn Instance,
+    hooks: Vec<Hook>,
+    module: &Module,
+    (evacuation, first, host): (Evacuation, u32, &Host),
+) -> Plan {
+    let wanted = Wanted {
+        hooks,
+        header_len: instance.header_len() as u32,
+        evacuation_is_readable: instance.evacuation_is_readable(),
+        evacuation,
+    };
+    plan::plan(&wanted, first, |spot| function(instance, module, spot), host)
+}
+
+/// Opens a process and recognises its runtimes, or only those that are named.
 ///
 /// # Errors
 /// [`SetupError`].
-pub fn open(pid: Pid, only: Option<&str>, symbols: &[PathBuf]) -> Result<Opened, SetupError> {
+pub fn open(pid: Pid, choice: &Choice) -> Result<Opened, SetupError> {
     let process = Process::open(pid)?;
     let modules = modules(pid)?;
-    lend(pid, &modules, symbols)?;
-    let (instance, home) = recognise(&process, &modules, only)?;
-    Ok(Opened { process, instance, modules, home })
-}
-
-/// Has the files that somebody named lend their symbols. One that fits nothing is an error: without its names
-/// less is seen than was asked for.
-fn lend(pid: Pid, modules: &[Module], symbols: &[PathBuf]) -> Result<(), SetupError> {
-    if symbols.is_empty() {
-        return Ok(());
-    }
-    if let Some(misfit) = donor::misfits(symbols, modules).into_iter().next() {
+    if let Some(misfit) = donor::misfits(&choice.symbols, &modules).into_iter().next() {
         return Err(SetupError::Symbols(misfit));
     }
-    let donors = Donors::of(pid, symbols);
-    for module in modules {
-        module.borrow_symbols(&donors);
-        if let Some(lender) = module.lender() {
-            let (path, from) = (module.path().display(), lender.path().display());
-            log::info!(
-                "names of {path} come from {from}, shown to be of one link by {}",
-                lender.proof().words()
-            );
-        }
+    if !choice.symbols.is_empty() {
+        lend(pid, &modules, choice);
     }
-    Ok(())
-}
-
-/// The first runtime that is in one of the files, and in which. What is wrong with one that cannot be read counts
-/// only where none can.
-fn recognise(
-    process: &Process,
-    modules: &[Module],
-    only: Option<&str>,
-) -> Result<(Box<dyn Instance>, usize), SetupError> {
-    let known = || RUNTIMES.iter().map(|runtime| runtime.name()).collect::<Vec<_>>().join(", ");
-    if let Some(name) = only
-        && !RUNTIMES.iter().any(|runtime| runtime.name() == name)
-    {
-        return Err(SetupError::UnknownRuntime { name: name.to_owned(), known: known() });
-    }
-    let wanted = RUNTIMES.iter().filter(|runtime| only.is_none_or(|name| runtime.name() == name));
-    let memory = LiveMemory::of(process);
-    let identity = process.identity();
-    let mut unusable = None;
-    for runtime in wanted {
-        for (home, module) in modules.iter().enumerate() {
-            match runtime.recognise(module, &memory) {
-                Some(Ok(instance)) => return Ok((instance, home)),
-                // A plugin of a Go program is no program by itself.
-                Some(Err(reason)) => unusable = unusable.or(Some(reason)),
-                None => {}
-            }
-        }
-    }
-    if let Some(reason) = unusable {
-        return Err(SetupError::Unusable { pid: identity.pid.0, comm: identity.comm.clone(), reason });
-    }
-    let unreadable: Vec<String> =
-        modules.iter().filter_map(|module| module.elf().err().map(ToString::to_string)).take(3).collect();
-    Err(SetupError::NoRuntime {
-        pid: identity.pid.0,
-        comm: identity.comm.clone(),
-        exe: identity.exe.display().to_string(),
-        known: known(),
-        unreadable: if unreadable.is_empty() {
-            String::new()
-        } else {
-            format!(". {}", unreadable.join("; "))
-        },
-    })
+    let (homes, instances) = recognise(&process, &modules, choice)?.into_iter().unzip();
+    let runtimes = Together::of(instances);
+    let is_built_in = |found: &fact::Runtime| RUNTIMES.iter().any(|runtime| runtime.name() == found.name);
+    let is_described = !runtimes.found().iter().all(is_built_in);
+    Ok(Opened { process, runtimes, homes, modules, is_described })
 }
 
 /// Most bytes of a function that are decoded to find a site.
 const DECODED: u64 = 64;
 
-fn function(instance: &dyn Instance, module: &Module, name: &str) -> Option<Function> {
-    let symbol = module.symbol(name).or_else(|| instance.function(module, name))?;
+fn function(instance: &dyn Instance, module: &Module, spot: &Spot) -> Option<Function> {
+    let symbol = match spot {
+        Spot::Function(name) => module.symbol(name).or_else(|| instance.function(module, name))?,
+        Spot::Found(_, symbol) | Spot::Amid(_, symbol, _) => *symbol,
+        Spot::Missing(..) => return None,
+    };
     let offset = symbol.file_offset?;
-    let len = if symbol.size == 0 { DECODED } else { symbol.size.min(DECODED) };
+    let reach = if let Spot::Amid(.., at) = spot { at.saturating_add(DECODED) } else { DECODED };
+    let len = if symbol.size == 0 { reach } else { symbol.size.min(reach) };
     Some(Function {
         file: module.open_path().to_owned(),
         shown: shown(module.path()),

@@ -9,6 +9,7 @@ use super::census::Schedule;
 use super::faults::Faults;
 use super::governor::Governor;
 use super::keep::Keep;
+use super::latecomers::Latecomers;
 use super::readings::{self, Readings};
 use super::residents::Residents;
 use super::sampler::Sampler;
@@ -74,6 +75,8 @@ pub struct Live {
     faults: Faults,
     /// A short look at the writers of one map.
     pub(super) burst: Option<Burst>,
+    /// `None`: what comes later is of no interest.
+    pub(super) latecomers: Option<Latecomers>,
 }
 
 /// What a live target is made of.
@@ -95,6 +98,8 @@ pub struct Parts {
     pub recording: Option<Keep>,
     /// Maps below it may be folded.
     pub min_bytes: Bytes,
+    /// What comes later, if that is of interest.
+    pub latecomers: Option<Latecomers>,
 }
 
 /// CLOCK_BOOTTIME now, the clock of all facts.
@@ -138,6 +143,7 @@ impl Live {
             min_bytes: parts.min_bytes,
             schedule: Schedule::default(),
             burst: None,
+            latecomers: parts.latecomers,
         }
     }
 
@@ -182,9 +188,9 @@ impl Live {
     }
 
     /// The first facts: how it began, what was recognised, what was placed.
-    pub(super) fn introduce(&mut self, began: fact::Began, runtime: fact::Runtime) {
+    pub(super) fn introduce(&mut self, began: fact::Began, runtimes: Vec<fact::Runtime>) {
         self.tell(What::Began(Box::new(began)));
-        self.tell(What::Runtime(runtime));
+        runtimes.into_iter().for_each(|runtime| self.tell(What::Runtime(runtime)));
         let hooks: Vec<fact::Hook> = self.hooks.values().cloned().collect();
         hooks.into_iter().for_each(|hook| self.tell(What::Hook(hook)));
     }
@@ -216,6 +222,7 @@ impl Live {
         let before = now();
         self.faults.round();
         self.read_ring();
+        self.greet_latecomers();
         self.faults.told().into_iter().for_each(|fact| self.order.push(fact));
         self.greet_the_newborn();
         self.apply_until(Nanos(before.0.saturating_sub(PATIENCE.0)))
@@ -250,6 +257,7 @@ impl Live {
     /// be kept waiting.
     pub fn tick(&mut self) {
         self.name_stacks();
+        self.look_for_latecomers();
         self.poll();
         self.tell_memory();
         self.faults.at_tick().into_iter().for_each(|fact| self.order.push(fact));
@@ -300,6 +308,9 @@ impl Live {
         {
             return;
         }
+        if let Some(late) = &mut self.latecomers {
+            late.hears(event);
+        }
         let stack = match event {
             Event::Hook(record, _) if record.stack >= 0 => {
                 let kernel = &self.kernel;
@@ -307,14 +318,15 @@ impl Live {
             }
             _ => None,
         };
-        match self.translator.event(event, stack) {
-            Ok(Some(fact)) => {
-                self.follow_life(&fact.what);
-                self.faults.drained(&fact.what);
-                self.order.push(fact);
-            }
-            Ok(None) => {}
-            Err(lost) => *self.lost.entry(lost.0).or_default() += 1,
+        let faults = &mut self.faults;
+        let (order, sampler, newborn) = (&mut self.order, &mut self.sampler, &mut self.newborn);
+        let translated = self.translator.event(event, stack, |fact| {
+            newborn.extend(sampler.follow(&fact.what));
+            faults.drained(&fact.what);
+            order.push(fact);
+        });
+        if let Err(lost) = translated {
+            *self.lost.entry(lost.0).or_default() += 1;
         }
     }
 

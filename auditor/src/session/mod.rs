@@ -1,7 +1,7 @@
 //! The live loop: wait for the ring, the clock, the target's end or the user; drain, tick, show.
 //! Async lives here, in `probes/ring.rs` and in what starts it, nowhere else.
 //!
-//! `shell` is what the verbs need of the event loop. `inspect` makes a plan out of a pid, `setup` a
+//! `shell` is what the verbs need of the event loop. `recognise` finds runtimes in files, `inspect` makes a plan out of a pid, `setup` a
 //! [`Live`] target out of the plan; `live` is one round of it, `census` a look over the whole process.
 //! `one_look` is such a look by itself, without the kernel side. `keep` is where facts go besides, `scribe` who
 //! writes them. `polling` reads maps with `sampler`, `residents` asks what of them is in RAM, `beside` what else is;
@@ -16,10 +16,12 @@ pub mod governor;
 pub mod inspect;
 pub mod keep;
 mod kinds;
+pub mod latecomers;
 pub mod live;
 pub mod one_look;
 mod polling;
 pub mod readings;
+pub mod recognise;
 pub mod residents;
 pub mod sampler;
 pub mod scribe;

@@ -18,11 +18,13 @@ use crate::audit::fact::{Cost, Ended, Fact, Lost, Occasion, What};
 use crate::audit::report::Report;
 use crate::audit::unit::{Address, Bytes};
 use crate::recording;
-use crate::runtimes::LayoutError;
 use crate::runtimes::census::{Census, Found};
+use crate::runtimes::together::Together;
+use crate::runtimes::{Instance as _, LayoutError};
 use crate::target::memory::LiveMemory;
 use crate::target::own::Own;
 use crate::target::pressure::Scarcity;
+use crate::target::process::Process;
 use crate::target::usage::Usage;
 
 /// A map that is written just when it is read may look wrong for a moment, and one that is listed may
@@ -37,7 +39,8 @@ const PART: u64 = 20;
 
 /// A look under way.
 struct Look {
-    opened: Opened,
+    process: Process,
+    runtimes: Together,
     memory: LiveMemory,
     min_bytes: Bytes,
     sampler: Sampler,
@@ -55,27 +58,28 @@ pub fn look(
     options: &Options,
     recording: Option<recording::Writer>,
 ) -> Result<Report, SetupError> {
+    let (build_id, allocator) = (opened.build_id(), opened.allocator());
+    let Opened { process, runtimes, .. } = opened;
     let mut look = Look {
-        memory: LiveMemory::of(&opened.process),
+        memory: LiveMemory::of(&process),
         min_bytes: options.min_bytes,
         sampler: Sampler::default(),
         kinds: Kinds::default(),
         audit: Audit::new(),
         recording,
-        opened,
+        process,
+        runtimes,
     };
-    let began = setup::began(&look.opened.process, look.opened.build_id(), options);
+    let began = setup::began(&look.process, build_id, options);
     look.tell(What::Began(Box::new(began)));
     options.rules.iter().for_each(|text| look.tell(What::Rules(text.clone())));
-    let allocator = look.opened.allocator();
     allocator.into_iter().for_each(|name| look.tell(What::Allocator(name.to_owned())));
-    let Opened { process, instance, .. } = &mut look.opened;
-    let check = || setup::check_layout(&mut **instance, process, &look.memory);
-    let runtime = timed("checking the layout", check)?;
-    let name = runtime.name.clone();
-    look.tell(What::Runtime(runtime));
+    let check = || setup::check_layout(&mut look.runtimes, &look.process, &look.memory);
+    let runtimes = timed("checking the layout", check)?;
+    let name = setup::names(&runtimes);
+    runtimes.into_iter().for_each(|runtime| look.tell(What::Runtime(runtime)));
     let counted = timed("the census", || look.count());
-    counted.map_err(|error| setup::failed(&look.opened.process, name, error))?;
+    counted.map_err(|error| setup::failed(&look.process, name, error))?;
     timed("asking for pages", || look.ask_for_pages());
     look.take_stock();
     look.tell(What::Ended(Ended::OneLook));
@@ -90,12 +94,12 @@ impl Look {
         let mut unread = BTreeSet::new();
         let mut pauses = PAUSES.iter();
         for again in 0..TRIES {
-            let census = self.opened.instance.census(self.min_bytes, &self.memory)?;
+            let census = self.runtimes.census(self.min_bytes, &self.memory)?;
             log::debug!("{} maps listed, {} MiB read", census.maps.len(), census.read.0 >> 20);
             let pause = pauses.next().filter(|_| is_unsettled(&census));
             unread = census.maps.iter().map(|found| found.map).collect::<BTreeSet<Address>>();
             let census = if again == 0 { census } else { only_maps(census) };
-            let view = View { instance: &*self.opened.instance, memory: &self.memory };
+            let view = View { instance: &self.runtimes, memory: &self.memory };
             let facts = self.sampler.count(view, census, Occasion::AtAttach, now);
             // That a header was not understood twice does not say that the map is gone: it is listed.
             for fact in facts.into_iter().filter(|fact| !matches!(fact.what, What::Gone { .. })) {
@@ -117,11 +121,11 @@ impl Look {
 
     /// What of it all is in RAM.
     fn ask_for_pages(&mut self) {
-        let facts = Residents::open(self.opened.process.pid()).and_then(|mut residents| {
+        let facts = Residents::open(self.process.pid()).and_then(|mut residents| {
             let world = World {
-                instance: &*self.opened.instance,
+                instance: &self.runtimes,
                 memory: &self.memory,
-                process: &self.opened.process,
+                process: &self.process,
                 audit: &self.audit,
                 maps: &|| self.audit.live_maps().collect(),
             };
@@ -135,11 +139,11 @@ impl Look {
 
     /// What the process holds, and what the look has cost.
     fn take_stock(&mut self) {
-        match Usage::open(self.opened.process.pid()).and_then(|mut usage| usage.read()) {
+        match Usage::open(self.process.pid()).and_then(|mut usage| usage.read()) {
             Ok(memory) => self.tell(What::Memory(memory)),
             Err(error) => log::warn!("{error}: its RSS is not known"),
         }
-        self.tell(What::Pressure(Scarcity::of(self.opened.process.pid()).read()));
+        self.tell(What::Pressure(Scarcity::of(self.process.pid()).read()));
         if let Ok(own) = Own::open().and_then(|own| own.read()) {
             self.tell(What::Cost(Cost { agent_cpu: own.cpu, agent_rss: own.rss, bpf_memory: Bytes(0) }));
         }
@@ -150,7 +154,7 @@ impl Look {
     }
 
     fn take(&mut self, fact: Fact) {
-        let kind = self.kinds.before(&fact, &*self.opened.instance);
+        let kind = self.kinds.before(&fact, &self.runtimes);
         kind.iter().chain([&fact]).for_each(|fact| self.keep(fact));
     }
 

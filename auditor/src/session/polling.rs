@@ -2,7 +2,7 @@
 
 use super::live::{Live, now};
 use super::sampler::{View, living};
-use crate::audit::fact::{Allocate, Fact, Free, Grow, Occasion, What};
+use crate::audit::fact::{Fact, Occasion, What};
 use crate::audit::unit::{Address, Nanos};
 
 /// The last poll is made again so often for maps that something happens to meanwhile.
@@ -44,20 +44,6 @@ impl Live {
         let newborn = std::mem::take(&mut self.newborn);
         if !newborn.is_empty() && !self.process.has_exited() {
             self.look(&newborn);
-        }
-    }
-
-    /// What polling has to know of what happened to a map: addresses are used again.
-    pub(super) fn follow_life(&mut self, what: &What) {
-        match what {
-            What::Free(free) if free.shape.as_ref().is_some_and(|shape| shape.dropped) => {
-                self.sampler.forget(free.map);
-            }
-            What::Allocate(Allocate { map, .. }) if self.sampler.meets(*map) => self.newborn.push(*map),
-            What::Allocate(Allocate { map, .. })
-            | What::Grow(Grow { map, .. })
-            | What::Free(Free { map, .. }) => self.sampler.stir(*map),
-            _ => {}
         }
     }
 

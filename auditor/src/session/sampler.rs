@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
-use crate::audit::fact::{Described, Fact, Look, Occasion, Shape, What};
+use crate::audit::fact::{Allocate, Described, Fact, Free, Grow, Look, Occasion, Shape, What};
 use crate::audit::unit::{Address, Bytes, Nanos};
 use crate::runtimes::Instance;
 use crate::runtimes::census::Census;
@@ -38,6 +38,8 @@ struct Seen {
     /// Whether a census has told of it.
     counted: bool,
     strikes: u8,
+    /// When the first of these strikes was.
+    struck: Nanos,
     missed: u8,
     described: Option<Box<Described>>,
 }
@@ -179,22 +181,40 @@ impl Sampler {
         occasion: Occasion,
         clock: impl Fn() -> Nanos,
     ) -> Vec<Fact> {
-        let length = view.instance.header_len().min(LOOK_BYTES);
+        let length = |map: &Address| view.instance.header_len_of(*map).min(LOOK_BYTES);
         let mut headers = vec![[0; LOOK_BYTES]; maps.len()];
         let at = clock();
         let mut requests: Vec<Request<'_>> = maps
             .iter()
             .zip(&mut headers)
-            .map(|(at, header)| Request { at: *at, into: &mut header[..length] })
+            .map(|(at, header)| Request { at: *at, into: &mut header[..length(at)] })
             .collect();
         let answers = view.memory.read_many(&mut requests);
         let found = maps.iter().zip(&headers).zip(answers);
         found
             .filter_map(|((map, header), answer)| {
-                let header = answer.ok().map(|()| &header[..length]);
-                self.one(view, *map, header, occasion).map(|what| Fact { at, thread: None, what })
+                let header = answer.ok().map(|()| &header[..length(map)]);
+                self.one(view, (*map, at), header, occasion).map(|what| Fact { at, thread: None, what })
             })
             .collect()
+    }
+
+    /// What a hook has told: addresses are used again. Gives a map that is heard of for the first time.
+    pub fn follow(&mut self, what: &What) -> Option<Address> {
+        match what {
+            What::Free(free) if free.shape.as_ref().is_some_and(|shape| shape.dropped) => {
+                self.forget(free.map);
+            }
+            What::Gone { map } => self.forget(*map),
+            What::Allocate(Allocate { map, .. }) | What::Look(Look { map, .. }) if self.meets(*map) => {
+                return Some(*map);
+            }
+            What::Allocate(Allocate { map, .. })
+            | What::Grow(Grow { map, .. })
+            | What::Free(Free { map, .. }) => self.stir(*map),
+            _ => {}
+        }
+        None
     }
 
     /// Whether this is the first that is heard of a map.
@@ -244,15 +264,16 @@ impl Sampler {
     fn one(
         &mut self,
         view: View<'_>,
-        map: Address,
+        (map, at): (Address, Nanos),
         header: Option<&[u8]>,
         occasion: Occasion,
     ) -> Option<What> {
         let shape = header.and_then(|header| view.instance.look(map, header, Some(view.memory)).ok());
         let seen = self.seen.entry(map).or_default();
         let (Some(shape), Some(header)) = (shape, header) else {
+            seen.struck = if seen.strikes == 0 { at } else { seen.struck };
             seen.strikes = seen.strikes.saturating_add(1);
-            if seen.strikes < STRIKES {
+            if seen.strikes < STRIKES || at.since(seen.struck) < view.instance.looks_wrong_for() {
                 return None;
             }
             // Where nothing tells of deaths, this is how they are noticed.
@@ -260,7 +281,7 @@ impl Sampler {
             self.seen.remove(&map);
             return Some(What::Gone { map });
         };
-        self.changed(view, map, shape, occasion, || view.instance.name_of(header, view.memory))
+        self.changed(view, map, shape, occasion, || view.instance.name_of(map, header, view.memory))
     }
 
     /// The news of a shape, if it is any. The name is asked for once.
@@ -278,7 +299,13 @@ impl Sampler {
         let seen = self.seen.entry(map).or_default();
         let name = if seen.named { None } else { name() };
         seen.named = true;
-        Some(What::Look(Look { map, occasion, runtime: view.instance.found().name, shape, name }))
+        Some(What::Look(Look {
+            map,
+            occasion,
+            runtime: view.instance.runtime_of(map).to_owned(),
+            shape,
+            name,
+        }))
     }
 
     /// Whether a shape that was read is to be told: the first, another than the last, or the first since
@@ -375,9 +402,11 @@ mod tests {
     struct Polled;
 
     impl Instance for Polled {
-        fn found(&self) -> fact::Runtime {
-            let name = "polled".to_owned();
-            fact::Runtime { name, version: None, evidence: String::new(), verified: None }
+        fn found(&self) -> Vec<fact::Runtime> {
+            Vec::new()
+        }
+        fn runtime_of(&self, _: Address) -> &str {
+            "polled"
         }
         fn hooks(&self) -> Vec<Hook> {
             Vec::new()
@@ -403,10 +432,10 @@ mod tests {
         fn function(&self, _: &Module, _: &str) -> Option<Symbol> {
             None
         }
-        fn name_of(&self, _: &[u8], _: &dyn Memory) -> Option<String> {
+        fn name_of(&self, _: Address, _: &[u8], _: &dyn Memory) -> Option<String> {
             None
         }
-        fn decode(&self, _: &str, _: &Hit) -> Option<What> {
+        fn decode(&mut self, _: &str, _: &Hit, _: &mut Vec<What>) -> Option<()> {
             None
         }
         fn decode_count(&self, _: &str, _: u64, _: u64) -> Option<What> {

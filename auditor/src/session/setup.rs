@@ -19,6 +19,7 @@ use crate::probes::host::Host;
 use crate::probes::kernel::{Kernel, Multi};
 use crate::probes::object::Settings;
 use crate::probes::plan;
+use crate::runtimes::hook::Name;
 use crate::runtimes::{Instance, LayoutError};
 use crate::target::memory::{LiveMemory, Memory as _, ReadError};
 use crate::target::proc;
@@ -36,7 +37,7 @@ pub fn start(
 ) -> Result<Live, SetupError> {
     let pid = inspected.process.pid();
     let memory = LiveMemory::of(&inspected.process);
-    let runtime = check_layout(&mut *inspected.instance, &inspected.process, &memory)?;
+    let runtimes = check_layout(&mut inspected.runtimes, &inspected.process, &memory)?;
     let multi = if inspected.host.has_sound_multi_links() { options.multi } else { Multi::Forbidden };
     let settings = settings(&inspected.host, options);
     let mut kernel = timed("loading the kernel side", || Kernel::load(&settings, multi))?;
@@ -44,7 +45,7 @@ pub fn start(
     let mut hooks = timed("attaching to kernel events", events);
     let mut governor = Governor::new(options.budget, now());
     for placement in &inspected.plan.placements {
-        let state = timed(placement.hook.name, || place(&mut kernel, placement, &memory, pid));
+        let state = timed(&placement.hook.name, || place(&mut kernel, placement, &memory, pid));
         if state.state == HookState::Attached && plan::is_governed(placement, options.evacuation) {
             governor.govern(placement.id, placement.cost);
         }
@@ -52,12 +53,14 @@ pub fn start(
     }
     hooks.extend(inspected.plan.refusals.iter().map(|refusal| (refusal.id, refusal.as_hook())));
     let began = began(&inspected.process, inspected.build_id, options);
-    let translator = Translator::new(inspected.instance, inspected.plan.placements);
+    let translator = Translator::new(inspected.runtimes, inspected.plan.placements);
     let process = inspected.process;
     let min_bytes = options.min_bytes;
-    let mut live =
-        Live::new(Parts { process, memory, translator, kernel, governor, hooks, recording, min_bytes });
-    live.introduce(began, runtime);
+    let latecomers = inspected.latecomers;
+    let parts =
+        Parts { process, memory, translator, kernel, governor, hooks, recording, min_bytes, latecomers };
+    let mut live = Live::new(parts);
+    live.introduce(began, runtimes);
     inspected.allocator.into_iter().for_each(|name| live.tell(What::Allocator(name.to_owned())));
     options.rules.iter().for_each(|text| live.tell(What::Rules(text.clone())));
     timed("the first census", || first_census(&mut live, pid))?;
@@ -94,19 +97,21 @@ pub(super) fn check_layout(
     instance: &mut dyn Instance,
     process: &Process,
     memory: &LiveMemory,
-) -> Result<fact::Runtime, SetupError> {
+) -> Result<Vec<fact::Runtime>, SetupError> {
     match proc::read(Path::new(proc::ROOT), process.pid(), "environ") {
         Ok(environment) => instance.started_with(&environment),
         Err(error) => log::debug!("the environment of {:?}: {error}", process.pid()),
     }
-    let mut found = instance.found();
-    match instance.check(memory) {
-        Ok(()) => {
-            found.verified = Some(true);
-            Ok(found)
-        }
-        Err(error) => Err(failed(process, found.name, error)),
+    if let Err(error) = instance.check(memory) {
+        return Err(failed(process, names(&instance.found()), error));
     }
+    let verified = |found: fact::Runtime| fact::Runtime { verified: found.verified.or(Some(true)), ..found };
+    Ok(instance.found().into_iter().map(verified).collect())
+}
+
+/// The names of runtimes, for a sentence.
+pub(super) fn names(found: &[fact::Runtime]) -> String {
+    found.iter().map(|runtime| runtime.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// Why a process could not be read: it has ended, nobody may, or it is not what it should be.
@@ -126,15 +131,19 @@ pub(super) fn place(
     memory: &LiveMemory,
     pid: Pid,
 ) -> fact::Hook {
-    let state = same_bytes(memory, placement.address, &placement.bytes)
-        .and_then(|()| kernel.place(placement, pid).map_err(|error| error.to_string()));
+    let same = match kernel.sits_at(placement.address) {
+        true => Ok(()),
+        false => same_bytes(memory, placement.address, &placement.bytes),
+    };
+    let state = same.and_then(|()| kernel.place(placement, pid).map_err(|error| error.to_string()));
     if let Err(reason) = &state {
         log::warn!("{} not placed: {reason}", placement.hook.name);
     }
-    let left_out = placement.hook.filter.and_then(|filter| filter.leaves_out).map(str::to_owned);
+    let filter = placement.hook.filter.as_ref();
+    let left_out = filter.and_then(|filter| filter.leaves_out.clone()).map(Name::into_owned);
     fact::Hook {
         id: placement.id,
-        name: placement.hook.name.to_owned(),
+        name: placement.hook.name.clone().into_owned(),
         place: placement.place.clone(),
         state: if state.is_ok() { HookState::Attached } else { HookState::Refused },
         reason: state.err().or(left_out),

@@ -8,6 +8,7 @@ use crate::probes::decode::Event;
 use crate::probes::plan::Placement;
 use crate::runtimes::Instance;
 use crate::runtimes::hook::{Hit, Hook, When};
+use crate::runtimes::together::Together;
 use auditor_ebpf::{Header, HookRecord, LOOK_BYTES, LookRecord, RssRecord, SyscallRecord, TaskRecord, task};
 
 /// x86-64 syscall numbers (arch/x86/entry/syscalls/syscall_64.tbl).
@@ -25,9 +26,10 @@ const MAX_ERRNO: i64 = 4095;
 /// Knows which spec is which hook of the runtime in the target.
 #[derive(Debug)]
 pub struct Translator {
-    instance: Box<dyn Instance>,
-    runtime: String,
+    runtimes: Together,
     hooks: BTreeMap<u32, Hook>,
+    /// What one hit means, while it is told: kept for its room.
+    told: Vec<What>,
 }
 
 /// An event that could not be understood, by a name for the report.
@@ -40,40 +42,58 @@ pub type Translated = Result<Option<Fact>, Lost>;
 impl Translator {
     /// For the runtime that was found and what was placed of it.
     #[must_use]
-    pub fn new(instance: Box<dyn Instance>, placements: Vec<Placement>) -> Self {
+    pub fn new(runtimes: Together, placements: Vec<Placement>) -> Self {
         let hooks = placements.into_iter().map(|placement| (placement.id, placement.hook)).collect();
-        Self { runtime: instance.found().name, instance, hooks }
+        Self { runtimes, hooks, told: Vec::new() }
     }
 
     /// The runtime.
     #[must_use]
     pub fn instance(&self) -> &dyn Instance {
-        &*self.instance
+        &self.runtimes
     }
 
-    /// The runtime, to take a census.
-    pub fn instance_mut(&mut self) -> &mut dyn Instance {
-        &mut *self.instance
+    /// The runtimes, to take a census, or one more.
+    pub const fn runtimes_mut(&mut self) -> &mut Together {
+        &mut self.runtimes
     }
 
-    /// Its name.
-    #[must_use]
-    pub fn runtime(&self) -> &str {
-        &self.runtime
+    /// More hooks.
+    pub fn know(&mut self, placements: Vec<Placement>) {
+        self.hooks.extend(placements.into_iter().map(|placement| (placement.id, placement.hook)));
     }
 
-    /// One event. `stack` is the number of its stack, where it has one.
+    /// One event, as facts for `take`. `stack` is the number of its stack, where it has one.
     ///
     /// # Errors
     /// [`Lost`] when it cannot be understood.
-    pub fn event(&self, event: &Event, stack: Option<StackId>) -> Translated {
+    pub fn event(
+        &mut self,
+        event: &Event,
+        stack: Option<StackId>,
+        mut take: impl FnMut(Fact),
+    ) -> Result<(), Lost> {
+        if let Event::Hook(record, header) = event {
+            return self.hook(record, header.as_deref(), stack, take);
+        }
+        let fact = self.one(event)?;
+        if let Some(Fact { at, what: What::Syscall(call), .. }) = &fact
+            && (call.call, call.failed) == (Call::Munmap, None)
+        {
+            self.runtimes.unmapped(*at, (call.address, call.bytes));
+        }
+        fact.into_iter().for_each(&mut take);
+        Ok(())
+    }
+
+    /// An event that is one fact at most.
+    fn one(&self, event: &Event) -> Translated {
         match event {
-            Event::Hook(record, header) => self.hook(record, header.as_deref(), stack),
             Event::Syscall(record) => syscall(record),
             Event::Rss(record) => rss(record),
             Event::Task(record) => task(record),
             Event::Look(record) => self.look(record),
-            Event::Unknown(_) => Err(Lost("unknown_record")),
+            Event::Hook(..) | Event::Unknown(_) => Err(Lost("unknown_record")),
         }
     }
 
@@ -83,18 +103,19 @@ impl Translator {
     /// [`Lost`] when it cannot be understood.
     pub fn counted(&self, hook: u32, key: u64, count: u64, at: Nanos) -> Translated {
         let Some(hook) = self.hooks.get(&hook) else { return Err(Lost("unknown_hook")) };
-        match self.instance.decode_count(hook.name, key, count) {
+        match self.runtimes.decode_count(&hook.name, key, count) {
             Some(what) => Ok(Some(Fact { at, thread: None, what })),
             None => Err(Lost("undecoded_count")),
         }
     }
 
     fn hook(
-        &self,
+        &mut self,
         record: &HookRecord,
         header: Option<&[u8; LOOK_BYTES]>,
         stack: Option<StackId>,
-    ) -> Translated {
+        take: impl FnMut(Fact),
+    ) -> Result<(), Lost> {
         let Some(hook) = self.hooks.get(&record.spec) else { return Err(Lost("unknown_hook")) };
         let pair = hook.when == When::EntryAndReturn;
         let hit = Hit {
@@ -105,18 +126,19 @@ impl Translator {
             stack,
             header: header.copied(),
         };
-        match self.instance.decode(hook.name, &hit) {
-            Some(what) => fact(&record.header, what),
-            None => Err(Lost("undecoded_hit")),
-        }
+        self.told.clear();
+        self.runtimes.decode(&hook.name, &hit, &mut self.told).ok_or(Lost("undecoded_hit"))?;
+        let (at, thread) = (Nanos(record.header.at), Some(Tid(record.header.tid)));
+        self.told.drain(..).map(|what| Fact { at, thread, what }).for_each(take);
+        Ok(())
     }
 
     fn look(&self, record: &LookRecord) -> Translated {
         let bytes = record.bytes.get(..record.len as usize).unwrap_or_default();
         let map = Address(record.map);
-        match self.instance.look(map, bytes, None) {
+        match self.runtimes.look(map, bytes, None) {
             Ok(shape) => {
-                let runtime = self.runtime.clone();
+                let runtime = self.runtimes.runtime_of(map).to_owned();
                 fact(
                     &record.header,
                     What::Look(Look { map, occasion: Occasion::AtExit, runtime, shape, name: None }),

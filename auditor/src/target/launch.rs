@@ -5,9 +5,10 @@
 //! the agent die before, the kernel lets the child run on by itself.
 
 use std::ffi::OsString;
-use std::io;
+use std::mem::offset_of;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::{fs, io};
 
 use nix::errno::Errno;
 use nix::sys::ptrace;
@@ -98,6 +99,44 @@ impl Held {
         Pid(self.child.id())
     }
 
+    /// Lets it run to the program's own first instruction, when the libraries it was linked with are mapped, and
+    /// holds it there. Nothing is written to it: a debug register stops it. One whose loader needs long, or that
+    /// cannot be stopped so, runs on or stays where it was.
+    ///
+    /// # Errors
+    /// Why it is not at its entry; it is still held, if it lives.
+    pub fn go_to_entry(&mut self) -> Result<(), String> {
+        let pid = self.nix_pid();
+        let entry = entry_of(self.pid())?;
+        let refused = |errno: Errno| format!("a breakpoint at its entry: {errno}");
+        ptrace::write_user(pid, debug_register(0), entry.cast_signed()).map_err(refused)?;
+        ptrace::write_user(pid, debug_register(7), ENABLE_FIRST).map_err(refused)?;
+        let stopped = self.run_until(entry);
+        let cleared = ptrace::write_user(pid, debug_register(7), 0).map_err(refused);
+        stopped.and(cleared)
+    }
+
+    /// Lets it run until it is at an address; signals on the way are its own.
+    fn run_until(&self, address: u64) -> Result<(), String> {
+        let pid = self.nix_pid();
+        let mut signal = None;
+        for _ in 0..SIGNALS {
+            ptrace::cont(pid, signal).map_err(|errno| errno.to_string())?;
+            match waitpid(pid, Some(WaitPidFlag::__WALL)) {
+                Ok(WaitStatus::Stopped(_, Signal::SIGTRAP)) => {
+                    let at = ptrace::getregs(pid).map_err(|errno| errno.to_string())?.rip;
+                    if at == address {
+                        return Ok(());
+                    }
+                    signal = None;
+                }
+                Ok(WaitStatus::Stopped(_, other)) => signal = Some(other),
+                status => return Err(format!("it did not come to its entry ({status:?})")),
+            }
+        }
+        Err("too many signals came before its entry".to_owned())
+    }
+
     /// Lets it run.
     ///
     /// # Errors
@@ -118,6 +157,30 @@ impl Held {
         unistd::Pid::from_raw(self.child.id() as i32)
     }
 }
+
+/// Where the program proper begins: `AT_ENTRY` of the auxiliary vector (include/uapi/linux/auxvec.h).
+fn entry_of(pid: Pid) -> Result<u64, String> {
+    const AT_ENTRY: u64 = 9;
+    let path = format!("/proc/{}/auxv", pid.0);
+    let bytes = fs::read(&path).map_err(|error| format!("{path}: {error}"))?;
+    let words: Vec<u64> = bytes
+        .chunks_exact(8)
+        .map(|word| word.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte)))
+        .collect();
+    let entry = words.chunks_exact(2).find(|pair| pair[0] == AT_ENTRY).map(|pair| pair[1]);
+    entry.ok_or_else(|| format!("{path} does not say where it begins"))
+}
+
+/// Where a debug register is in what ptrace calls the user area (arch/x86/include/asm/user_64.h, `u_debugreg`).
+const fn debug_register(number: usize) -> ptrace::AddressType {
+    (offset_of!(libc::user, u_debugreg) + number * size_of::<u64>()) as ptrace::AddressType
+}
+
+/// Of debug register 7: the first breakpoint is on, for this task, at the execution of one byte (Intel SDM,
+/// volume 3, 18.2.4).
+const ENABLE_FIRST: i64 = 1;
+/// Signals that a program may get before its first instruction.
+const SIGNALS: usize = 64;
 
 impl Running {
     /// Its exit status, once it has ended.
@@ -149,7 +212,7 @@ mod tests {
     fn a_held_program_has_its_image_and_has_run_nothing() {
         let held = hold(&"/bin/sh".into(), &["-c".into(), "exit 7".into()], Output::Nowhere).unwrap();
         let pid = held.pid().0;
-        let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
         assert!(maps.contains("sh"), "{maps}");
         assert!(!maps.contains("libc.so"), "the loader has not run: {maps}");
         assert_eq!(wait(&mut held.release().unwrap()).code(), Some(7));

@@ -67,7 +67,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("prost", &["render/export/"]),
     ("quick_xml", &["render/gate/junit.rs"]),
     ("ratatui", &["tui/"]),
-    ("regex", &["audit/gate/"]),
+    ("regex", &["audit/gate/", "runtimes/described/"]),
     ("rustc_demangle", &["target/elf/"]),
     ("rustc_hash", &[ANYWHERE]),
     ("serde", &[ANYWHERE]),

@@ -130,6 +130,23 @@ pub enum What {
     Faults(Faults),
 }
 
+impl What {
+    /// The map that an event or a look is of.
+    #[must_use]
+    pub fn map(&self) -> Option<Address> {
+        match self {
+            Self::Allocate(Allocate { map, .. })
+            | Self::Grow(Grow { map, .. })
+            | Self::Evacuate(Evacuate { map, .. })
+            | Self::Free(Free { map, .. })
+            | Self::Look(Look { map, .. })
+            | Self::Clear(Clear { map, .. })
+            | Self::Gone { map } => Some(*map),
+            _ => None,
+        }
+    }
+}
+
 /// How the audit began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Began {

@@ -473,7 +473,7 @@ fn assert_is_as(map: &Map, subject: &Subject, from_start: bool) {
     assert_eq!((map.tombstones, map.overflow), (shape.tombstones, shape.overflow));
     assert_eq!(map.bytes.allocated, Some(shape.allocated));
     assert_eq!(map.bytes.old_table, Some(shape.old_bytes));
-    let all = Kinds { allocated: true, freed: true, grown: true, split: true, cleared: true };
+    let all = Kinds { allocated: true, freed: true, grown: true, split: true, cleared: true, births: true };
     assert_eq!((map.tables, map.growths), (subject.tables.report(all), subject.growths.report(all)));
     if from_start {
         assert_eq!(map.bytes.peak, Some(Bytes(subject.peak)));

@@ -24,11 +24,11 @@ const NAME: &str = "demo";
 pub struct Demo;
 
 impl Runtime for Demo {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         NAME
     }
 
-    fn about(&self) -> &'static str {
+    fn about(&self) -> &str {
         "the map of target-demo: 8 slots a bucket, overflow buckets, two tables while it grows"
     }
 
@@ -45,9 +45,13 @@ struct DemoInstance {
 }
 
 impl Instance for DemoInstance {
-    fn found(&self) -> fact::Runtime {
+    fn found(&self) -> Vec<fact::Runtime> {
         let Found { version, evidence, .. } = self.found.clone();
-        fact::Runtime { name: NAME.to_owned(), version, evidence, verified: None }
+        vec![fact::Runtime { name: NAME.to_owned(), version, evidence, verified: None }]
+    }
+
+    fn runtime_of(&self, _: Address) -> &str {
+        NAME
     }
 
     fn hooks(&self) -> Vec<Hook> {
@@ -90,12 +94,13 @@ impl Instance for DemoInstance {
         None
     }
 
-    fn name_of(&self, header: &[u8], memory: &dyn Memory) -> Option<String> {
+    fn name_of(&self, _: Address, header: &[u8], memory: &dyn Memory) -> Option<String> {
         layout::name_of(header, memory)
     }
 
-    fn decode(&self, hook: &str, hit: &Hit) -> Option<What> {
-        hooks::decode(hook, hit)
+    fn decode(&mut self, hook: &str, hit: &Hit, told: &mut Vec<What>) -> Option<()> {
+        told.push(hooks::decode(hook, hit)?);
+        Some(())
     }
 
     fn decode_count(&self, hook: &str, key: u64, count: u64) -> Option<What> {

@@ -14,7 +14,7 @@ use crate::target::memory::{CapturedMemory, Memory, ReadError, read_u64};
 
 const MAP: u64 = 0x7f00_0000_1000;
 /// What the kernel side has: 8 captures, of which one is the map; 4 loads.
-const ROOM: Room = Room { windows: 7, loads: 4 };
+const ROOM: Room = Room { block: true, windows: 7, loads: 4 };
 
 fn built_in(name: &str) -> Profile {
     let (_, text) = BUILTIN.iter().find(|(known, _)| *known == name).unwrap();
@@ -297,8 +297,8 @@ fn a_dynahash_table_holds_what_its_memory_context_says() {
     assert_eq!((look.shape.live, look.shape.capacity), (20_000, 20_200));
     assert_eq!(look.shape.allocated, Bytes(4_194_304));
     assert_eq!(look.figures.table_bytes, Some(Bytes(8 * 256 + 8 * 256 * 79)));
-    // 32768 buckets, and 20,000 elements of 16 + 184 bytes.
-    assert_eq!(look.shape.needed, Some(Bytes(8 * 256 + 8 * 32_768 + 200 * 20_000)));
+    // 20,224 buckets and 20,000 elements of 16 + 184 bytes, in blocks that double.
+    assert_eq!(look.shape.needed, Some(Bytes(4_194_304)));
     let name = Called::Text("Prepared Queries".to_owned());
     assert_eq!(called(&profile, &look.scope, &memory), Some(name));
 }
@@ -320,9 +320,10 @@ fn what_does_not_fit_into_a_capture_is_missing_and_said() {
     assert!(missing.contains(&"live: there is no room for another window".to_owned()), "{missing:?}");
     assert!(!windows.metrics.contains(&Metric::Live));
     assert!(windows.metrics.contains(&Metric::Buckets) && windows.metrics.contains(&Metric::TableBytes));
-    let memory = dynahash(0, 0);
-    let (figures, _) = figures(&profile, Address(MAP), &captured(&windows, &memory)).unwrap();
-    assert_eq!((figures.live, figures.buckets), (None, Some(20_200)), "unknown, not 0");
+    let of = |memory| figures(&profile, Address(MAP), &captured(&windows, &memory)).unwrap().0;
+    let (shared, own) = (of(dynahash(1, 16)), of(dynahash(0, 0)));
+    assert_eq!((shared.live, shared.buckets), (None, Some(20_200)), "unknown, not 0");
+    assert_eq!(own.live, Some(20_000), "that of a table without partitions is at hand all the same");
 }
 
 #[test]

@@ -58,6 +58,7 @@ pub fn sizes(profile: &Profile, id: SizesId, key: &SizesKey) -> Option<Sizes> {
         tables: 1,
         bytes: Bytes(rung.bytes),
         spare: 0,
+        together: 0,
         beside: Some(beside(index)),
     };
     Some(Sizes {
@@ -66,6 +67,7 @@ pub fn sizes(profile: &Profile, id: SizesId, key: &SizesKey) -> Option<Sizes> {
         slot: known(growth.slot.as_ref()),
         behind: known(growth.entry.as_ref()).unwrap_or_default(),
         overflow: None,
+        listed: Bytes(0),
         steps: rungs.iter().enumerate().map(step).collect(),
     })
 }

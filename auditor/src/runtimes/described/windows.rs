@@ -20,7 +20,9 @@ pub const WINDOW: usize = 8;
 /// How much can be captured at a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// Windows besides the bytes at `self`.
+    /// Whether the bytes at `self` come as one block; if not, they are windows, too.
+    pub block: bool,
+    /// Windows besides that.
     pub windows: usize,
     /// Loads one behind the other, from `self` on: what the kernel side follows, less those that lead to `self`.
     pub loads: usize,
@@ -141,7 +143,7 @@ impl Plan<'_> {
             }
             // Each load of the chain is a place whose bytes are needed: the pointers come first.
             for (depth, step) in chain.steps.iter().enumerate() {
-                match in_header(depth, step) {
+                match in_header(depth, step).filter(|_| self.room.block) {
                     Some(end) => header = header.max(end),
                     None => {
                         let window = Window::around(&chain.steps[..depth], step.offset, step.width.bytes());

@@ -29,6 +29,10 @@ use crate::target::module::{Module, Symbol};
 /// Functions of these packages are looked through for others that a profile had inlined.
 const WITHIN: [&str; 2] = ["runtime.", "internal/runtime/maps."];
 
+/// Their names in reports.
+const BUCKET: &str = "go_bucket";
+const SWISS: &str = "go_swiss";
+
 /// Knows classic maps.
 #[derive(Debug)]
 pub struct GoBucket;
@@ -38,30 +42,30 @@ pub struct GoBucket;
 pub struct GoSwiss;
 
 impl Runtime for GoBucket {
-    fn name(&self) -> &'static str {
-        "go_bucket"
+    fn name(&self) -> &str {
+        BUCKET
     }
 
-    fn about(&self) -> &'static str {
+    fn about(&self) -> &str {
         "Go's classic map, up to 1.23: 8 slots a bucket, overflow chains, two arrays while it grows"
     }
 
     fn recognise(&self, module: &Module, memory: &dyn Memory) -> Option<Recognised> {
-        Go::recognise(self.name(), Kind::Bucket, module, memory)
+        Go::recognise(BUCKET, Kind::Bucket, module, memory)
     }
 }
 
 impl Runtime for GoSwiss {
-    fn name(&self) -> &'static str {
-        "go_swiss"
+    fn name(&self) -> &str {
+        SWISS
     }
 
-    fn about(&self) -> &'static str {
+    fn about(&self) -> &str {
         "Go's Swiss map, from 1.24 on: a directory of tables of at most 1,024 slots that split"
     }
 
     fn recognise(&self, module: &Module, memory: &dyn Memory) -> Option<Recognised> {
-        Go::recognise(self.name(), Kind::Swiss, module, memory)
+        Go::recognise(SWISS, Kind::Swiss, module, memory)
     }
 }
 
@@ -182,17 +186,17 @@ impl Go {
 }
 
 impl Instance for Go {
-    fn found(&self) -> fact::Runtime {
+    fn found(&self) -> Vec<fact::Runtime> {
         let build = self.program.build();
         let named = if self.symbols.heap.is_some() { "with symbols" } else { "without symbols" };
         let profile = if build.setting("-pgo").is_some() { ", optimised by a profile" } else { "" };
         let evidence = format!("its build information; {named}{profile}");
-        fact::Runtime {
-            name: self.name.to_owned(),
-            version: Some(build.version.clone()),
-            evidence,
-            verified: None,
-        }
+        let (name, version) = (self.name.to_owned(), Some(build.version.clone()));
+        vec![fact::Runtime { name, version, evidence, verified: None }]
+    }
+
+    fn runtime_of(&self, _: Address) -> &str {
+        self.name
     }
 
     fn hooks(&self) -> Vec<Hook> {
@@ -301,15 +305,17 @@ impl Instance for Go {
         self.program.function(name)
     }
 
-    fn name_of(&self, _: &[u8], _: &dyn Memory) -> Option<String> {
+    fn name_of(&self, _: Address, _: &[u8], _: &dyn Memory) -> Option<String> {
         None
     }
 
-    fn decode(&self, hook: &str, hit: &Hit) -> Option<What> {
+    fn decode(&mut self, hook: &str, hit: &Hit, told: &mut Vec<What>) -> Option<()> {
         let known = self.known.as_ref()?;
         let types = known.types.borrow();
         let table_bytes = |at: Address, count: u64| types.costs().table(types.at(at)?, count);
-        hooks::decode(hook, hit, &Rules { load: types.costs().load, table_bytes: &table_bytes })
+        let rules = Rules { load: types.costs().load, table_bytes: &table_bytes };
+        told.push(hooks::decode(hook, hit, &rules)?);
+        Some(())
     }
 
     fn decode_count(&self, _: &str, _: u64, _: u64) -> Option<What> {

@@ -9,6 +9,8 @@ use crate::target::elf::{Argument, Symbol as ElfSymbol, demangled};
 
 /// Most copies of one function that are looked at.
 const COPIES: usize = 256;
+/// Most variables that are listed.
+const OBJECTS: usize = 1 << 17;
 /// Most bytes of names that are demangled in one search: those of the largest C++ programs.
 const DEMANGLED: usize = 1 << 30;
 
@@ -132,6 +134,20 @@ impl Module {
         let at = address.0.wrapping_sub(self.load_bias()?);
         let symbol = self.tables().find_map(|table| table.object_at(at))?;
         Some((symbol.name.into_owned(), at - symbol.address))
+    }
+
+    /// All variables with a name and a size, by address: the address, the size, the name.
+    #[must_use]
+    pub fn objects(&self) -> Vec<(Address, u64, String)> {
+        let Some(bias) = self.load_bias() else { return Vec::new() };
+        let objects = self.tables().flat_map(Elf::symbols);
+        let objects = objects.filter(|symbol| symbol.kind == Kind::Object && symbol.size > 0);
+        let mut objects: Vec<(Address, u64, String)> = objects
+            .take(OBJECTS)
+            .map(|symbol| (Address(symbol.address.wrapping_add(bias)), symbol.size, symbol.name.into_owned()))
+            .collect();
+        objects.sort();
+        objects
     }
 
     /// The places of a static probe: a probe in an inlined function has several.

@@ -1,0 +1,121 @@
+//! Libraries that a target loads while it is audited: what is described of them is looked for, and its hooks are
+//! placed, as at the beginning.
+
+use super::inspect::plan_of;
+use super::live::{Live, now};
+use super::recognise::{Choice, Found, lend};
+use super::sampler::View;
+use super::setup;
+use crate::audit::fact::{HookState, Occasion, What};
+use crate::probes::decode::Event;
+use crate::probes::host::Host;
+use crate::probes::plan::{self, Evacuation};
+use crate::runtimes::Instance;
+use crate::target::arrivals::Arrivals;
+use crate::target::module::Module;
+
+/// mmap of x86-64 (arch/x86/entry/syscalls/syscall_64.tbl) and its third argument's bit for code
+/// (include/uapi/asm-generic/mman-common.h, `PROT_EXEC`).
+const MMAP: u64 = 9;
+const PROT_EXEC: u64 = 4;
+
+/// How libraries that come later are looked at.
+#[derive(Debug)]
+pub struct Latecomers {
+    arrivals: Arrivals,
+    choice: Choice,
+    host: Host,
+    evacuation: Evacuation,
+    /// The number of the next hook.
+    next: u32,
+    /// Whether a file may have come since somebody looked.
+    may_have_come: bool,
+}
+
+impl Latecomers {
+    /// Those that come from now on; `next`: the first number that no hook has.
+    #[must_use]
+    pub const fn new(
+        arrivals: Arrivals,
+        choice: Choice,
+        (evacuation, next): (Evacuation, u32),
+        host: Host,
+    ) -> Self {
+        Self { arrivals, choice, host, evacuation, next, may_have_come: false }
+    }
+
+    /// An event may tell that a file with code was mapped.
+    pub(super) fn hears(&mut self, event: &Event) {
+        if let Event::Syscall(record) = event {
+            self.may_have_come |= record.number == MMAP && record.args[2] & PROT_EXEC != 0;
+        }
+    }
+}
+
+impl Live {
+    /// Looks for files that have come, where something has told of one.
+    pub(super) fn greet_latecomers(&mut self) {
+        let came = |late: &mut Latecomers| std::mem::take(&mut late.may_have_come);
+        if self.latecomers.as_mut().is_some_and(came) {
+            self.look_for_latecomers();
+        }
+    }
+
+    /// The same, where nothing need have told.
+    pub(super) fn look_for_latecomers(&mut self) {
+        let Some(late) = self.latecomers.as_mut().filter(|_| !self.process.has_exited()) else { return };
+        let modules = match late.arrivals.look() {
+            Ok(modules) if modules.is_empty() => return,
+            Ok(modules) => modules,
+            Err(error) => {
+                log::debug!("files that came later: {error}");
+                return;
+            }
+        };
+        lend(self.process.pid(), &modules, &late.choice);
+        let mut found = Found::default();
+        found.look_for_described(&late.choice, &modules, &self.memory);
+        for (home, instance) in found.parts {
+            self.take_in(instance, &modules[home]);
+        }
+    }
+
+    /// One runtime more.
+    fn take_in(&mut self, instance: Box<dyn Instance>, module: &Module) {
+        let Some(late) = &mut self.latecomers else { return };
+        let runtimes = self.translator.runtimes_mut();
+        let part = runtimes.add(instance);
+        let checked = runtimes.check_part(part, &self.memory);
+        let found = runtimes.found_of(part);
+        if let Err(error) = checked {
+            log::warn!("{} came later and is not looked at: {error}", setup::names(&found));
+            found.into_iter().for_each(|runtime| self.tell(What::Runtime(runtime)));
+            return;
+        }
+        let hooks = runtimes.hooks_of(part);
+        let how = (late.evacuation, late.next, &late.host);
+        let plan = plan_of(runtimes.part(part), hooks, module, how);
+        late.next += plan.len();
+        let evacuation = late.evacuation;
+        found.into_iter().for_each(|runtime| self.tell(What::Runtime(runtime)));
+        let mut states: Vec<_> = plan.refusals.iter().map(plan::Refusal::as_hook).collect();
+        for placement in &plan.placements {
+            let state = setup::place(&mut self.kernel, placement, &self.memory, self.process.pid());
+            if state.state == HookState::Attached && plan::is_governed(placement, evacuation) {
+                self.governor.govern(placement.id, placement.cost);
+            }
+            states.push(state);
+        }
+        self.translator.know(plan.placements);
+        for state in states {
+            self.hooks.insert(state.id, state.clone());
+            self.tell(What::Hook(state));
+        }
+        let census = self.translator.runtimes_mut().census(self.min_bytes, &self.memory);
+        let Ok(census) = census else { return };
+        let view = View { instance: self.translator.instance(), memory: &self.memory };
+        for fact in self.sampler.count(view, census, Occasion::Census, now) {
+            self.order.push(fact);
+        }
+    }
+}
