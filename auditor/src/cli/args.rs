@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
 
+use super::asking::{Completions, Doctor, Explain, Man, Profile};
 use super::comparing::{Check, Diff};
 use super::pattern::{self, Pattern};
 use super::request::{Budget, RuntimeChoice};
@@ -61,6 +61,11 @@ pub(super) enum Verb {
     Check(Box<Check>),
     /// What this kernel, these rights and the target allow; what is missing, with its remedy
     Doctor(Doctor),
+    /// The hash maps that it knows
+    Profiles,
+    /// A description of a hash map: check one, show one that is built in, or its schema
+    #[command(subcommand)]
+    Profile(Profile),
     /// What a word, a field of the report or an exit status means
     Explain(Explain),
     /// Print shell completions
@@ -139,7 +144,7 @@ pub(super) struct Census {
 #[derive(Debug, clap::Args)]
 pub(super) struct Sought {
     /// Which hash maps to look for: auto, or one by its name
-    #[arg(long, value_name = "auto|NAME", value_parser = value::runtime, default_value = "auto")]
+    #[arg(long, value_name = "auto|NAME|FILE.toml,...", value_parser = value::runtime, default_value = "auto")]
     pub(super) runtime: RuntimeChoice,
     /// A file with the names that one of the target was stripped of: an unstripped build of equal code, or what a
     /// debug package holds; others are refused (repeatable) [default: where the system keeps them]
@@ -303,33 +308,6 @@ pub(super) struct WhatIf {
     /// Maps of PID that are smaller than this are not listed and cannot be asked about
     #[arg(long, value_name = "SIZE", value_parser = value::size, default_value = "16KiB")]
     pub(super) min_bytes: Bytes,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Doctor {
-    /// Look at this process as well
-    #[arg(short, long, value_name = "PID", value_parser = value::pid)]
-    pub(super) pid: Option<Pid>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Explain {
-    /// What to explain; without it, everything there is
-    #[arg(value_name = "TOPIC")]
-    pub(super) topic: Option<String>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Man {
-    /// Such as attach
-    pub(super) verb: Option<String>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Completions {
-    /// For which shell
-    #[arg(value_enum)]
-    pub(super) shell: Shell,
 }
 
 /// How the report is shown.

@@ -68,7 +68,7 @@ pub(super) struct Watch {
     #[arg(long, value_name = "FILE", value_parser = pattern::parser(), conflicts_with = "file")]
     pub(super) record: Option<Pattern>,
     /// Which hash maps to look for: auto, or one by its name
-    #[arg(long, value_name = "auto|NAME", value_parser = value::runtime, default_value = "auto", conflicts_with = "file")]
+    #[arg(long, value_name = "auto|NAME|FILE.toml,...", value_parser = value::runtime, default_value = "auto", conflicts_with = "file")]
     pub(super) runtime: RuntimeChoice,
     /// A file with the names that one of the target was stripped of (repeatable)
     #[arg(long, value_name = "FILE", conflicts_with = "file")]

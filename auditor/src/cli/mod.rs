@@ -4,6 +4,7 @@
 //! `request.rs` checks what only shows when flags are seen together.
 
 mod args;
+mod asking;
 mod comparing;
 mod pattern;
 mod request;
@@ -20,7 +21,7 @@ pub use clap_complete::Shell;
 pub use pattern::{Names, Pattern};
 pub use request::{
     Attach, Audit, Budget, Census, Check, Console, Destination, Diff, Doctor, Explain, Judgeable, Judging,
-    Output, Overwrite, Replay, Request, Ring, Run, RuntimeChoice, Source, Targets, UsageError, Verb,
+    Output, Overwrite, Profile, Replay, Request, Ring, Run, RuntimeChoice, Source, Targets, UsageError, Verb,
     Verbosity, WhatIf,
 };
 

@@ -118,10 +118,13 @@ fn number(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn runtime(text: &str) -> Result<RuntimeChoice, String> {
-    match text {
-        "" => Err("write auto or the name of a runtime".to_owned()),
-        "auto" => Ok(RuntimeChoice::Auto),
-        name => Ok(RuntimeChoice::Named(name.to_owned())),
+    let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    match names.as_slice() {
+        [only] if only == "auto" => Ok(RuntimeChoice::Auto),
+        names if names.iter().any(|name| name.is_empty() || name == "auto") => {
+            Err("write auto, or the names of runtimes and FILE.toml, separated by commas".to_owned())
+        }
+        _ => Ok(RuntimeChoice::Named(names)),
     }
 }
 

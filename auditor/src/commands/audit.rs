@@ -5,7 +5,7 @@ use anyhow::{Context as _, bail};
 
 use super::exit::{CannotAttach, Exit, is_incomplete};
 use super::faces::{self, Colour, Shows};
-use super::{recordings, rules};
+use super::{described, recordings, rules};
 use crate::audit::fact::{Ended, HookState};
 use crate::audit::report::Report;
 use crate::audit::unit::Pid;
@@ -49,11 +49,7 @@ pub(super) fn options(request: &cli::Audit, begin: Begin) -> anyhow::Result<Opti
         bail!("--no-feature {unknown:?}: there are {MULTI_LINKS}, {}", events.join(", "));
     }
     Ok(Options {
-        runtime: match &request.runtime {
-            cli::RuntimeChoice::Auto => None,
-            cli::RuntimeChoice::Named(name) => Some(name.clone()),
-        },
-        symbols: request.symbols.clone(),
+        runtimes: described::choice(&request.runtime, &request.symbols)?,
         evacuation: match request.evacuation {
             cli::Evacuation::Auto => Evacuation::Auto,
             cli::Evacuation::Probe => Evacuation::Probe,

@@ -5,10 +5,10 @@ use anyhow::Context as _;
 
 use super::exit::{self, CannotLook, Exit};
 use super::faces::{self, Colour};
-use super::{render_format, rules, targets};
+use super::{described, render_format, rules, targets};
 use crate::audit::report::Report;
 use crate::audit::unit::Pid;
-use crate::cli::{self, RuntimeChoice};
+use crate::cli;
 use crate::output::{self, Output};
 use crate::recording;
 use crate::render;
@@ -38,13 +38,9 @@ pub(super) fn run(request: &cli::Census, colour: Colour) -> anyhow::Result<Exit>
 
 /// Looks at one process. Files come first: what cannot be written is known before the work.
 fn one(pid: Pid, request: &cli::Census, colour: Colour) -> anyhow::Result<Exit> {
-    let only = match &request.runtime {
-        RuntimeChoice::Auto => None,
-        RuntimeChoice::Named(name) => Some(name.as_str()),
-    };
+    let choice = described::choice(&request.runtime, &request.symbols)?;
     let options = options(request)?;
-    let opened =
-        timed("looking at the target", || inspect::open(pid, only, &request.symbols)).context(CannotLook)?;
+    let opened = timed("looking at the target", || inspect::open(pid, &choice)).context(CannotLook)?;
     let names = output::names(pid, setup::wall_clock());
     let recording = recording(request, &names)?;
     let mut output = Output::open(&request.output, &names)?;

@@ -6,6 +6,7 @@ mod audit;
 mod census;
 mod check;
 mod completions;
+mod described;
 mod diff;
 mod doctor;
 mod exit;
@@ -16,6 +17,7 @@ mod man;
 mod map_words;
 mod plan_text;
 mod player;
+mod profile;
 mod recording_words;
 mod recordings;
 mod replay;
@@ -49,6 +51,8 @@ pub fn run(request: Request) -> anyhow::Result<Exit> {
     let colour = Colour::of(request.console);
     match request.verb {
         Verb::Replay(replay) => replay::run(&replay, request.console),
+        Verb::Profiles => profile::list(),
+        Verb::Profile(asked) => profile::run(&asked),
         Verb::Explain(explain) => explain::run(&explain),
         Verb::Completions(shell) => completions::run(shell),
         Verb::Man(verb) => man::run(verb.as_deref()),

@@ -3,6 +3,7 @@
 
 use crate::probes::events::EVENTS;
 use crate::render::escape;
+use crate::runtimes::Instance as _;
 use crate::session::inspect::Inspected;
 
 /// Longest shown text of a place.
@@ -14,16 +15,21 @@ const REASON: usize = 300;
 #[must_use]
 pub(super) fn plan(inspected: &Inspected) -> String {
     let identity = inspected.process.identity();
-    let found = inspected.instance.found();
     let mut text = format!(
-        "\n{} (pid {}, {})\n  runtime {}{}: {}\n",
+        "\n{} (pid {}, {})\n",
         escape::visible(&identity.comm, 32),
         identity.pid.0,
         escape::visible(&identity.exe.to_string_lossy(), PLACE),
-        found.name,
-        found.version.map(|version| format!(" {}", escape::visible(&version, 32))).unwrap_or_default(),
-        escape::visible(&found.evidence, REASON),
     );
+    for found in inspected.runtimes.found() {
+        let version = found.version.map(|version| format!(" {}", escape::visible(&version, 32)));
+        text.push_str(&format!(
+            "  runtime {}{}: {}\n",
+            found.name,
+            version.unwrap_or_default(),
+            escape::visible(&found.evidence, REASON),
+        ));
+    }
     for placement in inspected.plan.placements.iter().chain(&inspected.burst.placements) {
         text.push_str(&format!(
             "  place    {:<22} {}, about {} ns a hit\n",

@@ -8,15 +8,16 @@ use anyhow::Context as _;
 use super::audit::{self, Begin};
 use super::exit::{CannotAttach, Exit};
 use super::faces::{self, Colour, Shows};
-use super::plan_text;
+use super::{described, plan_text};
 use crate::audit::fact::Ended;
 use crate::audit::report::Report;
 use crate::cli::{self, Destination, Format};
 use crate::output;
 use crate::probes::host::Host;
+use crate::session::inspect::{self, SetupError};
+use crate::session::shell;
 use crate::session::shell::Stop;
 use crate::session::timed::timed;
-use crate::session::{inspect, shell};
 use crate::target::launch::{self, Held, Running};
 
 /// How often it is looked whether a command that exits has done so, and with what time between: a second.
@@ -30,7 +31,7 @@ pub(super) fn run(request: &cli::Run, colour: Colour) -> anyhow::Result<Exit> {
     let stop = audit::stop()?;
     let mut held = launch::hold(program, arguments, output_of(audit)).context(CannotAttach)?;
     if audit.dry_run {
-        let planned = plan(&held, audit);
+        let planned = plan(&mut held, audit);
         held.end();
         return planned;
     }
@@ -57,6 +58,7 @@ pub(super) fn audited(
 ) -> anyhow::Result<Ran> {
     shell::run(async {
         let host = timed("asking the kernel", Host::ask);
+        wait_for_libraries(&mut held, request)?;
         let started = match audit::start_showing(held.pid(), request, Begin::Launched, &host, face) {
             Ok(started) => started,
             Err(error) => {
@@ -70,6 +72,19 @@ pub(super) fn audited(
         let status = status(&mut running, report.window.ended);
         Ok(Ran { report, status })
     })?
+}
+
+/// Lets a command in which no hash map is known go on until the libraries that may hold one are there.
+fn wait_for_libraries(held: &mut Held, request: &cli::Audit) -> anyhow::Result<()> {
+    let choice = described::choice(&request.runtime, &request.symbols)?;
+    if !matches!(inspect::open(held.pid(), &choice), Err(SetupError::NoRuntime { .. })) {
+        return Ok(());
+    }
+    match held.go_to_entry() {
+        Ok(()) => log::debug!("no hash map in the program itself: its libraries were waited for"),
+        Err(reason) => log::warn!("the libraries of the command could not be waited for: {reason}"),
+    }
+    Ok(())
 }
 
 /// Its status. That it is about to end is heard before there is one.
@@ -86,7 +101,8 @@ fn status(running: &mut Running, ended: Option<Ended>) -> Option<ExitStatus> {
     None
 }
 
-fn plan(held: &Held, request: &cli::Audit) -> anyhow::Result<Exit> {
+fn plan(held: &mut Held, request: &cli::Audit) -> anyhow::Result<Exit> {
+    wait_for_libraries(held, request)?;
     let options = audit::options(request, Begin::Launched)?;
     let inspected = inspect::inspect(held.pid(), &options, &Host::ask()).context(CannotAttach)?;
     output::print(&plan_text::plan(&inspected))?;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 
 use super::exit::{CannotLook, Exit};
 use super::faces::{self, Colour};
-use super::{render_format, report_file};
+use super::{described, render_format, report_file};
 use crate::audit::report::{Map, Report};
 use crate::audit::unit::{Address, Bytes, Nanos, Pid};
 use crate::audit::whatif::{self, Ask, Traffic};
@@ -55,12 +55,9 @@ fn report(request: &cli::WhatIf) -> anyhow::Result<(Report, Output)> {
 
 /// As a census looks.
 fn look(pid: Pid, runtime: &RuntimeChoice, symbols: &[PathBuf], min_bytes: Bytes) -> anyhow::Result<Report> {
-    let only = match runtime {
-        RuntimeChoice::Auto => None,
-        RuntimeChoice::Named(name) => Some(name.as_str()),
-    };
+    let choice = described::choice(runtime, symbols)?;
     let options = Options { min_bytes, rss_step: Bytes(0), ..Options::default() };
-    let opened = timed("looking at the target", || inspect::open(pid, only, symbols)).context(CannotLook)?;
+    let opened = timed("looking at the target", || inspect::open(pid, &choice)).context(CannotLook)?;
     let reading = format!("reading the memory of process {}, which goes on meanwhile", pid.0);
     watched(&reading, || one_look::look(opened, &options, None)).context(CannotLook)
 }

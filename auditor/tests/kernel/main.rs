@@ -33,6 +33,7 @@ mod harmless;
 mod harness;
 mod limits;
 mod midrun;
+mod places;
 mod promptness;
 mod replay;
 mod resident;

@@ -106,6 +106,7 @@ const ROWS: &[Row] = &[
         HERE,
         "the target must outlive the attach and not more",
     ),
+    row("places::", BEFORE_ALL..AFTER_ALL, HERE, "it needs gcc and binutils, and no kernel differs"),
     row("promptness::", COOKIES..AFTER_ALL, HERE, "it needs tmux, and an emulated machine is never prompt"),
     row("replay::", COOKIES..AFTER_ALL, HERE, "a recording is read, and no kernel differs"),
     row("resident::", COOKIES..AFTER_ALL, HERE, "it needs the Go toolchains"),

@@ -20,7 +20,7 @@ mod replay;
 mod usage_error;
 mod whatif;
 
-pub use asking::{Doctor, Explain};
+pub use asking::{Doctor, Explain, Profile};
 pub use check::{Check, Judgeable};
 pub use diff::Diff;
 pub use judging::Judging;
@@ -58,6 +58,10 @@ pub enum Verb {
     Check(Check),
     /// Say what is possible here.
     Doctor(Doctor),
+    /// List the hash maps that are known.
+    Profiles,
+    /// Something about a description.
+    Profile(Profile),
     /// Say what a word means.
     Explain(Explain),
     /// Print completions for a shell.
@@ -166,8 +170,9 @@ pub struct Ring {
 pub enum RuntimeChoice {
     /// All that are known.
     Auto,
-    /// One. Whether it is known is for whoever has the table of runtimes to say.
-    Named(String),
+    /// These: names, or files that describe one, which end in `.toml`. Whether a name is known is for whoever has
+    /// the table of runtimes to say.
+    Named(Vec<String>),
 }
 
 /// A share of CPU time.
@@ -223,6 +228,14 @@ impl Request {
             args::Verb::Diff(diff) => Verb::Diff(Diff::new(diff)),
             args::Verb::Check(check) => Verb::Check(Check::new(*check)?),
             args::Verb::Doctor(doctor) => Verb::Doctor(Doctor { pid: doctor.pid }),
+            args::Verb::Profiles => Verb::Profiles,
+            args::Verb::Profile(super::asking::Profile::Check { file, pid }) => {
+                Verb::Profile(Profile::Check { file, pid })
+            }
+            args::Verb::Profile(super::asking::Profile::Show { name }) => {
+                Verb::Profile(Profile::Show { name })
+            }
+            args::Verb::Profile(super::asking::Profile::Schema) => Verb::Profile(Profile::Schema),
             args::Verb::Explain(explain) => Verb::Explain(Explain { topic: explain.topic }),
             args::Verb::Completions(completions) => Verb::Completions(completions.shell),
             args::Verb::Man(man) => Verb::Man(man.verb),

@@ -54,7 +54,7 @@ fn every_flag_arrives() {
     assert_eq!(audit.interval, Duration::from_millis(200));
     assert_eq!(audit.output.format, Format::Json);
     assert_eq!(audit.output.existing, Overwrite::Replace);
-    assert_eq!(audit.runtime, RuntimeChoice::Named("demo".to_owned()));
+    assert_eq!(audit.runtime, RuntimeChoice::Named(vec!["demo".to_owned()]));
     assert_eq!(audit.symbols, ["a.debug", "b.debug"].map(PathBuf::from));
     assert_eq!(audit.evacuation, Evacuation::Poll);
     assert_eq!(audit.budget.parts_per_million(), 5_000);

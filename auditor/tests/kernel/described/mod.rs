@@ -5,8 +5,10 @@
 //! step after another and ask them; `words.rs` reads their memory by hand. `layouts.rs` holds the pages
 //! docs/runtimes/ against the truth, without the auditor: if that fails, a program has changed and not the auditor.
 
+mod audited;
 mod layouts;
 mod memcached;
+mod page;
 mod postgres;
 mod program;
 mod redis;
