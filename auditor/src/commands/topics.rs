@@ -67,7 +67,21 @@ facts, not the one that draws them; schema the name and version of the report's 
 runtimes lists the kinds of hash map that were found, each with its version and the evidence.
 allocator is what is behind malloc: glibc, jemalloc, tcmalloc or mimalloc, by what the mapped
 files export; null: none of these, or two that exclude each other.
---runtime NAME looks for one of them only.",
+--runtime NAME looks for one of them only; NAME,NAME for several; FILE.toml for one that the
+file describes. Without it, maps that are built in (demo, Go) are looked for first, then all
+that are described, in every mapped file. auditor profiles lists them.",
+    },
+    Topic {
+        name: "profile",
+        also: &["profiles", "described"],
+        line: "a file that describes a hash map: where it is, how it looks, where it changes",
+        text: "
+A profile is TOML: in which files the map is found, what is read of it, what that means, which
+functions change it, and what must hold. auditor profiles lists those that are built in,
+auditor profile show NAME prints one, auditor profile check FILE -p PID tries one. Its checks
+are made at every look: where one fails, nothing of the map is told. A map that no root leads to
+is met when a probe tells of it; its tables are compared before and after each call that grows
+it. docs/describe-your-map.md walks through a profile, docs/profiles.md has the language.",
     },
     Topic {
         name: "window",

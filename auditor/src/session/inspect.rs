@@ -17,7 +17,6 @@ use crate::runtimes::hook::{Hook, Spot};
 use crate::runtimes::together::Together;
 use crate::runtimes::{Instance, LayoutError, RUNTIMES, Unusable};
 use crate::target::allocator;
-use crate::target::arrivals::Arrivals;
 use crate::target::donor;
 use crate::target::maps::MapsError;
 use crate::target::memory::ReadError;
@@ -198,8 +197,8 @@ pub fn inspect(pid: Pid, options: &Options, host: &Host) -> Result<Inspected, Se
     // A runtime that is built in knows the whole process.
     let is_wanted = !options.runtimes.only.is_empty() || opened.is_described;
     let latecomers = is_wanted.then(|| {
-        let arrivals = Arrivals::after(pid, &opened.modules);
-        Latecomers::new(arrivals, options.runtimes.clone(), (options.evacuation, next), host.clone())
+        let files = (pid, opened.modules.as_slice());
+        Latecomers::new(files, options.runtimes.clone(), (options.evacuation, next), host.clone())
     });
     let Opened { process, runtimes, .. } = opened;
     Ok(Inspected { process, runtimes, latecomers, plan, burst, host: host.clone(), build_id, allocator })

@@ -1,17 +1,22 @@
 //! Libraries that a target loads while it is audited: what is described of them is looked for, and its hooks are
 //! placed, as at the beginning.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use super::inspect::plan_of;
 use super::live::{Live, now};
 use super::recognise::{Choice, Found, lend};
 use super::sampler::View;
 use super::setup;
 use crate::audit::fact::{HookState, Occasion, What};
+use crate::audit::unit::Pid;
 use crate::probes::decode::Event;
 use crate::probes::host::Host;
 use crate::probes::plan::{self, Evacuation};
 use crate::runtimes::Instance;
 use crate::target::arrivals::Arrivals;
+use crate::target::maps::MapsError;
 use crate::target::module::Module;
 
 /// mmap of x86-64 (arch/x86/entry/syscalls/syscall_64.tbl) and its third argument's bit for code
@@ -19,10 +24,16 @@ use crate::target::module::Module;
 const MMAP: u64 = 9;
 const PROT_EXEC: u64 = 4;
 
+/// Most files that are looked at. A target that maps one after the other is not followed for ever.
+const MOST: usize = 1024;
+
 /// How libraries that come later are looked at.
 #[derive(Debug)]
 pub struct Latecomers {
     arrivals: Arrivals,
+    /// Files that were looked at, by path and inode. A probe sits in a file wherever that is mapped: one that is
+    /// unloaded and loaded again has them already.
+    known: BTreeSet<(PathBuf, u64)>,
     choice: Choice,
     host: Host,
     evacuation: Evacuation,
@@ -35,13 +46,22 @@ pub struct Latecomers {
 impl Latecomers {
     /// Those that come from now on; `next`: the first number that no hook has.
     #[must_use]
-    pub const fn new(
-        arrivals: Arrivals,
+    pub fn new(
+        (pid, modules): (Pid, &[Module]),
         choice: Choice,
         (evacuation, next): (Evacuation, u32),
         host: Host,
     ) -> Self {
-        Self { arrivals, choice, host, evacuation, next, may_have_come: false }
+        let arrivals = Arrivals::after(pid, modules);
+        let known = modules.iter().map(file).collect();
+        Self { arrivals, known, choice, host, evacuation, next, may_have_come: false }
+    }
+
+    /// The files that have come and were not looked at yet.
+    fn come(&mut self) -> Result<Vec<Module>, MapsError> {
+        let mut modules = self.arrivals.look()?;
+        modules.retain(|module| self.known.len() < MOST && self.known.insert(file(module)));
+        Ok(modules)
     }
 
     /// An event may tell that a file with code was mapped.
@@ -50,6 +70,10 @@ impl Latecomers {
             self.may_have_come |= record.number == MMAP && record.args[2] & PROT_EXEC != 0;
         }
     }
+}
+
+fn file(module: &Module) -> (PathBuf, u64) {
+    (module.path().to_owned(), module.file().inode)
 }
 
 impl Live {
@@ -64,7 +88,7 @@ impl Live {
     /// The same, where nothing need have told.
     pub(super) fn look_for_latecomers(&mut self) {
         let Some(late) = self.latecomers.as_mut().filter(|_| !self.process.has_exited()) else { return };
-        let modules = match late.arrivals.look() {
+        let modules = match late.come() {
             Ok(modules) if modules.is_empty() => return,
             Ok(modules) => modules,
             Err(error) => {
