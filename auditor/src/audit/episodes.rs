@@ -187,6 +187,10 @@ impl Episodes {
             self.closed.remove(&(record.allocated, serial));
         }
         record.allocated += asked.bytes;
+        if let Some(took) = asked.took.filter(|_| record.start.at == asked.at) {
+            self.begin_earlier(serial, took);
+        }
+        let Some(record) = self.records.get_mut(&serial) else { return };
         if let Some(took) = asked.took {
             record.waited = Some(record.waited.unwrap_or_default().plus(took));
         }
@@ -197,6 +201,21 @@ impl Episodes {
             self.lags.add(Pair::GrowthMmap, given.first.since(record.start.at));
         }
         record.mmap_at = Some(record.mmap_at.map_or(given.first, |at| at.min(given.first)));
+    }
+
+    /// One call told of it when it returned, table and all: it began when the call did.
+    fn begin_earlier(&mut self, serial: Serial, took: Nanos) {
+        let Some(record) = self.records.get_mut(&serial) else { return };
+        let at = Nanos(record.start.at.0.saturating_sub(took.0));
+        record.start.at = at;
+        record.rss_before = self.steps.rss_at(at);
+        record.faults_before = self.faults.before(at);
+        if self.awaiting_rise.contains(&serial)
+            && let Some(rise) = self.steps.first_rise_after(at)
+        {
+            self.awaiting_rise.remove(&serial);
+            record.rise(rise, &mut self.lags);
+        }
     }
 
     /// It ended.

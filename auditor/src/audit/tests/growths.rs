@@ -50,6 +50,31 @@ fn the_first_table_is_a_growth_that_lasts_as_long_as_the_call() {
     assert_eq!((growth.mmap, growth.mmap_lag), (Bytes(0x1000), Some(Nanos(5))));
 }
 
+/// As of maps that are rebuilt within one call, which is told when it returns.
+#[test]
+fn a_growth_that_one_call_tells_lasts_as_long_as_the_call() {
+    let new = What::Allocate(Allocate { took: Some(Nanos(60)), ..asked_for(0x10_0010, 2000) });
+    let report = told(
+        with_hooks(&["table_grow_resize", "sys_exit"]),
+        [
+            (1, memory(1000)),
+            (5, look(Occasion::Poll, shape(0x10, 1128, 7))),
+            (45, mmap(0x10_0000, 0x3000)),
+            (50, anon(3000)),
+            (100, grow(GrowthKind::Double, 4, 8)),
+            (100, new),
+            (100, free(0x10, 1000, None)),
+        ],
+    );
+    let growth = &report.episodes[0];
+    assert_eq!((growth.start, growth.end), (Nanos(40), Some(Nanos(100))));
+    assert_eq!((growth.mmap, growth.mmap_lag), (Bytes(0x3000), Some(Nanos(5))));
+    assert_eq!((growth.rss_lag, growth.rss_delta), (Some(Nanos(10)), Some(2000)));
+    let map = only_map(&report);
+    assert_eq!((map.growths.double, map.tables.allocated, map.tables.freed), (Some(1), Some(1), Some(1)));
+    assert_eq!(report.coverage.confidence, Confidence::Exact);
+}
+
 #[test]
 fn the_old_table_is_gone_when_its_last_part_is() {
     let growing = [
