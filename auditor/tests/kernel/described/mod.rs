@@ -6,6 +6,7 @@
 //! docs/runtimes/ against the truth, without the auditor: if that fails, a program has changed and not the auditor.
 
 mod audited;
+mod harmless;
 mod layouts;
 mod memcached;
 mod page;
