@@ -10,6 +10,26 @@ pub(crate) type Flags<'a> = &'a [&'a str];
 
 /// Starts a scenario under the auditor and says what differs.
 pub(crate) fn launched(scenario: &str, flags: Flags<'_>) -> Vec<String> {
+    unless_a_page_moves(|| launched_once(scenario, flags))
+}
+
+/// Attaches to a scenario that waits, lets it play, and says what differs.
+pub(crate) fn attached(scenario: &str, flags: Flags<'_>) -> Vec<String> {
+    unless_a_page_moves(|| attached_once(scenario, flags))
+}
+
+/// Linux may be moving a page of headers, to make a huge one or room for one, just when the target exits: then they
+/// cannot be read, and the report says so and is not exact. It happens once in some hundred runs, and not twice.
+fn unless_a_page_moves(play: impl Fn() -> Vec<String>) -> Vec<String> {
+    let found = play();
+    if found.iter().any(|difference| difference.contains("were not read at the exit")) {
+        play()
+    } else {
+        found
+    }
+}
+
+fn launched_once(scenario: &str, flags: Flags<'_>) -> Vec<String> {
     let scene = Scene::new();
     let truth = scene.name("truth");
     let command = [demo().to_str().unwrap(), scenario, "--entries", &entries(1_000_000), "--truth", &truth]
@@ -21,8 +41,7 @@ pub(crate) fn launched(scenario: &str, flags: Flags<'_>) -> Vec<String> {
     judged(scenario, &scene.truth(), &scene.json("report"))
 }
 
-/// Attaches to a scenario that waits, lets it play, and says what differs.
-pub(crate) fn attached(scenario: &str, flags: Flags<'_>) -> Vec<String> {
+fn attached_once(scenario: &str, flags: Flags<'_>) -> Vec<String> {
     let scene = Scene::new();
     let mut target = scene.waiting_demo(&[scenario, "--entries", &entries(1_000_000)]);
     let auditor = scene.attach(&target, &[&["--evacuation", "probe", "-f", "json"], flags].concat());
