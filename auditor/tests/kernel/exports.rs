@@ -91,8 +91,8 @@ fn seen(scene: &Scene) -> Value {
     let (report, recording) = (scene.name("report"), scene.name("recording"));
     let audit = ["run", "-i", "200ms", "-f", "json", "-o", &report, "--record", &recording, "--"];
     // Held for so long that the page map is asked for it.
-    let command = [demo().to_str().unwrap(), "grow", "--entries", &entries(300_000), "--hold", "1"];
-    let command = command.map(str::to_owned);
+    let command =
+        [demo().to_str().unwrap(), "grow", "--entries", &entries(300_000), "--hold", "1"].map(str::to_owned);
     scene.audit(audit.map(str::to_owned).into_iter().chain(command)).well();
     scene.json("report")
 }
