@@ -74,7 +74,7 @@ that are described, in every mapped file. auditor profiles lists them.",
     Topic {
         name: "profile",
         also: &["profiles", "described"],
-        line: "a file that describes a hash map: where it is, how it looks, where it changes",
+        line: "a file that describes a hash map: where it is and how it looks",
         text: "
 A profile is TOML: in which files the map is found, what is read of it, what that means, which
 functions change it, and what must hold. auditor profiles lists those that are built in,
