@@ -262,6 +262,23 @@ fn a_table_that_is_freed_is_the_one_that_the_call_is_given() {
     assert_eq!(told, ["look Poll 3/8 Some(9)", "free a000 32 false"]);
 }
 
+/// Of the one map that an object is, nothing is captured but what the call is given.
+#[test]
+fn a_call_tells_of_the_one_map_that_there_is_by_what_it_is_given() {
+    let profile = profile::parse(&TABLE.replace("self = \"rbx\"", "self = { symbol = \"words\" }")).unwrap();
+    let symbol = Symbol { address: Address(0x40_0000), file_offset: Some(0), size: 64 };
+    let found = Found { name: "f".to_owned(), spot: Spot::Found("f".to_owned(), symbol), shown: None };
+    let placed = hooks::hook(&profile, 4, found, |name| (name == "words").then_some(Address(MAP)));
+    let nothing = CapturedMemory::new();
+    let call = Call { before: &nothing, after: &nothing, registers: &[(RDI, 0xa000), (RSI, 4)], returned: 0 };
+    let hit = call.hit(&placed).unwrap();
+    let (mut known, mut told) = (Known::default(), Vec::new());
+    let telling =
+        Telling { profile: &profile, placed: &placed, hit: &hit, known: &mut known, told: &mut told };
+    assert_eq!(telling.tell(), Some(()));
+    assert_eq!(words(&told), ["free a000 32 false"]);
+}
+
 #[test]
 fn clearing_tells_what_was_in_it_and_which_table_went() {
     let (profile, mut known) = (table(), Known::default());

@@ -80,6 +80,12 @@ impl Telling<'_> {
         let (figures, mut scope) = figures.map_err(|error| log::trace!("{error}")).ok()?;
         let identity = layout::identity(self.profile, &scope, &snapshot);
         let shape = layout::look(self.profile, own, &snapshot).ok().map(|look| look.shape);
+        self.give(&mut scope);
+        Some(Moment { figures, scope, shape, identity })
+    }
+
+    /// What the call was given, and what it answered.
+    fn give(&self, scope: &mut Scope) {
         for (name, capture) in &self.placed.layout.named {
             let value = self.hit.value(*capture);
             match name {
@@ -89,19 +95,18 @@ impl Telling<'_> {
             }
         }
         scope.returned = self.hit.returned;
-        Some(Moment { figures, scope, shape, identity })
     }
 
     /// A number that the event itself tells.
     fn given(&self, expression: Option<&Expression>, moment: Option<&Moment>) -> Option<u64> {
-        let empty;
-        let scope = match moment {
-            Some(moment) => &moment.scope,
-            None => {
-                empty = Scope { returned: self.hit.returned, ..Scope::default() };
-                &empty
-            }
-        };
+        let mut call = Scope::default();
+        let scope = moment.map_or_else(
+            || {
+                self.give(&mut call);
+                &call
+            },
+            |moment| &moment.scope,
+        );
         expression?.eval(scope, &Snapshot::default()).ok()?.word()
     }
 
@@ -132,7 +137,7 @@ impl Telling<'_> {
         let tables = after.map(Moment::tables);
         let map = self.known.meet(name, own)?;
         map.shown = map.shown.take().or_else(|| self.placed.shown.clone());
-        map.tables = tables.unwrap_or_default();
+        map.tables = tables.unwrap_or(std::mem::take(&mut map.tables));
         map.shape = after.and_then(|after| after.shape.clone()).or(map.shape.take());
         Some(name)
     }
