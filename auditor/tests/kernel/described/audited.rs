@@ -94,6 +94,7 @@ fn a_dict_is_told_to_the_byte(server: Server, told: (&str, u64)) {
     a_dict_agrees(&scene, &mut redis, told, false);
     let keys = redis.set_until_it_rehashes(100_000);
     a_dict_agrees(&scene, &mut redis, told, true);
+    redis.rehash_with_time(true);
     redis.delete(5_000..keys);
     wait_until("it has shrunk", PATIENCE, || redis.tables().len() == 1 && redis.tables()[0].size <= 65_536);
     a_dict_agrees(&scene, &mut redis, told, false);

@@ -107,7 +107,9 @@ impl Redis {
     }
 
     /// Sets values until the table of the database is being replaced by another; returns how many keys there are.
+    /// From then on entries move with orders alone, and not with time.
     pub(crate) fn set_until_it_rehashes(&mut self, mut keys: u64) -> u64 {
+        self.rehash_with_time(false);
         // First as many as there is room for, then one.
         while let [table] = self.tables()[..] {
             let room = table.size.saturating_sub(table.live).max(1);
@@ -116,6 +118,11 @@ impl Redis {
             assert!(keys < 10_000_000, "it never rehashes");
         }
         keys
+    }
+
+    /// Whether a millisecond in a hundred moves entries.
+    pub(crate) fn rehash_with_time(&mut self, is_so: bool) {
+        self.ask(&["CONFIG", "SET", "activerehashing", if is_so { "yes" } else { "no" }]);
     }
 
     /// The bytes of the first database's keys, as MEMORY STATS counts them; none if it is empty.
