@@ -1,10 +1,11 @@
 //! Whether memory comes back as the report promises: a program in a known state, its report, a wait, and what RSS
-//! has become, by /proc alone. All programs wait at the same time.
+//! has become, by /proc alone. All programs wait at the same time, and compute one after the other.
 
 use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ const WAIT: Duration = Duration::from_secs(10);
 /// A machine is called busy where something waits for a CPU for so much of the time, in percent, and then it is
 /// waited so many times as long at most.
 const BUSY: f64 = 20.0;
-const PATIENCE: usize = 12;
+const PATIENCE: usize = 24;
 /// What is promised within that is waited for.
 const SOON: u64 = 10_000_000_000;
 const MIB: u64 = 1 << 20;
@@ -47,6 +48,13 @@ fn reclaimed() -> u64 {
     let all = fs::read_to_string("/proc/vmstat").unwrap();
     let pages = all.lines().find_map(|line| line.strip_prefix("pglazyfreed ")).unwrap();
     4096 * pages.parse::<u64>().unwrap()
+}
+
+/// Computes while none of the others does: what scavengers do depends on how long they wait for a CPU.
+fn in_turn<T>(compute: impl FnOnce() -> T) -> T {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    compute()
 }
 
 /// What is promised within 10 s takes longer where others want the CPUs: Go's scavenger takes 1 % of the time by the
@@ -160,6 +168,11 @@ impl Promise {
     }
 }
 
+/// What fills the map.
+fn fill(entries: u64) -> String {
+    format!("fill {entries}")
+}
+
 /// A program in one of the scenes.
 struct Waiting {
     program: Program,
@@ -181,15 +194,10 @@ impl Waiting {
         self
     }
 
-    /// Filled by so many.
-    fn fill(&mut self, entries: u64) -> &mut Self {
-        self.tell(&[&format!("fill {entries}")])
-    }
-
-    /// All that is garbage is given back: two cycles, as the first leaves what it found full.
-    fn settle(&mut self) {
-        self.tell(&["gc", "gc"]);
-        wait_until(|| self.look().verdict() != "coming_back_now");
+    /// So that all that is garbage is given back: two cycles, as the first leaves what it found full.
+    fn tell_and_settle(&mut self, commands: &[&str]) {
+        in_turn(|| self.tell(commands).tell(&["gc", "gc"]));
+        wait_until(|| self.look_in_turn().verdict() != "coming_back_now");
     }
 
     fn look(&self) -> Promise {
@@ -197,6 +205,10 @@ impl Waiting {
     }
 
     /// Nothing goes on meanwhile.
+    fn look_in_turn(&self) -> Promise {
+        in_turn(|| self.look())
+    }
+
     fn look_while_stopped(&self) -> Promise {
         self.program.signal(Signal::SIGSTOP);
         let promise = self.look();
@@ -216,7 +228,8 @@ impl Waiting {
     /// RSS when what was promised has come and no more is said to come, or was waited for in vain.
     fn rss_after(&self, promise: &Promise) -> u64 {
         wait_until(|| {
-            promise.came_with_others(self.rss()).is_none() && self.look().verdict() != "coming_back_now"
+            promise.came_with_others(self.rss()).is_none()
+                && self.look_in_turn().verdict() != "coming_back_now"
         });
         self.rss()
     }
@@ -249,19 +262,22 @@ struct Dropped {
 
 fn dropped_once(go: &Go, path: &Path) -> Dropped {
     let mut waiting = Waiting::new(path, None);
-    waiting.fill(ENTRIES).tell(&["drop"]);
     let waits = go.minor() >= 21;
-    let first = waiting.look();
-    waiting.tell(&["gc"]);
-    let then = waiting.look_while_stopped();
-    let again = then.within().is_some_and(|within| within > SOON).then(|| {
+    let (first, then, again) = in_turn(|| {
+        waiting.tell(&[&fill(ENTRIES), "drop"]);
+        let first = waiting.look();
         waiting.tell(&["gc"]);
-        waiting.look_while_stopped()
+        let then = waiting.look_while_stopped();
+        let again = then.within().is_some_and(|within| within > SOON).then(|| {
+            waiting.tell(&["gc"]);
+            waiting.look_while_stopped()
+        });
+        // Where nothing at all goes on, up to a minute passes until Go 1.19 sees that there is something to give back.
+        waiting.tell(&["fill 1"]);
+        (first, then, again)
     });
-    // Where nothing at all goes on, up to a minute passes until Go 1.19 sees that there is something to give back.
-    waiting.tell(&["fill 1"]);
     let now = waiting.rss_after(&first);
-    let rest = waiting.look();
+    let rest = waiting.look_in_turn();
     let is_in_time = waits || then.after.saturating_sub(now) >= first.before / 10;
     let mut problems = vec![
         first.says("after_next_gc", if waits { seconds(250) } else { seconds(130) }),
@@ -281,12 +297,14 @@ fn dropped_once(go: &Go, path: &Path) -> Dropped {
 /// The same where no cycle comes by itself.
 fn dropped_and_off(_: &Go, path: &Path) -> Problems {
     let mut waiting = Waiting::new(path, Some(("GOGC", "off")));
-    waiting.fill(ENTRIES).tell(&["drop"]);
-    let first = waiting.look();
-    waiting.tell(&["gc"]);
-    let then = waiting.look();
+    let (first, then) = in_turn(|| {
+        waiting.tell(&[&fill(ENTRIES), "drop"]);
+        let first = waiting.look();
+        waiting.tell(&["gc"]);
+        (first, waiting.look())
+    });
     let unmoved = waiting.rss_later();
-    waiting.tell(&["gc"]);
+    in_turn(|| waiting.tell(&["gc"]));
     let now = waiting.rss_after(&first);
     vec![
         first.says("after_next_gc", None),
@@ -301,10 +319,9 @@ fn dropped_and_off(_: &Go, path: &Path) -> Problems {
 fn dropped_lazily(_: &Go, path: &Path) -> Problems {
     let mut waiting = Waiting::new(path, Some(("GODEBUG", "madvdontneed=0")));
     let before = reclaimed();
-    waiting.fill(ENTRIES).tell(&["drop", "gc"]);
-    let going = waiting.look();
-    waiting.settle();
-    let (unmoved, gone) = (waiting.rss(), waiting.look());
+    let going = in_turn(|| waiting.tell(&[&fill(ENTRIES), "drop", "gc"]).look());
+    waiting.tell_and_settle(&[]);
+    let (unmoved, gone) = (waiting.rss(), waiting.look_in_turn());
     let lazily = bytes_in("smaps_rollup", waiting.program.pid(), "LazyFree");
     let taken = reclaimed() - before;
     let differs = gone.frees().map(|frees| frees.abs_diff(lazily));
@@ -322,16 +339,16 @@ fn dropped_lazily(_: &Go, path: &Path) -> Problems {
 /// free and kept because its goal was as large as this map made it.
 fn emptied_by(path: &Path, how: &str) -> Problems {
     let mut waiting = Waiting::new(path, None);
-    waiting.fill(ENTRIES).tell(&[how]).settle();
-    let stranded = waiting.look();
+    waiting.tell_and_settle(&[&fill(ENTRIES), how]);
+    let stranded = waiting.look_in_turn();
     let unmoved = waiting.rss_later();
-    waiting.tell(&["rebuild"]).settle();
+    waiting.tell_and_settle(&["rebuild"]);
     let now = waiting.rss_after(&stranded);
     vec![
         stranded.says("stranded_until_rebuilt", None),
         stranded.stayed(unmoved),
         stranded.came_with_others(now),
-        waiting.look().says("in_use", None),
+        waiting.look_in_turn().says("in_use", None),
     ]
 }
 
@@ -346,8 +363,8 @@ fn cleared(_: &Go, path: &Path) -> Problems {
 /// A map that is needed stays.
 fn in_use(_: &Go, path: &Path) -> Problems {
     let mut waiting = Waiting::new(path, None);
-    waiting.fill(ENTRIES).settle();
-    let used = waiting.look();
+    waiting.tell_and_settle(&[&fill(ENTRIES)]);
+    let used = waiting.look_in_turn();
     let now = waiting.rss_later();
     vec![used.says("in_use", None), used.stayed(now)]
 }
@@ -355,8 +372,7 @@ fn in_use(_: &Go, path: &Path) -> Problems {
 /// Of a map that only a running goroutine refers to it is not known whether it does, until that one waits.
 fn spinning(_: &Go, path: &Path) -> Problems {
     let mut waiting = Waiting::new(path, None);
-    waiting.tell(&[&format!("spin {ENTRIES} 100")]);
-    let used = waiting.look();
+    let used = in_turn(|| waiting.tell(&[&format!("spin {ENTRIES} 100")]).look());
     let reachable = &used.report["maps"][0]["reachable"];
     let is_unknown = *reachable != Value::Bool(true);
     vec![used.says("in_use", None), is_unknown.then(|| format!("its map is reachable: {reachable}"))]
@@ -368,10 +384,10 @@ fn stalled(go: &Go, path: &Path) -> Problems {
         return Vec::new();
     }
     let mut waiting = Waiting::new(path, None);
-    waiting.fill(GROWS).tell(&["touch 20000"]).settle();
+    waiting.tell_and_settle(&[&fill(GROWS), "touch 20000"]);
     let stalled = Promise::of_followed(waiting.program.pid());
     let unmoved = waiting.rss_later();
-    waiting.tell(&["touch 400000"]).settle();
+    waiting.tell_and_settle(&["touch 400000"]);
     vec![
         stalled.says("stalled", None),
         stalled.stayed(unmoved),

@@ -94,9 +94,7 @@ fn a_dict_is_told_to_the_byte(server: Server, told: (&str, u64)) {
     a_dict_agrees(&scene, &mut redis, told, false);
     let keys = redis.set_until_it_rehashes(100_000);
     a_dict_agrees(&scene, &mut redis, told, true);
-    redis.rehash_with_time(true);
-    redis.delete(5_000..keys);
-    wait_until("it has shrunk", PATIENCE, || redis.tables().len() == 1 && redis.tables()[0].size <= 65_536);
+    redis.delete_until_it_shrinks(5_000..keys, 65_536);
     a_dict_agrees(&scene, &mut redis, told, false);
 }
 
@@ -121,8 +119,7 @@ fn growths_of_redis_are_counted(server: Server, runtime: &str) {
     let auditor = watch(&scene, redis.pid());
     redis.set(10..200_000);
     wait_until("nothing moves", PATIENCE, || redis.tables().len() == 1);
-    redis.delete(100..200_000);
-    wait_until("it has shrunk", PATIENCE, || redis.tables().len() == 1 && redis.tables()[0].size <= 65_536);
+    redis.delete_until_it_shrinks(100..200_000, 65_536);
     let report = end(auditor);
     let map = largest(&report, runtime);
     // From 1024, 2048, … 131 072 to twice as many each.

@@ -67,8 +67,7 @@ fn a_dict_is_as_drawn(server: Server, more: u64, while_moving: u64) {
     let keys = redis.set_until_it_rehashes(100_000);
     assert_eq!(redis.tables().len(), 2);
     agrees(&mut redis, "moving");
-    redis.delete(5_000..keys);
-    wait_until("it has shrunk", PATIENCE, || matches!(redis.tables()[..], [Table { size: ..=65_536, .. }]));
+    redis.delete_until_it_shrinks(5_000..keys, 65_536);
     agrees(&mut redis, "shrunk");
     redis.ask(&["FLUSHALL"]);
     assert_eq!(redis.main_bytes(), None);
@@ -133,8 +132,7 @@ fn valkey_is_as_drawn() {
     agrees(&mut valkey, "filled");
     let keys = valkey.set_until_it_rehashes(100_000);
     agrees(&mut valkey, "moving");
-    valkey.delete(5_000..keys);
-    wait_until("it has shrunk", PATIENCE, || matches!(valkey.tables()[..], [Table { size: ..=20_000, .. }]));
+    valkey.delete_until_it_shrinks(5_000..keys, 20_000);
     agrees(&mut valkey, "shrunk");
 }
 

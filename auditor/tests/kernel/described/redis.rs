@@ -109,7 +109,7 @@ impl Redis {
     /// Sets values until the table of the database is being replaced by another; returns how many keys there are.
     /// From then on entries move with orders alone, and not with time.
     pub(crate) fn set_until_it_rehashes(&mut self, mut keys: u64) -> u64 {
-        self.rehash_with_time(false);
+        self.ask(&["CONFIG", "SET", "activerehashing", "no"]);
         // First as many as there is room for, then one.
         while let [table] = self.tables()[..] {
             let room = table.size.saturating_sub(table.live).max(1);
@@ -120,9 +120,15 @@ impl Redis {
         keys
     }
 
-    /// Whether a millisecond in a hundred moves entries.
-    pub(crate) fn rehash_with_time(&mut self, is_so: bool) {
-        self.ask(&["CONFIG", "SET", "activerehashing", if is_so { "yes" } else { "no" }]);
+    /// Deletes values until the only table of the database is that small; entries move with time from then on.
+    pub(crate) fn delete_until_it_shrinks(&mut self, keys: Range<u64>, size: u64) {
+        self.ask(&["CONFIG", "SET", "activerehashing", "yes"]);
+        self.delete(keys);
+        wait_until(
+            "it has shrunk",
+            PATIENCE,
+            || matches!(self.tables()[..], [Table { size: now, .. }] if now <= size),
+        );
     }
 
     /// The bytes of the first database's keys, as MEMORY STATS counts them; none if it is empty.
