@@ -41,6 +41,8 @@ pub(super) struct Site {
     pub(super) offset: u64,
     /// What the program finds its spec by.
     pub(super) cookie: u64,
+    /// Offset in the file of a u16 that the kernel raises while the link lives.
+    pub(super) semaphore: Option<u64>,
 }
 
 /// At the site itself or at the function's return.
@@ -146,6 +148,7 @@ pub(super) fn link_multi(
 ) -> io::Result<OwnedFd> {
     let offsets: Vec<u64> = sites.iter().map(|site| site.offset).collect();
     let cookies: Vec<u64> = sites.iter().map(|site| site.cookie).collect();
+    let semaphores: Vec<u64> = sites.iter().map(|site| site.semaphore.unwrap_or(0)).collect();
     let mut attr = zeroed();
     // SAFETY: a union of plain integers; all its bits are zero.
     let link = unsafe { &mut attr.link_create };
@@ -156,6 +159,7 @@ pub(super) fn link_multi(
     multi.path = path.as_ptr() as u64;
     multi.offsets = offsets.as_ptr() as u64;
     multi.cookies = cookies.as_ptr() as u64;
+    multi.ref_ctr_offsets = semaphores.as_ptr() as u64;
     multi.cnt = sites.len() as u32;
     multi.flags = if half == Half::Return { RETURN } else { 0 };
     multi.pid = pid;

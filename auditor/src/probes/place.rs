@@ -134,7 +134,8 @@ fn link_multi<'a>(
     placement: &Placement,
     pid: Pid,
 ) -> Result<Links, PlaceError> {
-    let site = Site { offset: placement.offset, cookie: u64::from(placement.id) };
+    let semaphore = placement.hook.spot.semaphore();
+    let site = Site { offset: placement.offset, cookie: u64::from(placement.id), semaphore };
     let refused = |error| PlaceError::Link {
         path: placement.file.display().to_string(),
         offset: placement.offset,

@@ -177,9 +177,15 @@ fn decide(
     if let Some(reason) = missing_rights(host) {
         return Err(refuse(&place, reason));
     }
+    if hook.spot.semaphore().is_some() && !host.has_sound_multi_links() {
+        let reason =
+            "the program leaves this static probe out until its semaphore is raised, which needs Linux 6.10";
+        return Err(refuse(&place, reason.to_owned()));
+    }
     let code = site::Function { bytes: &function.bytes, size: function.size };
     let site = match &hook.spot {
         Spot::Amid(.., offset) => site::choose_at(&code, *offset, hook.when, &facts(host)),
+        Spot::Static(..) => site::choose_at(&code, 0, hook.when, &facts(host)),
         _ => site::choose(&code, hook.when, &facts(host)),
     };
     let site = site.map_err(|refusal| refuse(&place, format!("{}; {}", refusal.reason, refusal.remedy)))?;

@@ -53,18 +53,29 @@ pub enum Spot {
     Found(String, Symbol),
     /// At one instruction of such a function, so many bytes from its beginning.
     Amid(String, Symbol, u64),
+    /// At the instruction of a static probe, whatever function that is in; the program reaches it while the u16 at
+    /// that offset of the file is not 0, which the kernel sees to where there is one.
+    Static(String, Symbol, Option<u64>),
     /// Nowhere: what was looked for, and why it is not there, with what would help.
     Missing(String, String),
 }
 
 impl Spot {
+    /// Where in the file what switches a static probe on is.
+    #[must_use]
+    pub const fn semaphore(&self) -> Option<u64> {
+        if let Self::Static(.., semaphore) = self { *semaphore } else { None }
+    }
+
     /// What was looked for, for people.
     #[must_use]
     pub fn shown(&self) -> &str {
         match self {
-            Self::Function(name) | Self::Found(name, _) | Self::Amid(name, ..) | Self::Missing(name, _) => {
-                name
-            }
+            Self::Function(name)
+            | Self::Found(name, _)
+            | Self::Amid(name, ..)
+            | Self::Static(name, ..)
+            | Self::Missing(name, _) => name,
         }
     }
 }

@@ -307,7 +307,7 @@ const DECODED: u64 = 64;
 fn function(instance: &dyn Instance, module: &Module, spot: &Spot) -> Option<Function> {
     let symbol = match spot {
         Spot::Function(name) => module.symbol(name).or_else(|| instance.function(module, name))?,
-        Spot::Found(_, symbol) | Spot::Amid(_, symbol, _) => *symbol,
+        Spot::Found(_, symbol) | Spot::Amid(_, symbol, _) | Spot::Static(_, symbol, _) => *symbol,
         Spot::Missing(..) => return None,
     };
     let offset = symbol.file_offset?;

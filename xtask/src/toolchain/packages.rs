@@ -12,7 +12,7 @@ use crate::{process, workspace};
 pub(crate) const COMPILER: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 /// What only the tests and the benchmark need: programs to compare with, an emulator for other kernels, and
 /// what programs with hash maps are built of.
-pub(crate) const FOR_TESTS: [&str; 9] = [
+pub(crate) const FOR_TESTS: [&str; 10] = [
     "bpftrace",
     "strace",
     "qemu-system-x86",
@@ -22,6 +22,7 @@ pub(crate) const FOR_TESTS: [&str; 9] = [
     "libabsl-dev",
     "python3-dbg",
     "nodejs",
+    "systemtap-sdt-dev",
 ];
 
 /// What installs packages of PyPI.

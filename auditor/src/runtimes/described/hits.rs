@@ -77,7 +77,7 @@ fn table() -> Profile {
 
 fn placed(profile: &Profile, probe: usize) -> Placed {
     let symbol = Symbol { address: Address(0x40_0000), file_offset: Some(0), size: 64 };
-    let found = Found { name: "f".to_owned(), spot: Spot::Found("f".to_owned(), symbol), shown: None };
+    let found = Found::new("f".to_owned(), Spot::Found("f".to_owned(), symbol));
     hooks::hook(profile, probe, found, |_| None)
 }
 
@@ -267,7 +267,7 @@ fn a_table_that_is_freed_is_the_one_that_the_call_is_given() {
 fn a_call_tells_of_the_one_map_that_there_is_by_what_it_is_given() {
     let profile = profile::parse(&TABLE.replace("self = \"rbx\"", "self = { symbol = \"words\" }")).unwrap();
     let symbol = Symbol { address: Address(0x40_0000), file_offset: Some(0), size: 64 };
-    let found = Found { name: "f".to_owned(), spot: Spot::Found("f".to_owned(), symbol), shown: None };
+    let found = Found::new("f".to_owned(), Spot::Found("f".to_owned(), symbol));
     let placed = hooks::hook(&profile, 4, found, |name| (name == "words").then_some(Address(MAP)));
     let nothing = CapturedMemory::new();
     let call = Call { before: &nothing, after: &nothing, registers: &[(RDI, 0xa000), (RSI, 4)], returned: 0 };

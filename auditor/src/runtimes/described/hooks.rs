@@ -9,9 +9,10 @@
 //! header           the map's first bytes as they are when the hit is sent
 //! ```
 
-use auditor_ebpf::source::{FIRST, R8, R9, RAX, RCX, RDI, RDX, RSI};
+use auditor_ebpf::source::{FIRST, RAX, RDI};
 use auditor_ebpf::{CAPTURES, STEPS};
 
+use super::arguments::{Arguments, Narrow, Way};
 use super::expression::{Chain, Expression, Name, Start, Step};
 use super::places::Found;
 use super::profile::{Event, Moves, Own, Probe, Profile, When as Wanted};
@@ -21,16 +22,33 @@ use crate::runtimes::hook::{
     Capture, Does, Filter, Header, Heat, Hit, Hook, Nulls, Spot, Stack, Watch, When,
 };
 
-/// Registers of arguments (System V ABI, x86-64).
-const ARGUMENTS: [u32; 6] = [RDI, RSI, RDX, RCX, R8, R9];
 /// Which capture is the map's address.
 pub(super) const MAP: usize = 0;
+
+/// What a name of an expression stands for at a hit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Given {
+    /// These bytes of a capture.
+    Captured(usize, Narrow),
+    /// This number.
+    Number(u64),
+}
+
+impl Given {
+    /// The value; `None`: it could not be read.
+    pub(super) fn value(&self, hit: &Hit) -> Option<u64> {
+        match self {
+            Self::Captured(capture, narrow) => hit.value(*capture).map(|word| narrow.of(word)),
+            Self::Number(number) => Some(*number),
+        }
+    }
+}
 
 /// What is captured at one hook, so that a hit can be understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// Arguments and registers that expressions name, each with its capture.
-    pub(super) named: Vec<(Name, usize)>,
+    /// Arguments and registers that expressions name.
+    pub(super) named: Vec<(Name, Given)>,
     /// The map as it was at the entry, from this capture on.
     pub(super) before: Option<(Windows, usize)>,
     /// The map as it is when the hit is sent: the header, and windows from this capture on.
@@ -63,8 +81,8 @@ pub(super) fn hook(
     let name = format!("{}_{}", found.name, ending(probe.event, profile.moves));
     let mut plan = Plan::new(profile, probe);
     let made = match &probe.own {
-        Own::Chain(own) => plan.captures(own),
-        Own::Symbol(symbol) => plan.of_object(symbol, &object),
+        Own::Chain(own) => found.arguments.placed(own).and_then(|own| plan.captures(&own, &found.arguments)),
+        Own::Symbol(symbol) => plan.of_object(symbol, &object, &found.arguments),
     };
     let (spot, own) = match made {
         Ok(own) => (found.spot, own),
@@ -139,14 +157,15 @@ impl<'a> Plan<'a> {
         &mut self,
         symbol: &str,
         object: impl Fn(&str) -> Option<Address>,
+        arguments: &Arguments,
     ) -> Result<Option<Address>, String> {
         let own = object(symbol).ok_or_else(|| format!("the file has no variable {symbol}"))?;
         self.captures.push(Capture::register(RDI));
-        self.name_arguments()?;
+        self.name(arguments)?;
         Ok(Some(own))
     }
 
-    fn captures(&mut self, own: &Chain) -> Result<Option<Address>, String> {
+    fn captures(&mut self, own: &Chain, arguments: &Arguments) -> Result<Option<Address>, String> {
         let is_returned = own.start == Start::Returned;
         let key = capture(own, None).ok_or("the way to the map is longer than the kernel side follows")?;
         self.captures.push(if is_returned { key.at_return() } else { key });
@@ -160,7 +179,7 @@ impl<'a> Plan<'a> {
             self.filter = Some(filter);
             self.captures.push(to);
         }
-        self.name_arguments()?;
+        self.name(arguments)?;
         if self.probe.when == Wanted::Both && !is_returned {
             self.before(own)?;
         }
@@ -169,20 +188,28 @@ impl<'a> Plan<'a> {
     }
 
     /// Captures what the probe's own expressions name.
-    fn name_arguments(&mut self) -> Result<(), String> {
+    fn name(&mut self, arguments: &Arguments) -> Result<(), String> {
         let Probe { to, from, table, bytes, .. } = self.probe;
         let expressions = [to, from, table, bytes].into_iter().flatten();
         for name in expressions.flat_map(Expression::names) {
-            let register = match name {
-                Name::Argument(index) => ARGUMENTS.get(usize::from(index)).copied(),
-                Name::Register(number) => Some(u32::from(number)),
+            let way = match name {
+                Name::Argument(index) => arguments.way(index)?,
+                Name::Register(number) => Way::Captured(Chain::of(Start::Register(number)), Narrow::WHOLE),
                 _ => continue,
             };
-            let register = register.ok_or("there are no more than 6 arguments in registers")?;
-            if !self.layout.named.iter().any(|(known, _)| *known == name) {
-                self.layout.named.push((name, self.captures.len()));
-                self.captures.push(Capture::register(register));
+            if self.layout.named.iter().any(|(known, _)| *known == name) {
+                continue;
             }
+            let given = match way {
+                Way::Number(number) => Given::Number(number),
+                Way::Captured(chain, narrow) => {
+                    let taken = capture(&chain, None);
+                    self.captures
+                        .push(taken.ok_or("the way to an argument is longer than the kernel side follows")?);
+                    Given::Captured(self.captures.len() - 1, narrow)
+                }
+            };
+            self.layout.named.push((name, given));
         }
         if self.captures.len() > CAPTURES { Err("it names too many arguments".to_owned()) } else { Ok(()) }
     }
@@ -236,7 +263,8 @@ fn whole(window: &Window) -> Chain {
 fn capture(chain: &Chain, from: Option<u32>) -> Option<Capture> {
     let source = match (from, chain.start) {
         (Some(source), _) => source,
-        (None, Start::Argument(index)) => *ARGUMENTS.get(usize::from(index))?,
+        // What arguments are is known by the place: `Arguments::placed`.
+        (None, Start::Argument(_)) => return None,
         (None, Start::Register(number)) => u32::from(number),
         (None, Start::Returned) => RAX,
         (None, Start::Own) => FIRST,

@@ -3,7 +3,7 @@
 //! [`profile`] reads a description, [`expression`] is its language of numbers, [`layout`] says what a map looks
 //! like, [`sizes`] how it grows, [`label`] what it is called, [`windows`] which bytes of it tell that before and
 //! after a call. [`Described`] puts them to work on a process: `detect.rs` (is it here), `places.rs` (where its
-//! probes go), `hooks.rs` (what they capture), `tell.rs` (what a hit means), `known.rs` (which maps there are),
+//! probes go), `arguments.rs` (what they are given there), `hooks.rs` (what they capture), `tell.rs` (what a hit means), `known.rs` (which maps there are),
 //! `roots.rs` (which there were).
 
 pub mod expression;
@@ -13,6 +13,7 @@ pub mod profile;
 pub mod sizes;
 pub mod windows;
 
+mod arguments;
 mod detect;
 mod hooks;
 mod instance;

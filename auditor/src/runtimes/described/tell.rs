@@ -86,8 +86,8 @@ impl Telling<'_> {
 
     /// What the call was given, and what it answered.
     fn give(&self, scope: &mut Scope) {
-        for (name, capture) in &self.placed.layout.named {
-            let value = self.hit.value(*capture);
+        for (name, given) in &self.placed.layout.named {
+            let value = given.value(self.hit);
             match name {
                 Name::Argument(index) => scope.arguments[usize::from(*index)] = value,
                 Name::Register(number) => scope.registers[usize::from(*number)] = value,

@@ -69,6 +69,19 @@ impl Made {
         self
     }
 
+    /// Static probes: provider, name, address, address of the semaphore or 0, arguments.
+    pub(crate) fn static_probes(self, probes: &[(&str, &str, u64, u64, &str)]) -> Self {
+        let note = |&(provider, name, address, semaphore, arguments): &(&str, &str, u64, u64, &str)| {
+            let mut description = [address, 0, semaphore].map(u64::to_le_bytes).concat();
+            description.extend(format!("{provider}\0{name}\0{arguments}\0").bytes());
+            description.resize(description.len().next_multiple_of(4), 0);
+            let head = [8, description.len() as u32, 3].map(u32::to_le_bytes).concat();
+            [&head, &b"stapsdt\0"[..], &description].concat()
+        };
+        let notes: Vec<Vec<u8>> = probes.iter().map(note).collect();
+        self.notes(".note.stapsdt", &notes.concat())
+    }
+
     /// The same file, as `objcopy --only-keep-debug` leaves it: loaded sections are there in name only.
     pub(crate) fn debug_information_alone(mut self) -> Self {
         let loaded = self.sections.iter_mut().filter(|section| section.address != 0);

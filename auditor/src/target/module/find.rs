@@ -259,18 +259,9 @@ mod tests {
 
     #[test]
     fn a_static_probe_tells_its_place_its_arguments_and_where_listeners_are_counted() {
-        let note = |name: &str, semaphore: u64| {
-            let mut description = [0x1004, 0, semaphore].map(u64::to_le_bytes).concat();
-            description.extend(format!("db\0{name}\0-4@%esi 8@$7\0").bytes());
-            description.resize(description.len().next_multiple_of(4), 0);
-            let mut note = [8, description.len() as u32, 3].map(u32::to_le_bytes).concat();
-            note.extend(b"stapsdt\0");
-            note.extend(description);
-            note
-        };
-        let notes = [note("grow", 0x1200), note("shrink", 0), note("far", 0x99999)].concat();
-        let module =
-            Made::default().section(".text", 0x1000, &[0x90; 0x800]).notes(".note.stapsdt", &notes).mapped();
+        let probe = |name, semaphore| ("db", name, 0x1004, semaphore, "-4@%esi 8@$7");
+        let probes = [probe("grow", 0x1200), probe("shrink", 0), probe("far", 0x99999)];
+        let module = Made::default().section(".text", 0x1000, &[0x90; 0x800]).static_probes(&probes).mapped();
         let one = |name| module.static_probes("db", name).pop();
         let grow = one("grow").unwrap();
         assert_eq!((grow.address, grow.file_offset), (Address(BIAS + 0x1004), 0x1004));

@@ -4,11 +4,13 @@
 //! `program.rs`, `suite.rs`, `resp.rs`, `redis.rs`, `postgres.rs` and `memcached.rs` start them, make them do one
 //! step after another and ask them; `words.rs` reads their memory by hand. `layouts.rs` holds the pages
 //! docs/runtimes/ against the truth, without the auditor: if that fails, a program has changed and not the auditor.
+//! `page.rs`, `harmless.rs` and `noted.rs` have programs of their own, with profiles that are not built in.
 
 mod audited;
 mod harmless;
 mod layouts;
 mod memcached;
+mod noted;
 mod page;
 mod postgres;
 mod program;
