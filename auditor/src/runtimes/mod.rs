@@ -37,10 +37,23 @@ pub trait Runtime: Debug + Send + Sync {
 /// A runtime that is there, or why one that is there cannot be audited.
 pub type Recognised = Result<Box<dyn Instance>, Unusable>;
 
-/// Why a runtime that was recognised cannot be audited. The text says what would help, where anything does.
+/// Why a runtime that was recognised cannot be audited.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unusable(pub String);
+#[error("{why}")]
+pub struct Unusable {
+    /// In words.
+    pub why: String,
+    /// Its file was stripped of names, which another file may have.
+    pub is_stripped: bool,
+}
+
+impl Unusable {
+    /// For another reason than names.
+    #[must_use]
+    pub fn because(why: impl ToString) -> Self {
+        Self { why: why.to_string(), is_stripped: false }
+    }
+}
 
 /// A runtime as found in one process.
 pub trait Instance: Debug + Send {

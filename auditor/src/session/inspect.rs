@@ -15,7 +15,7 @@ use crate::probes::object::{LoadError, Log};
 use crate::probes::plan::{self, Evacuation, Function, Plan, Wanted};
 use crate::runtimes::hook::{Hook, Spot};
 use crate::runtimes::together::Together;
-use crate::runtimes::{Instance, LayoutError, RUNTIMES, Unusable};
+use crate::runtimes::{Instance, LayoutError, RUNTIMES};
 use crate::target::allocator;
 use crate::target::donor;
 use crate::target::maps::MapsError;
@@ -96,14 +96,14 @@ pub enum SetupError {
         unreadable: String,
     },
     /// A runtime is there and cannot be audited.
-    #[error("the maps of {comm} ({pid}) cannot be audited: {reason}")]
+    #[error("the maps of {comm} ({pid}) cannot be audited: {why}")]
     Unusable {
         /// Which process.
         pid: u32,
         /// Its name.
         comm: String,
-        /// Why.
-        reason: Unusable,
+        /// Why, and what would help.
+        why: String,
     },
     /// There is no runtime of that name.
     #[error("there is no runtime {name:?}; there are: auto, {known}")]

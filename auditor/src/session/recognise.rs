@@ -10,6 +10,7 @@ use crate::runtimes::{Instance, RUNTIMES, Runtime, Unusable, described};
 use crate::target::donor::Donors;
 use crate::target::memory::LiveMemory;
 use crate::target::module::Module;
+use crate::target::packages;
 use crate::target::process::Process;
 
 /// Files in which one described runtime is looked at.
@@ -75,8 +76,11 @@ pub(super) fn recognise(
     let identity = process.identity();
     match found {
         Found { parts, .. } if !parts.is_empty() => Ok(parts),
-        Found { unusable: Some(reason), .. } => {
-            Err(SetupError::Unusable { pid: identity.pid.0, comm: identity.comm.clone(), reason })
+        Found { unusable: Some((home, Unusable { mut why, is_stripped })), .. } => {
+            if is_stripped {
+                why = format!("{why}; {}", packages::help(&modules[home], identity.pid).words());
+            }
+            Err(SetupError::Unusable { pid: identity.pid.0, comm: identity.comm.clone(), why })
         }
         Found { .. } => Err(SetupError::NoRuntime {
             pid: identity.pid.0,
@@ -113,8 +117,8 @@ fn unreadable(modules: &[Module]) -> String {
 pub(super) struct Found {
     /// Those that can be audited.
     pub(super) parts: Vec<Part>,
-    /// Why the first one that cannot be is not.
-    unusable: Option<Unusable>,
+    /// Why the first one that cannot be is not, and its file.
+    unusable: Option<(usize, Unusable)>,
 }
 
 impl Found {
@@ -136,7 +140,7 @@ impl Found {
         for (home, module) in modules.iter().enumerate() {
             match runtime.recognise(module, memory) {
                 Some(Ok(instance)) => self.parts.push((home, instance)),
-                Some(Err(reason)) => _ = self.unusable.get_or_insert(reason),
+                Some(Err(reason)) => _ = self.unusable.get_or_insert((home, reason)),
                 None => {}
             }
             if self.parts.len() - before >= most {

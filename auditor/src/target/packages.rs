@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::donor::{open_below, open_directory_below};
 use super::module::Module;
+use super::proc;
+use crate::audit::unit::Pid;
 
 /// Where dpkg keeps a list of files for each package.
 const LISTS: &str = "var/lib/dpkg/info";
@@ -44,10 +46,11 @@ pub struct Help {
     pub build_id: Option<String>,
 }
 
-/// What would help a mapped file of a process; `root` is its root as we see it (`/proc/PID/root`).
+/// What would help a mapped file of a process.
 #[must_use]
-pub fn help(module: &Module, root: &Path) -> Help {
-    let package = package_of(root, module.path()).ok().flatten();
+pub fn help(module: &Module, pid: Pid) -> Help {
+    let root = proc::path(Path::new(proc::ROOT), pid, "root");
+    let package = package_of(&root, module.path()).ok().flatten();
     let debug_package = package.as_deref().map(debug_package);
     let build_id = module.elf().ok().and_then(|elf| elf.build_id()).map(str::to_owned);
     Help { package, debug_package, build_id }

@@ -32,5 +32,6 @@ pub(super) fn recognise(profile: &Profile, module: &Module) -> Option<Result<Str
 fn lacks(target: &Target, module: &Module, missing: &[&str]) -> Option<Result<String, Unusable>> {
     let help = target.help.as_ref().filter(|_| missing.len() == target.symbols.len())?;
     let path = module.path().display();
-    Some(Err(Unusable(format!("{path} does not say where {} is; {help}", missing.join(", ")))))
+    let why = format!("{path} does not say where {} is; {help}", missing.join(", "));
+    Some(Err(Unusable { why, is_stripped: true }))
 }

@@ -111,7 +111,7 @@ impl Go {
     fn recognise(name: &'static str, kind: Kind, module: &Module, memory: &dyn Memory) -> Option<Recognised> {
         let mut program = match Program::recognise(module, memory)? {
             Ok(program) => program,
-            Err(error) => return Some(Err(Unusable(error.to_string()))),
+            Err(error) => return Some(Err(Unusable::because(error))),
         };
         let has = if program.maps() == Maps::Swiss { Kind::Swiss } else { Kind::Bucket };
         if has != kind {
@@ -119,7 +119,7 @@ impl Go {
         }
         let names: Vec<&str> = hooks::SYMBOLS.into_iter().chain(writers::symbols()).collect();
         if let Err(error) = program.locate(&names, &WITHIN) {
-            return Some(Err(Unusable(error.to_string())));
+            return Some(Err(Unusable::because(error)));
         }
         let at = |name| module.symbol(name).map(|symbol| symbol.address);
         let symbols = Symbols {

@@ -207,6 +207,19 @@ fn tables_of_postgres_are_told_to_the_byte() {
     }
 }
 
+/// A stripped program, whose map is there and cannot be told: what would help is.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_stripped_memcached_is_refused_with_what_would_give_its_names() {
+    let scene = Scene::new();
+    let memcached = Memcached::start(&scene, Suite::Bookworm);
+    let pid = memcached.pid().to_string();
+    for verb in ["census", "attach"] {
+        let words = ["stats_state", "Debian strips it", "debuginfod-find debuginfo", "--symbols FILE"];
+        scene.audit([verb, "-p", &pid]).refused(3, &words);
+    }
+}
+
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn memcached_is_told_as_it_counts_itself() {
