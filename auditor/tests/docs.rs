@@ -48,12 +48,12 @@ fn walk(value: &Value, path: &str, into: &mut BTreeMap<String, bool>) {
     }
 }
 
-/// A report in which everything is known, one in which nothing is, and one look.
+/// A report in which everything is known, one in which nothing is, one look, and a family.
 fn fields() -> BTreeMap<String, bool> {
     let mut unknown = samples::empty();
     unknown.maps = vec![samples::unknown_map(1)];
     let mut fields = BTreeMap::new();
-    for report in [samples::rich(), unknown, samples::go::look()] {
+    for report in [samples::rich(), unknown, samples::go::look(), samples::family()] {
         let report: Value = serde_json::to_value::<Report>(report).expect("a report is plain data");
         walk(&report, "", &mut fields);
     }

@@ -82,6 +82,15 @@ fn every_format_of_a_rich_report_is_as_reviewed() {
     }
 }
 
+#[test]
+fn a_family_tells_its_maps_apart_by_its_members() {
+    golden("family.text", &rendered(&samples::family(), Format::Text));
+    let metrics = rendered(&samples::family(), Format::OpenMetrics);
+    for member in ["member=\"17\"", "member=\"18\""] {
+        assert!(metrics.contains(member), "{metrics}");
+    }
+}
+
 /// What would become of the largest map of a report.
 fn answers(report: &Report, ask: &Ask, columns: usize) -> String {
     let answers = whatif::answer(report, report.maps[0].address, ask).expect("it is listed");
@@ -439,6 +448,7 @@ fn any_map() -> impl Strategy<Value = Map> {
 fn any_episode() -> impl Strategy<Value = Episode> {
     (any::<[u64; 4]>(), any::<i64>()).prop_map(|([map, start, end, size], delta)| Episode {
         map: Address(map),
+        pid: None,
         kind: GrowthKind::Split,
         start: Nanos(start),
         end: Some(Nanos(end)),
@@ -640,7 +650,7 @@ fn an_address_that_is_used_again_names_the_map_that_lived_then() {
     let old = Map { born: Some(Nanos(10)), died: Some(Nanos(20)), ..samples::unknown_map(1) };
     let new = Map { born: Some(Nanos(30)), ..samples::unknown_map(1) };
     let report = with_maps(vec![new, old]);
-    let born = |time| maps::at(&report, Address(1), Nanos(time)).and_then(|map| map.born);
+    let born = |time| maps::at(&report, (None, Address(1)), Nanos(time)).and_then(|map| map.born);
     assert_eq!((born(15), born(35)), (Some(Nanos(10)), Some(Nanos(30))));
 }
 

@@ -277,6 +277,7 @@ mod tests {
     fn growths_that_were_under_way_are_counted_with_their_map() {
         let growth = |map: u64, start: u64, end: Option<u64>| Episode {
             map: Address(map),
+            pid: None,
             kind: GrowthKind::Double,
             start: Nanos(start),
             end: end.map(Nanos),

@@ -282,6 +282,7 @@ impl Record {
     fn row(&self, rss: Option<Bytes>, moves: Moves, cycles: Option<u64>) -> Episode {
         Episode {
             map: self.start.map,
+            pid: None,
             kind: self.start.kind,
             start: self.start.at,
             end: self.end,

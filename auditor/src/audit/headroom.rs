@@ -105,7 +105,7 @@ pub(super) fn upcoming(maps: &[Map], left: Option<Bytes>) -> Vec<Upcoming> {
 fn of(map: &Map) -> Option<Upcoming> {
     let next = map.next_growth?;
     let eta: Option<Nanos> = next.eta;
-    Some(Upcoming { map: map.address, eta, peak_extra: next.peak_extra, fits: None })
+    Some(Upcoming { map: map.address, pid: map.pid, eta, peak_extra: next.peak_extra, fits: None })
 }
 
 #[cfg(test)]

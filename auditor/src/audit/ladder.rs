@@ -51,8 +51,8 @@ const STATUS: &str = "process status";
 const PAGES: &str = "page map";
 const COUNTERS: &str = "heap's counters";
 const SIZES: &str = "sizes of maps";
-const ROLLUP: &str = "smaps_rollup";
-const REST: &str = "what is left";
+pub(super) const ROLLUP: &str = "smaps_rollup";
+pub(super) const REST: &str = "what is left";
 
 /// RSS, row by row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -22,6 +22,7 @@ mod evacuation;
 mod events;
 mod evidence;
 pub mod fact;
+pub mod family;
 mod faults;
 pub mod findings;
 mod forecast;
@@ -177,7 +178,8 @@ impl Audit {
             What::Note(words) => self.coverage.note(words),
             What::Tick => self.tick(at),
             What::Ended(why) => self.head.ended(*why),
-            What::Fork { .. } => {}
+            // Of families: `family/` knows them.
+            What::Fork { .. } | What::Member(_) | What::Of(_) | What::Left(_) | What::Shares(_) => {}
             What::Described(described) => self.lives.describe(described),
             What::Crowds(crowds) => {
                 self.crowds = Some(Populations::of_crowds(crowds, &mut self.recognised));
@@ -218,6 +220,7 @@ impl Audit {
             auditor: self.head.auditor(),
             host: self.head.host(),
             target: self.head.target(&self.recognised),
+            members: Vec::new(),
             window: self.head.window(),
             memory: report::Memory {
                 changes: self.changes.report(&episodes),
@@ -263,6 +266,11 @@ impl Audit {
     #[must_use]
     pub fn frees_lazily(&self) -> bool {
         self.collector.gives_back_lazily() || self.syscalls.freed_lazily()
+    }
+
+    /// RSS now, as far as it is known.
+    const fn last_rss(&self) -> Option<Bytes> {
+        self.memory.rss().last
     }
 
     /// Why the audit ended, if it has.

@@ -32,6 +32,7 @@ pub(super) fn row(life: &Life, context: Context<'_>) -> Map {
     let described = |of: fn(&Description) -> Option<&str>| described.and_then(of).map(str::to_owned);
     Map {
         address: life.address,
+        pid: None,
         runtime: context.recognised.name(life.runtime).to_owned(),
         type_name: described(|who| who.type_name.as_deref()),
         candidates: candidates(life),

@@ -118,6 +118,9 @@ pub(super) struct Census {
     /// Every process of that name, as in /proc/PID/comm
     #[arg(short, long, value_name = "NAME", value_parser = value::name)]
     pub(super) name: Option<String>,
+    /// Look at what came of each process by fork, too, as one target with members: PostgreSQL's backends
+    #[arg(long)]
+    pub(super) follow: bool,
     /// Show the report as text, json, ndjson, html, openmetrics, pprof, perfetto or csv (auditor explain
     /// format) [default: text]
     #[arg(short, long, value_enum, value_name = "FORMAT", hide_possible_values = true)]

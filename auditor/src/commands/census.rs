@@ -15,11 +15,14 @@ use crate::render;
 use crate::render::escape;
 use crate::session::inspect::{self, Options};
 use crate::session::timed::{timed, watched};
-use crate::session::{one_look, setup};
+use crate::session::{kin, one_look, setup};
 
 /// Looks at each.
 pub(super) fn run(request: &cli::Census, colour: Colour) -> anyhow::Result<Exit> {
-    let pids = targets::pids(&request.targets).context(CannotLook)?;
+    let mut pids = targets::pids(&request.targets).context(CannotLook)?;
+    if request.follow {
+        pids = targets::heads(pids);
+    }
     request.check_files(pids.len())?;
     let mut answers = pids.iter().map(|pid| one(*pid, request, colour));
     if let [_] = pids.as_slice() {
@@ -39,14 +42,15 @@ pub(super) fn run(request: &cli::Census, colour: Colour) -> anyhow::Result<Exit>
 /// Looks at one process. Files come first: what cannot be written is known before the work.
 fn one(pid: Pid, request: &cli::Census, colour: Colour) -> anyhow::Result<Exit> {
     let choice = described::choice(&request.runtime, &request.symbols)?;
-    let options = options(request)?;
+    let options = Options { runtimes: choice.clone(), ..options(request)? };
     let opened = timed("looking at the target", || inspect::open(pid, &choice)).context(CannotLook)?;
     let names = output::names(pid, setup::wall_clock());
     let recording = recording(request, &names)?;
     let mut output = Output::open(&request.output, &names)?;
     let comm = escape::visible(&opened.process.identity().comm, 32);
     let reading = format!("reading the memory of {comm} ({}), which goes on meanwhile", pid.0);
-    let report = watched(&reading, || one_look::look(opened, &options, recording)).context(CannotLook)?;
+    let look = if request.follow { kin::look } else { one_look::look };
+    let report = watched(&reading, || look(opened, &options, recording)).context(CannotLook)?;
     write(&report, request, colour, &mut output)?;
     output.finish()?;
     Ok(if request.strict && exit::is_incomplete(&report) { Exit::Incomplete } else { Exit::Clean })

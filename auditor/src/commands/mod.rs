@@ -12,6 +12,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod faces;
+mod family_words;
 mod gate_words;
 mod man;
 mod map_words;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::bail;
 
 use super::rules;
-use crate::audit::Audit;
 use crate::audit::fact::{Began, Fact, What};
+use crate::audit::family::Family;
 use crate::audit::gate::Selection;
 use crate::audit::report::Report;
 use crate::audit::unit::Nanos;
@@ -51,7 +51,7 @@ pub(super) enum Stepped {
 pub(super) struct Tape {
     facts: Part<BufReader<File>>,
     next: Option<Fact>,
-    audit: Audit,
+    audit: Family,
     last: Nanos,
     /// Whether the last fact says that the audit ended.
     ended: bool,
@@ -98,7 +98,7 @@ impl Tape {
         let What::Began(began) = first.what.clone() else {
             bail!("{} does not say how the audit began: it is not a whole recording", file.display());
         };
-        let (next, audit, last) = (None, Audit::new(), first.at);
+        let (next, audit, last) = (None, Family::new(), first.at);
         let mut tape = Self { facts, next, audit, last, ended: false, over: false, wanted };
         tape.take(&first);
         Ok((tape, began))

@@ -1,6 +1,7 @@
 //! What `auditor explain` knows: one row a topic. The words are those of the report and of its
 //! format; what is not in this auditor is not explained here.
 
+use super::family_words::FAMILY_WORDS;
 use super::gate_words::GATE_WORDS;
 use super::map_words::MAP_WORDS;
 use super::recording_words::RECORDING_WORDS;
@@ -33,6 +34,7 @@ pub(super) fn all() -> impl Iterator<Item = Topic> {
         RULES.iter().map(|rule| Topic { name: rule.name, also: &[], line: rule.line, text: rule.text });
     MAP_WORDS
         .iter()
+        .chain(FAMILY_WORDS)
         .chain(TOPICS)
         .chain(GATE_WORDS)
         .chain(RECORDING_WORDS)

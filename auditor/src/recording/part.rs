@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::Read;
 
 use super::reader::{ReadError, Reader, TornTail};
-use super::standing::Standing;
+use super::standing::{Standing, Stood};
 use crate::audit::fact::{Ended, Fact, What};
 use crate::audit::unit::Nanos;
 use crate::audit::words;
@@ -61,6 +61,13 @@ impl<R> Part<R> {
 }
 
 impl<R: Read> Part<R> {
+    /// What a family has led to is not put into few facts: it is told from its beginning.
+    fn begin_whole(&mut self, stood: Stood, member: Fact) {
+        let (at, note) = (member.at, "of a family all is told that came before the part that was asked for");
+        let note = Fact { at, thread: None, what: What::Note(note.to_owned()) };
+        self.waiting.extend(stood.chain([member, note]).map(Ok));
+    }
+
     fn begin(&mut self) {
         let first = match self.facts.next() {
             Some(Ok(first)) => first,
@@ -75,6 +82,9 @@ impl<R: Read> Part<R> {
         standing.take(first);
         let next = loop {
             match self.facts.next() {
+                Some(Ok(fact)) if matches!(fact.what, What::Member(_)) => {
+                    return self.begin_whole(standing.at(fact.at), fact);
+                }
                 Some(Ok(fact)) if fact.at < from => standing.take(fact),
                 other => break other,
             }

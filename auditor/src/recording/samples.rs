@@ -6,11 +6,21 @@ use proptest::prelude::*;
 
 use crate::audit::fact::{
     Allocate, Began, Beside, Call, Charge, Clear, Cost, Counted, Crowd, Cycle, Described, Ended, Evacuate,
-    Fact, Faults, Free, Grow, GrowthKind, Heap, Hook, HookState, Look, Lost, Managed, ManagedEvent, Memory,
-    Next, Occasion, Pages, Part, Pressure, Progress, Resident, Rss, RssMember, Runtime, Shape, SizeClass,
-    Sizes, SizesId, Stack, StackId, Stalls, Step, Syscall, What, Writer, Written,
+    Fact, Faults, Free, Grow, GrowthKind, Heap, Hook, HookState, Left, Look, Lost, Managed, ManagedEvent,
+    Member, Memory, Next, Occasion, Pages, Part, Pressure, Progress, Resident, Rss, RssMember, Runtime,
+    Shape, Shares, Sight, SizeClass, Sizes, SizesId, Stack, StackId, Stalls, Step, Syscall, What, Writer,
+    Written,
 };
 use crate::audit::unit::{Address, Bytes, Nanos, Pid, Tid};
+
+fn member(sight: Sight) -> Member {
+    Member { pid: Pid(4712), parent: Some(Pid(4711)), comm: "text".to_owned(), sight }
+}
+
+fn shares([rss, private, anon, file, shmem]: [u64; 5]) -> Shares {
+    let [rss, private, anon, file, shmem] = [rss, private, anon, file, shmem].map(Bytes);
+    Shares { rss, private, anon, file, shmem }
+}
 
 /// One fact of each kind, every optional field filled in: what pins the encoding.
 pub(super) fn one_of_each() -> Vec<Fact> {
@@ -146,6 +156,10 @@ pub(super) fn one_of_each() -> Vec<Fact> {
         What::Sizes(Box::new(sizes(Some(9)))),
         What::Allocator(text()),
         What::Faults(Faults { minor: 1234, major: 5 }),
+        What::Member(Box::new(member(Sight::Forked))),
+        What::Of(Pid(4712)),
+        What::Left(Left::Unread(text())),
+        What::Shares(shares([1, 2, 3, 4, 5])),
     ];
     let fact = |(n, what)| Fact { at: Nanos(1_000_000_000_000 + 1_000 * n), thread: Some(Tid(9)), what };
     (0_u64..).zip(whats).map(fact).collect()
@@ -435,6 +449,12 @@ fn any_what() -> impl Strategy<Value = What> {
         ".{0,200}".prop_map(What::Rules),
         ".{0,200}".prop_map(What::Allocator),
         any::<[u64; 2]>().prop_map(|[minor, major]| What::Faults(Faults { minor, major })),
+        any::<u32>().prop_map(|pid| What::Of(Pid(pid))),
+        prop_oneof![Just(Sight::Asked), Just(Sight::Found), Just(Sight::Forked)]
+            .prop_map(|sight| What::Member(Box::new(member(sight)))),
+        prop_oneof![Just(Left::Exited), Just(Left::Replaced), any::<String>().prop_map(Left::Unread)]
+            .prop_map(What::Left),
+        any::<[u64; 5]>().prop_map(|numbers| What::Shares(shares(numbers))),
         option::of(bytes()).prop_map(|n| What::Beside(Beside { heap: n, runtime: n, ..Beside::default() })),
         option::of(any::<u64>()).prop_map(|n| What::Written(Box::new(written(n)))),
         option::of(any::<u64>()).prop_map(|n| What::Sizes(Box::new(sizes(n)))),

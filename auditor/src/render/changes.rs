@@ -68,7 +68,7 @@ fn is_worth_a_word(bytes: i64, of: i64) -> bool {
 fn named(report: &Report, part: &Part, at: Nanos) -> String {
     let bytes = human::change(part.bytes);
     let Some(address) = part.map else { return format!("{} {bytes}", escape::visible(&part.name, NAME)) };
-    let map = maps::at(report, address, at);
+    let map = maps::at(report, (None, address), at);
     let name = map.map_or_else(|| address.to_string(), |map| maps::label(map, NAME));
     match part.growths.filter(|growths| *growths > 0) {
         Some(growths) => format!("{name} {bytes} ({})", human::plural(growths, "growth")),

@@ -190,7 +190,7 @@ fn site(map: &Map, most: usize) -> Vec<Line> {
 
 /// Its latest growths.
 fn history(map: &Map, report: &Report, most: usize) -> Vec<Line> {
-    let is_its = |episode: &&Episode| episode.map == map.address && map.lived_at(episode.start);
+    let is_its = |episode: &&Episode| episode.place() == map.place() && map.lived_at(episode.start);
     let latest = report.episodes.iter().rev().filter(is_its).take(most);
     let label = |index| if index == 0 { "latest" } else { "" };
     latest.enumerate().map(|(index, episode)| Line::new(label(index), growth(episode, report))).collect()

@@ -73,7 +73,7 @@ pub fn first_that_does_not_fit(report: &Report) -> Option<String> {
 pub fn growth(report: &Report, growth: &Upcoming) -> (String, String) {
     let when = growth.eta.map_or_else(|| "if it fills".to_owned(), |eta| format!("in {}", human::span(eta)));
     let fits = if growth.fits == Some(false) { ": does not fit" } else { "" };
-    let map = report.maps.iter().find(|map| map.address == growth.map && map.died.is_none());
+    let map = report.maps.iter().find(|map| map.place() == growth.place() && map.died.is_none());
     let at = map
         .and_then(|map| map.next_growth)
         .map_or_else(String::new, |next| format!(" at {} live entries", human::count(next.at_live)));
@@ -81,7 +81,7 @@ pub fn growth(report: &Report, growth: &Upcoming) -> (String, String) {
 }
 
 fn name(report: &Report, growth: &Upcoming) -> String {
-    let map = report.maps.iter().find(|map| map.address == growth.map && map.died.is_none());
+    let map = report.maps.iter().find(|map| map.place() == growth.place() && map.died.is_none());
     map.map_or_else(|| growth.map.to_string(), |map| label(map, NAME))
 }
 

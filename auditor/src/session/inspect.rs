@@ -213,7 +213,7 @@ pub struct Opened {
     pub runtimes: Together,
     /// Which of the files holds each of them.
     homes: Vec<usize>,
-    modules: Vec<Module>,
+    pub(super) modules: Vec<Module>,
     /// Whether any of them is described, not built in.
     is_described: bool,
 }
@@ -286,8 +286,17 @@ pub(super) fn plan_of(
 /// # Errors
 /// [`SetupError`].
 pub fn open(pid: Pid, choice: &Choice) -> Result<Opened, SetupError> {
+    open_beside(pid, choice, &[])
+}
+
+/// The same of a process that has files which are known of another one.
+///
+/// # Errors
+/// [`SetupError`].
+pub(super) fn open_beside(pid: Pid, choice: &Choice, known: &[Module]) -> Result<Opened, SetupError> {
     let process = Process::open(pid)?;
-    let modules = modules(pid)?;
+    let mut modules = modules(pid)?;
+    modules.iter_mut().for_each(|module| module.share(known));
     if let Some(misfit) = donor::misfits(&choice.symbols, &modules).into_iter().next() {
         return Err(SetupError::Symbols(misfit));
     }

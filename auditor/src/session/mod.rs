@@ -3,7 +3,7 @@
 //!
 //! `shell` is what the verbs need of the event loop. `recognise` finds runtimes in files, `inspect` makes a plan out of a pid, `setup` a
 //! [`Live`] target out of the plan; `live` is one round of it, `census` a look over the whole process.
-//! `one_look` is such a look by itself, without the kernel side. `keep` is where facts go besides, `scribe` who
+//! `one_look` is such a look by itself, without the kernel side; `kin` at a family. `keep` is where facts go besides, `scribe` who
 //! writes them. `polling` reads maps with `sampler`, `residents` asks what of them is in RAM, `beside` what else is;
 //! `burst` looks at the writers of one map for a moment; `stacks` names frames; `translate`, `readings`, `writers`
 //! and `governor` are pure.
@@ -15,6 +15,7 @@ mod faults;
 pub mod governor;
 pub mod inspect;
 pub mod keep;
+pub mod kin;
 mod kinds;
 pub mod latecomers;
 pub mod live;

@@ -1,5 +1,6 @@
 //! One look at a running process: nothing is placed in it, it is not stopped, and when the look is over
-//! nothing is left. Its facts go through the same audit as those of a process that is followed.
+//! nothing is left. Its facts go through the same audit as those of a process that is followed. `kin.rs` looks at a
+//! family with it.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,8 +14,8 @@ use super::residents::{MOST, Residents, World};
 use super::sampler::{Sampler, View};
 use super::setup;
 use super::timed::timed;
-use crate::audit::Audit;
 use crate::audit::fact::{Cost, Ended, Fact, Lost, Occasion, What};
+use crate::audit::family::Family;
 use crate::audit::report::Report;
 use crate::audit::unit::{Address, Bytes};
 use crate::recording;
@@ -22,6 +23,7 @@ use crate::runtimes::census::{Census, Found};
 use crate::runtimes::together::Together;
 use crate::runtimes::{Instance as _, LayoutError};
 use crate::target::memory::LiveMemory;
+use crate::target::module::Module;
 use crate::target::own::Own;
 use crate::target::pressure::Scarcity;
 use crate::target::process::Process;
@@ -37,16 +39,21 @@ const PAUSES: [Duration; 3] =
 /// Less of what all maps hold is not worth another look: one part in so many.
 const PART: u64 = 20;
 
-/// A look under way.
-struct Look {
+/// Where facts go.
+pub(super) struct Journal {
+    family: Family,
+    recording: Option<recording::Writer<File>>,
+}
+
+/// A look at one process under way.
+struct Look<'a> {
     process: Process,
     runtimes: Together,
     memory: LiveMemory,
     min_bytes: Bytes,
     sampler: Sampler,
     kinds: Kinds,
-    audit: Audit,
-    recording: Option<recording::Writer<File>>,
+    journal: &'a mut Journal,
 }
 
 /// Takes a census and draws the report of it. Facts are kept in `recording`, if any.
@@ -58,20 +65,32 @@ pub fn look(
     options: &Options,
     recording: Option<recording::Writer>,
 ) -> Result<Report, SetupError> {
+    let mut journal = Journal::new(recording);
+    one(opened, options, &mut journal, |_| {})?;
+    Ok(journal.end())
+}
+
+/// Looks at one process. How it began is told first, then what `introduce` has to tell. Gives the files it has.
+pub(super) fn one(
+    opened: Opened,
+    options: &Options,
+    journal: &mut Journal,
+    introduce: impl FnOnce(&mut Journal),
+) -> Result<Vec<Module>, SetupError> {
     let (build_id, allocator) = (opened.build_id(), opened.allocator());
-    let Opened { process, runtimes, .. } = opened;
+    let Opened { process, runtimes, modules, .. } = opened;
     let mut look = Look {
         memory: LiveMemory::of(&process),
         min_bytes: options.min_bytes,
         sampler: Sampler::default(),
         kinds: Kinds::default(),
-        audit: Audit::new(),
-        recording,
+        journal,
         process,
         runtimes,
     };
     let began = setup::began(&look.process, build_id, options);
     look.tell(What::Began(Box::new(began)));
+    introduce(look.journal);
     options.rules.iter().for_each(|text| look.tell(What::Rules(text.clone())));
     allocator.into_iter().for_each(|name| look.tell(What::Allocator(name.to_owned())));
     let check = || setup::check_layout(&mut look.runtimes, &look.process, &look.memory);
@@ -82,12 +101,42 @@ pub fn look(
     counted.map_err(|error| setup::failed(&look.process, name, error))?;
     timed("asking for pages", || look.ask_for_pages());
     look.take_stock();
-    look.tell(What::Ended(Ended::OneLook));
-    look.close();
-    Ok(timed("drawing the report", || look.audit.report()))
+    Ok(modules)
 }
 
-impl Look {
+impl Journal {
+    /// Nothing has been told yet.
+    pub(super) fn new(recording: Option<recording::Writer>) -> Self {
+        Self { family: Family::new(), recording }
+    }
+
+    /// A fact of this moment.
+    pub(super) fn tell(&mut self, what: What) {
+        self.keep(&Fact { at: now(), thread: None, what });
+    }
+
+    fn keep(&mut self, fact: &Fact) {
+        self.family.apply(fact);
+        if let Some(recording) = &mut self.recording
+            && let Err(error) = recording.append(fact)
+        {
+            log::error!("{}; the look goes on without the recording", whole(&error));
+        }
+    }
+
+    /// What was told, as a report.
+    pub(super) fn end(mut self) -> Report {
+        self.tell(What::Ended(Ended::OneLook));
+        if let Some(recording) = self.recording.take()
+            && let Err(error) = recording.finish()
+        {
+            log::error!("{}; the recording is not whole", whole(&error));
+        }
+        timed("drawing the report", || self.family.report())
+    }
+}
+
+impl Look<'_> {
     /// Tells of every map there is.
     fn count(&mut self) -> Result<(), LayoutError> {
         let mut told = BTreeSet::new();
@@ -122,12 +171,13 @@ impl Look {
     /// What of it all is in RAM.
     fn ask_for_pages(&mut self) {
         let facts = Residents::open(self.process.pid()).and_then(|mut residents| {
+            let audit = self.journal.family.current();
             let world = World {
                 instance: &self.runtimes,
                 memory: &self.memory,
                 process: &self.process,
-                audit: &self.audit,
-                maps: &|| self.audit.live_maps().collect(),
+                audit,
+                maps: &|| audit.live_maps().collect(),
             };
             residents.go_on(world, self.min_bytes, MOST)
         });
@@ -155,24 +205,7 @@ impl Look {
 
     fn take(&mut self, fact: Fact) {
         let kind = self.kinds.before(&fact, &self.runtimes);
-        kind.iter().chain([&fact]).for_each(|fact| self.keep(fact));
-    }
-
-    fn keep(&mut self, fact: &Fact) {
-        self.audit.apply(fact);
-        if let Some(recording) = &mut self.recording
-            && let Err(error) = recording.append(fact)
-        {
-            log::error!("{}; the look goes on without the recording", whole(&error));
-        }
-    }
-
-    fn close(&mut self) {
-        if let Some(recording) = self.recording.take()
-            && let Err(error) = recording.finish()
-        {
-            log::error!("{}; the recording is not whole", whole(&error));
-        }
+        kind.iter().chain([&fact]).for_each(|fact| self.journal.keep(fact));
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`process`] (is it there, may we look), [`maps`] and [`module`] (which files it
 //! executes, where), [`elf`] (what is in a file), [`memory`] (what is in its memory), [`usage`] and
-//! [`cgroup`] (how much it holds and may hold), [`symbolise`] (what its addresses are called),
+//! [`cgroup`] (how much it holds and may hold), [`family`] (its children, and what they share), [`symbolise`] (what its addresses are called),
 //! [`page_map`] (what of it is in RAM), [`allocator`] (whose `malloc` it has), [`own`] (what the auditor itself costs), [`launch`] (a program held before its first instruction).
 //!
 //! `parse_*` understand text or bytes and touch nothing; `open_*` take the directory where proc is
@@ -13,6 +13,7 @@ pub mod arrivals;
 pub mod cgroup;
 pub mod donor;
 pub mod elf;
+pub mod family;
 pub mod faults;
 pub mod go;
 pub mod launch;

@@ -213,6 +213,14 @@ pub fn find_by_name_in(root: &Path, name: &str) -> io::Result<Vec<Pid>> {
     Ok(found)
 }
 
+/// The parent of a process that lives.
+#[must_use]
+pub fn parent_of(root: &Path, pid: Pid) -> Option<Pid> {
+    let stat = proc::read(root, pid, "stat").ok()?;
+    let stat = parse_stat(&stat)?;
+    (!stat.is_dead()).then_some(Pid(stat.parent))
+}
+
 fn is_named(root: &Path, pid: Pid, name: &str) -> bool {
     let stat = proc::read(root, pid, "stat").ok();
     let Some(stat) = stat.as_deref().and_then(parse_stat) else { return false };
@@ -273,6 +281,7 @@ fn refuse_other_machines(root: &Path, pid: Pid, exe: &Path) -> Result<(), Proces
 struct Stat<'a> {
     comm: &'a str,
     state: char,
+    parent: u32,
     flags: u64,
     threads: u32,
     started: u64,
@@ -298,6 +307,7 @@ fn parse_stat(text: &str) -> Option<Stat<'_>> {
     Some(Stat {
         comm,
         state: field(3)?.chars().next()?,
+        parent: field(4)?.parse().ok()?,
         flags: field(9)?.parse().ok()?,
         threads: field(20)?.parse().ok()?,
         started: field(22)?.parse().ok()?,
@@ -386,7 +396,10 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_and_blanks_is_read_whole() {
         let stat = parse_stat(STAT).unwrap();
-        assert_eq!(stat, Stat { comm: "a) b (c", state: 'S', flags: 4_194_560, threads: 12, started: 8888 });
+        assert_eq!(
+            stat,
+            Stat { comm: "a) b (c", state: 'S', parent: 1, flags: 4_194_560, threads: 12, started: 8888 }
+        );
     }
 
     #[test]

@@ -3,15 +3,15 @@
 
 use super::history::History;
 use super::past::Past;
-use crate::audit::report::{Map, Report};
-use crate::audit::unit::{Address, Nanos};
+use crate::audit::report::{Map, Place, Report};
+use crate::audit::unit::Nanos;
 use crate::render::columns::maps::MAPS;
 use crate::render::style::Style;
 
-/// A map, as the screen remembers it: addresses are used again, so its birth belongs to it.
+/// A map, as the screen remembers it: places are used again, so its birth belongs to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Id {
-    pub(super) address: Address,
+    pub(super) place: Place,
     pub(super) born: Option<Nanos>,
 }
 
@@ -19,13 +19,13 @@ impl Id {
     /// Of a map.
     #[must_use]
     pub const fn of(map: &Map) -> Self {
-        Self { address: map.address, born: map.born }
+        Self { place: map.place(), born: map.born }
     }
 
     /// Whether a map is it. One whose birth was found out later is still the same.
     #[must_use]
     pub fn is(self, map: &Map) -> bool {
-        self.address == map.address && (self.born == map.born || self.born.is_none() || map.born.is_none())
+        self.place == map.place() && (self.born == map.born || self.born.is_none() || map.born.is_none())
     }
 }
 

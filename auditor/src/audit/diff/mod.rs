@@ -19,7 +19,7 @@ pub use release::{Check, Verdict};
 pub use side::Side;
 
 use super::gate::{Subject, lacks};
-use super::report::{Confidence, Finding, Lag, Report, Rung, Severity};
+use super::report::{Confidence, Finding, Lag, Place, Report, Rung, Severity};
 use super::unit::{Address, Bytes, Nanos};
 
 /// Name and version of this format.
@@ -228,8 +228,8 @@ type About<'a> = (&'a str, Option<usize>, Option<Address>);
 
 /// Findings about the same maps by the same rule, matched in their order.
 fn findings(before: &Report, after: &Report, places: &pairing::Places) -> Vec<FindingChange> {
-    fn about<'a>(finding: &'a Finding, places: &BTreeMap<Address, usize>) -> About<'a> {
-        let row = finding.map.and_then(|map| places.get(&map).copied());
+    fn about<'a>(finding: &'a Finding, places: &BTreeMap<Place, usize>) -> About<'a> {
+        let row = finding.place().and_then(|map| places.get(&map).copied());
         (&finding.rule, row, finding.map.filter(|_| row.is_none()))
     }
     let mut known: BTreeMap<About<'_>, Vec<&Finding>> = BTreeMap::new();

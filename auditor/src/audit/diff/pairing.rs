@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Pair, Row, Side};
-use crate::audit::report::{Map, Population, Report};
-use crate::audit::unit::Address;
+use crate::audit::report::{Map, Place, Population, Report};
 
 /// Functions of a call stack that tell where a map grew: the innermost ones are the runtime's and the
 /// program's, and further out main loops differ for no reason.
@@ -55,8 +54,8 @@ pub enum Matched {
 /// In which row a map of each report is, by its address.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    pub(super) before: BTreeMap<Address, usize>,
-    pub(super) after: BTreeMap<Address, usize>,
+    pub(super) before: BTreeMap<Place, usize>,
+    pub(super) after: BTreeMap<Place, usize>,
 }
 
 /// What can be matched, of both reports.
@@ -157,7 +156,8 @@ fn places(rows: &[Row]) -> Places {
     let mut places = Places::default();
     for (index, row) in rows.iter().enumerate() {
         for pair in row.ranked.iter().chain([&row.pair]) {
-            let address = |side: &Option<Side>| side.as_ref().and_then(|side| side.address);
+            let address =
+                |side: &Option<Side>| side.as_ref().and_then(|side| Some((side.pid, side.address?)));
             places.before.extend(address(&pair.before).map(|address| (address, index)));
             places.after.extend(address(&pair.after).map(|address| (address, index)));
         }

@@ -3,13 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::audit::report::{Map, Population};
-use crate::audit::unit::{Address, Bytes};
+use crate::audit::unit::{Address, Bytes, Pid};
 
 /// Maps of one report. What is not known of one of them is not known of them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Side {
     /// The map; `null`: they are several.
     pub address: Option<Address>,
+    /// In which member of a family; `null`: they are several, or one process was audited.
+    pub pid: Option<Pid>,
     /// How many they are, dropped ones too.
     pub maps: u64,
     /// How many of them live. What follows is of these, but for growths and peak.
@@ -38,6 +40,7 @@ impl Side {
         let bytes = |value: Option<Bytes>| living(value.map(|bytes| bytes.0)).map(Bytes);
         Self {
             address: Some(map.address),
+            pid: map.pid,
             maps: 1,
             alive: u64::from(lives),
             live: living(map.live),
@@ -54,6 +57,7 @@ impl Side {
     pub(super) fn of_crowd(crowd: &Population) -> Self {
         Self {
             address: None,
+            pid: None,
             maps: crowd.maps,
             alive: crowd.alive,
             live: Some(crowd.live),
@@ -72,6 +76,7 @@ impl Side {
         let bytes = |one: Option<Bytes>, other: Option<Bytes>| Some(one? + other?);
         Self {
             address: None,
+            pid: None,
             maps: self.maps.saturating_add(other.maps),
             alive: self.alive.saturating_add(other.alive),
             live: count(self.live, other.live),

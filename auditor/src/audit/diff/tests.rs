@@ -81,7 +81,16 @@ fn what_is_not_known_of_one_map_is_not_known_of_the_row() {
 fn found(map: u64, severity: Severity) -> Finding {
     let text = |text: &str| text.to_owned();
     let (rule, summary, remedy) = (text("never_shrinks"), format!("of 0x{map:x}"), text(""));
-    Finding { rule, severity, map: Some(Address(map)), summary, evidence: vec![], remedy, reclaimable: None }
+    Finding {
+        rule,
+        severity,
+        map: Some(Address(map)),
+        pid: None,
+        summary,
+        evidence: vec![],
+        remedy,
+        reclaimable: None,
+    }
 }
 
 #[test]

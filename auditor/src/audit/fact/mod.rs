@@ -10,6 +10,7 @@ use super::unit::{Address, Bytes, Nanos, Pid, Tid};
 
 mod census;
 mod chains;
+mod family;
 mod heap;
 mod pages;
 mod sizes;
@@ -17,6 +18,7 @@ mod syscalls;
 mod writers;
 
 pub use census::{Crowd, Described};
+pub use family::{Left, Member, Shares, Sight};
 pub use heap::{Clear, Cycle, Heap, Managed, ManagedEvent, SizeClass};
 pub use pages::{Beside, Charge, Faults, Pages, Pressure, Resident, Stalls};
 pub use sizes::{Sizes, SizesId, Step};
@@ -128,6 +130,14 @@ pub enum What {
     Allocator(String),
     /// Page faults of the target so far. Cumulative.
     Faults(Faults),
+    /// A process of the family came into sight. What follows is of it.
+    Member(Box<Member>),
+    /// What follows is of this process of the family.
+    Of(Pid),
+    /// The process that facts are of is followed no more.
+    Left(Left),
+    /// What of the process's memory is its own and what is shared.
+    Shares(Shares),
 }
 
 impl What {

@@ -129,7 +129,7 @@ impl Found {
     fn named(self, rule: &str) -> Finding {
         let Self { severity, map, summary, evidence, remedy, reclaimable } = self;
         let reclaimable = reclaimable.filter(|frees| *frees > Bytes(0));
-        Finding { rule: rule.to_owned(), severity, map, summary, evidence, remedy, reclaimable }
+        Finding { rule: rule.to_owned(), severity, map, pid: None, summary, evidence, remedy, reclaimable }
     }
 }
 

@@ -90,7 +90,7 @@ fn counted(range: Range, is_meant: Option<bool>) -> Option<Range> {
 
 /// How long threads waited for the tables of one growth; `None`: its map is not meant.
 fn of_wait(filters: &[Filter], episode: &Episode, report: &Report) -> Option<Part> {
-    let lived = |map: &&Map| map.address == episode.map && map.lived_at(episode.start);
+    let lived = |map: &&Map| map.place() == episode.place() && map.lived_at(episode.start);
     let map = report.maps.iter().find(lived);
     // Of a map that is not listed only the address is known.
     let is_meant = match map {

@@ -31,17 +31,17 @@ impl Selection {
         report.maps.retain(|map| {
             let is_wanted = means_map(&self.0, map) != Some(false);
             if !is_wanted {
-                others.insert(map.address);
+                others.insert(map.place());
             }
             is_wanted
         });
-        // An address may have been that of several maps.
+        // A place may have been that of several maps.
         for map in &report.maps {
-            others.remove(&map.address);
+            others.remove(&map.place());
         }
         report.populations.retain(|crowd| means_crowd(&self.0, crowd) != Some(false));
-        report.episodes.retain(|episode| !others.contains(&episode.map));
-        report.findings.retain(|finding| finding.map.is_none_or(|map| !others.contains(&map)));
+        report.episodes.retain(|episode| !others.contains(&episode.place()));
+        report.findings.retain(|finding| finding.place().is_none_or(|map| !others.contains(&map)));
         report.coverage.notes.push(format!(
             "--filter shows {} of {maps} maps and {} of {crowds} kinds of small maps; memory and events are of all",
             report.maps.len(),

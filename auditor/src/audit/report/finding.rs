@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::unit::{Address, Bytes};
+use super::super::unit::{Address, Bytes, Pid};
+use super::Place;
 
 /// What a rule found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +14,8 @@ pub struct Finding {
     pub severity: Severity,
     /// About which map; `null`: about the process, or about many maps.
     pub map: Option<Address>,
+    /// About which member of a family; `null`: one process was audited.
+    pub pid: Option<Pid>,
     /// In one sentence.
     pub summary: String,
     /// What it rests on.
@@ -21,6 +24,14 @@ pub struct Finding {
     pub remedy: String,
     /// What that frees.
     pub reclaimable: Option<Bytes>,
+}
+
+impl Finding {
+    /// Where its map is; `None`: it is not about one map.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        Some((self.pid, self.map?))
+    }
 }
 
 /// How bad a finding is.

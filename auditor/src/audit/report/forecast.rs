@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::unit::{Address, Bytes, Nanos};
+use super::super::unit::{Address, Bytes, Nanos, Pid};
+use super::Place;
 
 /// What the next growth needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,12 +43,22 @@ pub struct Forecast {
 pub struct Upcoming {
     /// Whose.
     pub map: Address,
+    /// In which member of a family; `null`: one process was audited.
+    pub pid: Option<Pid>,
     /// How long until then; `null`: it is not filling.
     pub eta: Option<Nanos>,
     /// What is held on top of today's memory while old and new coexist.
     pub peak_extra: Bytes,
     /// Whether that fits into what is left when it comes; `null`: what is left is not known.
     pub fits: Option<bool>,
+}
+
+impl Upcoming {
+    /// Where its map is.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        (self.pid, self.map)
+    }
 }
 
 /// How far off forecasts were, in thousandths of what was foretold.

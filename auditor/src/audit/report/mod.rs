@@ -16,6 +16,7 @@ mod finding;
 mod forecast;
 mod gc;
 mod lag;
+mod member;
 mod outlook;
 mod pressure;
 mod timeline;
@@ -26,6 +27,7 @@ pub use finding::{Finding, Severity, Undecided};
 pub use forecast::{Forecast, Misses, NextGrowth, Upcoming};
 pub use gc::{Gc, HeapExtended, LargeObjects, Pauses, SizeClass};
 pub use lag::Lag;
+pub use member::Member;
 pub use outlook::{Outlook, Verdict};
 pub use pressure::Pressure;
 pub use timeline::{Moment, Timeline};
@@ -45,6 +47,9 @@ pub struct Report {
     pub host: Host,
     /// Whom.
     pub target: Target,
+    /// The processes of the family, in the order in which they came into sight; empty: one process was audited.
+    #[serde(default)]
+    pub members: Vec<Member>,
     /// From when to when.
     pub window: Window,
     /// RSS and what it is made of.
@@ -257,6 +262,8 @@ pub enum Origin {
 pub struct Map {
     /// Its header's address.
     pub address: Address,
+    /// In which member of a family; `null`: one process was audited.
+    pub pid: Option<Pid>,
     /// Which runtime's.
     pub runtime: String,
     /// Its type, as the runtime writes it.
@@ -354,7 +361,16 @@ pub struct Growths {
     pub other: Option<u64>,
 }
 
+/// Where a map is: in which member of a family, and its address there. Both are used again.
+pub type Place = (Option<Pid>, Address);
+
 impl Map {
+    /// Where it is.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        (self.pid, self.address)
+    }
+
     /// Whether it lived at a time, as far as is known: addresses are used again.
     #[must_use]
     pub fn lived_at(&self, time: Nanos) -> bool {
@@ -433,6 +449,8 @@ pub struct PopulationBytes {
 pub struct Episode {
     /// Whose.
     pub map: Address,
+    /// In which member of a family; `null`: one process was audited.
+    pub pid: Option<Pid>,
     /// Which kind.
     pub kind: super::fact::GrowthKind,
     /// When the new table was asked for.
@@ -461,6 +479,14 @@ pub struct Episode {
     pub faults: Option<Faults>,
     /// What started it.
     pub cause: Option<String>,
+}
+
+impl Episode {
+    /// Where its map is.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        (self.pid, self.map)
+    }
 }
 
 /// Page faults from one reading to a later one.

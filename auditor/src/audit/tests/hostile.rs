@@ -7,11 +7,13 @@ use super::made::{HOOKS, began, hook, runtime};
 use crate::audit::Audit;
 use crate::audit::fact::{
     Allocate, Call, Charge, Counted, Crowd, Cycle, Described, Ended, Evacuate, Fact, Faults, Free, Grow,
-    GrowthKind, Heap, HookState, Look, Lost, Memory, Next, Occasion, Pages, Part, Pressure, Progress,
-    Resident, Rss, RssMember, Shape, SizeClass, Sizes, SizesId, Stack, StackId, Stalls, Step, Syscall, What,
+    GrowthKind, Heap, HookState, Left, Look, Lost, Member, Memory, Next, Occasion, Pages, Part, Pressure,
+    Progress, Resident, Rss, RssMember, Shape, Shares, Sight, SizeClass, Sizes, SizesId, Stack, StackId,
+    Stalls, Step, Syscall, What,
 };
+use crate::audit::family::Family;
 use crate::audit::report::Report;
-use crate::audit::unit::{Address, Bytes, Nanos, Tid};
+use crate::audit::unit::{Address, Bytes, Nanos, Pid, Tid};
 
 // The strategies are boxed: as plain types they nest so deep that their values overflow a stack.
 
@@ -180,6 +182,21 @@ fn kernel_event() -> BoxedStrategy<What> {
     prop_oneof![4 => rss, 4 => syscall, 1 => task, 1 => faults].boxed()
 }
 
+fn of_family() -> BoxedStrategy<What> {
+    let pid = || (7_u32..11).prop_map(Pid);
+    let sight = prop::sample::select(vec![Sight::Asked, Sight::Found, Sight::Forked]);
+    let member = (pid(), prop::option::of(pid()), sight).prop_map(|(pid, parent, sight)| {
+        What::Member(Box::new(Member { pid, parent, comm: "demo".to_owned(), sight }))
+    });
+    let left = vec![Left::Exited, Left::Replaced, Left::Unread("no right".to_owned())];
+    let left = prop::sample::select(left).prop_map(What::Left);
+    let shares =
+        (bytes(), bytes(), bytes(), bytes(), bytes()).prop_map(|(rss, private, anon, file, shmem)| {
+            What::Shares(Shares { rss, private, anon, file, shmem })
+        });
+    prop_oneof![3 => member, 3 => pid().prop_map(What::Of), 1 => left, 2 => shares].boxed()
+}
+
 fn frame() -> BoxedStrategy<What> {
     let state = prop::sample::select(vec![HookState::Attached, HookState::Refused, HookState::Disabled]);
     let hook = (0_u32..9, prop::sample::select(HOOKS.to_vec()), state)
@@ -263,6 +280,26 @@ proptest! {
         place_all_hooks(&mut audit);
         facts.iter().for_each(|fact| audit.apply(fact));
         assert_adds_up(&audit, &audit.report());
+    }
+
+    #[test]
+    fn any_facts_of_a_family_give_a_report_that_adds_up(
+        facts in facts(),
+        more in prop::collection::vec((any::<prop::sample::Index>(), of_family()), 0..30),
+    ) {
+        let mut facts = facts;
+        for (place, what) in more {
+            let place = place.index(facts.len() + 1);
+            let at = facts.get(place).map_or(Nanos(0), |fact| fact.at);
+            facts.insert(place, Fact { at, thread: None, what });
+        }
+        let mut family = Family::new();
+        facts.iter().for_each(|fact| family.apply(fact));
+        let report = family.report();
+        let rungs: u128 = report.memory.ladder.iter().map(|rung| u128::from(rung.bytes.0)).sum();
+        prop_assert_eq!(rungs, u128::from(report.memory.rss.last.unwrap_or_default().0));
+        prop_assert!(report.maps.iter().all(|map| map.pid.is_some() != report.members.is_empty()));
+        prop_assert!(serde_json::to_vec(&report).is_ok());
     }
 
     #[test]

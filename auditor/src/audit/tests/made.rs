@@ -18,12 +18,12 @@ pub(super) const HOOKS: [&str; 5] =
     ["demo_map_allocate", "demo_map_grow", "demo_map_evacuate", "demo_map_free", "sys_exit"];
 
 /// An audit that saw the target's first instruction, with every hook in place.
-pub(super) fn under_way() -> Audit {
+pub(in crate::audit) fn under_way() -> Audit {
     with_hooks(&HOOKS)
 }
 
 /// The same, but maps that never held `min_bytes` are folded.
-pub(super) fn folding(min_bytes: u64) -> Audit {
+pub(in crate::audit) fn folding(min_bytes: u64) -> Audit {
     let mut audit = Audit::new();
     audit.apply(&fact(0, began(min_bytes)));
     audit.apply(&fact(0, What::Runtime(runtime(Some(true)))));
@@ -34,7 +34,7 @@ pub(super) fn folding(min_bytes: u64) -> Audit {
 }
 
 /// An audit with these hooks in place.
-pub(super) fn with_hooks(names: &[&str]) -> Audit {
+pub(in crate::audit) fn with_hooks(names: &[&str]) -> Audit {
     let mut audit = Audit::new();
     audit.apply(&fact(0, began(0)));
     audit.apply(&fact(0, What::Runtime(runtime(Some(true)))));
@@ -45,7 +45,7 @@ pub(super) fn with_hooks(names: &[&str]) -> Audit {
 }
 
 /// Applies facts at their times and draws the report.
-pub(super) fn told(mut audit: Audit, facts: impl IntoIterator<Item = (u64, What)>) -> Report {
+pub(in crate::audit) fn told(mut audit: Audit, facts: impl IntoIterator<Item = (u64, What)>) -> Report {
     for (at, what) in facts {
         audit.apply(&fact(at, what));
     }
@@ -53,16 +53,16 @@ pub(super) fn told(mut audit: Audit, facts: impl IntoIterator<Item = (u64, What)
 }
 
 /// The only map listed.
-pub(super) fn only_map(report: &Report) -> &Map {
+pub(in crate::audit) fn only_map(report: &Report) -> &Map {
     assert_eq!(report.maps.len(), 1, "one map is listed");
     &report.maps[0]
 }
 
-pub(super) fn fact(at: u64, what: What) -> Fact {
+pub(in crate::audit) fn fact(at: u64, what: What) -> Fact {
     Fact { at: Nanos(at), thread: None, what }
 }
 
-pub(super) fn began(min_bytes: u64) -> What {
+pub(in crate::audit) fn began(min_bytes: u64) -> What {
     What::Began(Box::new(Began {
         auditor: "1.2.3".to_owned(),
         kernel: "6.18.0".to_owned(),
@@ -80,23 +80,23 @@ pub(super) fn began(min_bytes: u64) -> What {
     }))
 }
 
-pub(super) fn runtime(verified: Option<bool>) -> Runtime {
+pub(in crate::audit) fn runtime(verified: Option<bool>) -> Runtime {
     Runtime { name: "demo".to_owned(), version: None, evidence: "a symbol".to_owned(), verified }
 }
 
-pub(super) fn hook(id: u32, name: &str, state: HookState) -> Hook {
+pub(in crate::audit) fn hook(id: u32, name: &str, state: HookState) -> Hook {
     Hook { id, name: name.to_owned(), place: name.to_owned(), state, reason: None, cost_per_hit: Nanos(100) }
 }
 
-pub(super) fn allocate(table: u64, bytes: u64) -> What {
+pub(in crate::audit) fn allocate(table: u64, bytes: u64) -> What {
     What::Allocate(asked_for(table, bytes))
 }
 
-pub(super) fn overflow(table: u64, bytes: u64) -> What {
+pub(in crate::audit) fn overflow(table: u64, bytes: u64) -> What {
     What::Allocate(Allocate { part: Part::Overflow, ..asked_for(table, bytes) })
 }
 
-pub(super) fn asked_for(table: u64, bytes: u64) -> Allocate {
+pub(in crate::audit) fn asked_for(table: u64, bytes: u64) -> Allocate {
     Allocate {
         map: Address(MAP),
         table: Some(Address(table)),
@@ -107,15 +107,15 @@ pub(super) fn asked_for(table: u64, bytes: u64) -> Allocate {
     }
 }
 
-pub(super) fn grow(kind: GrowthKind, from: u64, to: u64) -> What {
+pub(in crate::audit) fn grow(kind: GrowthKind, from: u64, to: u64) -> What {
     What::Grow(Grow { map: Address(MAP), kind, from, to, live: None, bytes: None, stack: None })
 }
 
-pub(super) fn evacuate(moved: u64) -> What {
+pub(in crate::audit) fn evacuate(moved: u64) -> What {
     What::Evacuate(Evacuate { map: Address(MAP), moved })
 }
 
-pub(super) fn free(table: u64, bytes: u64, shape: Option<Shape>) -> What {
+pub(in crate::audit) fn free(table: u64, bytes: u64, shape: Option<Shape>) -> What {
     What::Free(Free {
         map: Address(MAP),
         table: Address(table),
@@ -125,23 +125,23 @@ pub(super) fn free(table: u64, bytes: u64, shape: Option<Shape>) -> What {
 }
 
 /// The last free of a map: it says that it is dropped.
-pub(super) fn last_free(table: u64, bytes: u64) -> What {
+pub(in crate::audit) fn last_free(table: u64, bytes: u64) -> What {
     free(table, bytes, Some(Shape { dropped: true, ..shape(table, bytes + 128, 0) }))
 }
 
-pub(super) fn look(occasion: Occasion, shape: Shape) -> What {
+pub(in crate::audit) fn look(occasion: Occasion, shape: Shape) -> What {
     What::Look(Look { map: Address(MAP), occasion, runtime: "demo".to_owned(), shape, name: None })
 }
 
-pub(super) fn shape(table: u64, allocated: u64, live: u64) -> Shape {
+pub(in crate::audit) fn shape(table: u64, allocated: u64, live: u64) -> Shape {
     Shape { live, table: Some(Address(table)), allocated: Bytes(allocated), ..Shape::default() }
 }
 
-pub(super) fn gone() -> What {
+pub(in crate::audit) fn gone() -> What {
     What::Gone { map: Address(MAP) }
 }
 
-pub(super) fn mmap(address: u64, bytes: u64) -> What {
+pub(in crate::audit) fn mmap(address: u64, bytes: u64) -> What {
     What::Syscall(Syscall {
         call: Call::Mmap,
         address: Address(address),
@@ -152,11 +152,11 @@ pub(super) fn mmap(address: u64, bytes: u64) -> What {
     })
 }
 
-pub(super) fn anon(bytes: u64) -> What {
+pub(in crate::audit) fn anon(bytes: u64) -> What {
     What::Rss(Rss { member: RssMember::Anon, bytes: Bytes(bytes), external: false })
 }
 
-pub(super) fn memory(anon: u64) -> What {
+pub(in crate::audit) fn memory(anon: u64) -> What {
     What::Memory(Memory { anon: Bytes(anon), ..Memory::default() })
 }
 

@@ -174,6 +174,9 @@ pub enum NoMap {
     /// It is gone.
     #[error("the map at {0} was dropped")]
     Dropped(Address),
+    /// Members of a family have their maps at equal addresses.
+    #[error("{1} members of the family have a map at {0}: ask one of them (-p PID)")]
+    InMembers(Address, usize),
 }
 
 /// Answers for the map at an address.
@@ -195,6 +198,10 @@ pub fn answer(report: &Report, at: Address, ask: &Ask) -> Result<WhatIf, NoMap> 
 fn living(report: &Report, at: Address) -> Result<&Map, NoMap> {
     let there = || report.maps.iter().filter(|map| map.address == at);
     let living = there().find(|map| map.died.is_none());
+    let members = there().filter(|map| map.died.is_none()).count();
+    if members > 1 {
+        return Err(NoMap::InMembers(at, members));
+    }
     living.ok_or_else(|| there().next().map_or(NoMap::Unknown(at), |_| NoMap::Dropped(at)))
 }
 

@@ -197,6 +197,8 @@ impl Budget {
 pub struct Census {
     /// Which.
     pub targets: Targets,
+    /// Whether what came of each by fork is looked at, too, as one target.
+    pub follow: bool,
     /// Where the report goes and how it looks; never [`Format::Live`].
     pub output: Output,
     /// Maps that the text lists.
@@ -291,6 +293,7 @@ impl Census {
         }
         let census = Self {
             targets: Targets::new(args.name, args.pid),
+            follow: args.follow,
             output,
             rows: args.rows.top as usize,
             record: args.record,

@@ -103,7 +103,7 @@ pub const EPISODES: &[Column<Episode>] = &[
 /// The map's name; its address where the report does not list it.
 #[must_use]
 pub fn name(episode: &Episode, report: &Report, cells: usize) -> String {
-    maps::at(report, episode.map, episode.start)
+    maps::at(report, episode.place(), episode.start)
         .map_or_else(|| episode.map.to_string(), |map| maps::label(map, cells))
 }
 

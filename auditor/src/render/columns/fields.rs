@@ -102,6 +102,8 @@ impl Field {
 pub const FIELDS: &[Field] = &[
     field("address", "where its header is", |map| Value::Text(map.address.to_string().into()))
         .column("address"),
+    field("pid", "in which member of a family", |map| count(map.pid.map(|pid| u64::from(pid.0))))
+        .column("pid"),
     field("name", "the name it bears in the target", |map| optional(&map.name)),
     field("runtime", "whose hash map it is", |map| Value::Text(Cow::Borrowed(&map.runtime)))
         .column("runtime"),

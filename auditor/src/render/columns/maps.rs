@@ -2,7 +2,7 @@
 
 use super::names::distinct;
 use super::{Cell, Column, Side, always};
-use crate::audit::report::{Evacuation, Map, Report, Upcoming, Verdict};
+use crate::audit::report::{Evacuation, Map, Place, Report, Upcoming, Verdict};
 use crate::audit::unit::{Bytes, Nanos};
 use crate::render::style::Tone;
 use crate::render::{escape, human, phrases};
@@ -35,6 +35,16 @@ pub const MAPS: &[Column<Map>] = &[
         importance: 8,
         speaks: |report| any(report, |map| map.type_name.is_some() || !map.candidates.is_empty()),
         cell: |map, _, cells| Cell::normal(type_of(map, cells)),
+        sort: None,
+    },
+    Column {
+        title: "pid",
+        help: "in which member of the family it is; as the auditor's /proc numbers them",
+        width: 7,
+        side: Side::Right,
+        importance: 4,
+        speaks: |report| any(report, |map| map.pid.is_some()),
+        cell: |map, _, _| Cell::normal(human::known(map.pid, |pid| pid.0.to_string())),
         sort: None,
     },
     Column {
@@ -343,9 +353,9 @@ fn bytes(value: Option<Bytes>) -> Option<u64> {
     value.map(|bytes| bytes.0)
 }
 
-/// The map that had an address at a time: addresses are used again.
+/// The map that was at a place at a time: places are used again.
 #[must_use]
-pub fn at(report: &Report, address: crate::audit::unit::Address, time: Nanos) -> Option<&Map> {
-    let of_that_address = || report.maps.iter().filter(move |map| map.address == address);
-    of_that_address().find(|map| map.lived_at(time)).or_else(|| of_that_address().next())
+pub fn at(report: &Report, place: Place, time: Nanos) -> Option<&Map> {
+    let there = || report.maps.iter().filter(move |map| map.place() == place);
+    there().find(|map| map.lived_at(time)).or_else(|| there().next())
 }

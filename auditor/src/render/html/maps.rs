@@ -9,7 +9,7 @@ use super::{Part, data, pages};
 use crate::audit::report::{Map, Population, Report};
 use crate::audit::unit::Bytes;
 use crate::render::columns::populations::POPULATIONS;
-use crate::render::columns::{Cell, Column, Side, maps as columns};
+use crate::render::columns::{Cell, Column, Side, maps as columns, members};
 use crate::render::style::Tone;
 use crate::render::text::maps;
 use crate::render::{headline, human};
@@ -131,6 +131,17 @@ fn left_out(rest: &[Map], why: &str) -> String {
     let held = held.fold(Bytes(0), |sum, held| sum + held.bytes());
     let maps = human::plural(rest.len() as u64, "more map");
     format!("and {maps}, {why}; those alive hold {}", human::bytes(held))
+}
+
+/// The processes of a family.
+pub(super) fn members(report: &Report) -> Option<Part> {
+    let rows = members::largest_first(report);
+    if rows.is_empty() {
+        return None;
+    }
+    let about = "What they share is divided among them: over all, the parts are the family's RSS";
+    let body = plain_table(about, members::MEMBERS, rows.into_iter(), report);
+    Some(Part { id: "members", title: members::heading(report), short: "Members", body })
 }
 
 /// The small ones, added up.

@@ -43,6 +43,7 @@ const AUDIT: &[Maker] = &[
     chart::timeline,
     sections::changes,
     ladder::ladder,
+    maps::members,
     maps::table,
     maps::populations,
     maps::garbage,
@@ -61,6 +62,7 @@ const AUDIT: &[Maker] = &[
 /// Every part of one look: what it found comes first, and nothing could be seen to happen.
 const LOOK: &[Maker] = &[
     opening::findings,
+    maps::members,
     maps::table,
     maps::populations,
     maps::garbage,

@@ -107,7 +107,7 @@ fn one(finding: &Finding, report: &Report) -> Markup {
                 ul { @for evidence in finding.evidence.iter().take(EVIDENCE) { li { "because " (said(evidence)) } } }
             }
             p.remedy { b { "remedy: " } (said(&finding.remedy)) @if let Some(frees) = frees { " (frees " (frees) ")" } }
-            @if let Some(map) = finding.map { p.q { "map: " (linked(report, map, report.window.end)) } }
+            @if let Some(map) = finding.place() { p.q { "map: " (linked(report, map, report.window.end)) } }
         }
     }
 }

@@ -95,7 +95,7 @@ fn bar(bytes: &MapBytes) -> Markup {
 
 /// What the rules found of it.
 fn findings(map: &Map, report: &Report) -> Markup {
-    let its: Vec<_> = report.findings.iter().filter(|finding| finding.map == Some(map.address)).collect();
+    let its: Vec<_> = report.findings.iter().filter(|finding| finding.place() == Some(map.place())).collect();
     html! { @if !its.is_empty() {
         ul.found { @for finding in its {
             @let (severity, tone) = phrases::severity(finding.severity);

@@ -80,7 +80,7 @@ pub(super) fn next_growths(report: &Report) -> Option<Part> {
         ul { @for growth in &forecast.growths {
             @let (when, what) = outlook::growth(report, growth);
             li class=[(growth.fits == Some(false)).then_some("w")] {
-                span.when { (when) } " " (what) " (" (linked(report, growth.map, report.window.end)) ")"
+                span.when { (when) } " " (what) " (" (linked(report, growth.place(), report.window.end)) ")"
             }
         } }
         @if let Some(record) = outlook::record(forecast) { p.q { (record) } }

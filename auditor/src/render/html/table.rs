@@ -3,8 +3,8 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::pages;
-use crate::audit::report::Report;
-use crate::audit::unit::{Address, Nanos};
+use crate::audit::report::{Place, Report};
+use crate::audit::unit::Nanos;
 use crate::render::columns::{Cell, Column, Side, maps};
 use crate::render::details::Line;
 use crate::render::style::Tone;
@@ -96,10 +96,10 @@ pub(super) fn lines(lines: &[Line]) -> Markup {
 }
 
 /// A map by its name, with the way to its page where it has one.
-pub(super) fn linked(report: &Report, address: Address, at: Nanos) -> Markup {
+pub(super) fn linked(report: &Report, place: Place, at: Nanos) -> Markup {
     /// Cells of a name.
     const NAME: usize = 60;
-    let Some(map) = maps::at(report, address, at) else { return html! { (address) } };
+    let Some(map) = maps::at(report, place, at) else { return html! { (place.1) } };
     let name = maps::label(map, NAME);
     let number = report.maps.iter().position(|other| std::ptr::eq(other, map));
     match number.filter(|number| pages::has_page(*number)) {

@@ -64,7 +64,7 @@ fn largest(report: &Report) -> Vec<&Map> {
 
 /// `sessions    1.05M of 1.70M live   63.0 MiB (+32.0 MiB)  moving 43%`.
 fn one_map(map: &Map, before: Option<&Report>) -> String {
-    let is_it = |other: &&Map| other.address == map.address && other.born == map.born;
+    let is_it = |other: &&Map| other.place() == map.place() && other.born == map.born;
     let size_before = before.and_then(|before| before.maps.iter().find(is_it)).and_then(size);
     let name = label(map, NAME);
     let room = " ".repeat(NAME.saturating_sub(escape::width(&name)));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::page::{Page, ROWS};
 use crate::audit::report::{Map, Population, Report};
 use crate::audit::unit::Bytes;
-use crate::render::columns::{maps, populations};
+use crate::render::columns::{maps, members, populations};
 use crate::render::details::{self, Depth};
 use crate::render::style::Tone;
 use crate::render::{escape, headline, human, phrases};
@@ -17,6 +17,17 @@ const CLOSER: usize = 3;
 const TYPES: usize = 5;
 /// Cells of such a type.
 const TYPE: usize = 70;
+
+/// The processes of a family, those that hold most first.
+pub(super) fn members(report: &Report, page: &mut Page) {
+    if report.members.is_empty() {
+        return;
+    }
+    page.heading(&members::heading(report));
+    let members = members::largest_first(report);
+    page.table(members::MEMBERS, members.iter().copied().take(ROWS), report);
+    page.and_more(members.len(), "member");
+}
 
 /// The maps that something leads to, as far as is known, and those that were dropped.
 pub(super) fn table(report: &Report, page: &mut Page) {

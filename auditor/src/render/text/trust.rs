@@ -81,7 +81,10 @@ pub(super) fn again(report: &Report, page: &mut Page) {
     page.heading("To look again");
     let pid = report.target.pid.0;
     let is_gone = matches!(report.window.ended, Some(Ended::TargetExited | Ended::TargetReplaced));
-    let follow = if is_gone {
+    let is_family = !report.members.is_empty();
+    let follow = if is_family {
+        format!("census -p {pid} --follow --record FILE")
+    } else if is_gone {
         "run --record FILE -- CMD".to_owned()
     } else {
         format!("attach -p {pid} --record FILE")
@@ -89,6 +92,7 @@ pub(super) fn again(report: &Report, page: &mut Page) {
     let keeps = "keeps what it sees, and auditor replay FILE draws a report like this, or a page (-f html)";
     page.labelled("all of it", Tone::Normal, &format!("auditor {follow} {keeps}"));
     if let Some(map) = report.maps.iter().find(|map| map.died.is_none()).filter(|_| !is_gone) {
+        let pid = map.pid.map_or(pid, |pid| pid.0);
         let line = format!("auditor whatif -p {pid} --map {} says what would free how much", map.address);
         page.labelled("one map", Tone::Normal, &line);
     }

@@ -81,6 +81,13 @@ pub struct Symbol {
 pub struct Module {
     file: MappedFile,
     content: Content,
+    /// What is in the file is the same in every process that maps it.
+    known: Arc<Known>,
+}
+
+/// What is known of a file once somebody asked.
+#[derive(Debug, Default)]
+struct Known {
     elf: OnceLock<Result<Elf, ModuleError>>,
     linkage: OnceLock<Linkage>,
     borrowed: OnceLock<Borrowed>,
@@ -177,8 +184,20 @@ impl Module {
         Self::with(file, Content::Bytes(bytes))
     }
 
-    const fn with(file: MappedFile, content: Content) -> Self {
-        Self { file, content, elf: OnceLock::new(), linkage: OnceLock::new(), borrowed: OnceLock::new() }
+    fn with(file: MappedFile, content: Content) -> Self {
+        Self { file, content, known: Arc::default() }
+    }
+
+    /// Takes over what is known of the same file at the same place in another process, which came of this one by
+    /// fork or the other way round: it is looked into once.
+    pub fn share(&mut self, others: &[Self]) {
+        let is_same = |other: &&Self| {
+            let (one, other) = (&self.file, &other.file);
+            (one.inode, &one.path, &one.ranges) == (other.inode, &other.path, &other.ranges)
+        };
+        if let Some(other) = others.iter().find(is_same) {
+            self.known = Arc::clone(&other.known);
+        }
     }
 
     /// The facts of the mapping.
@@ -210,25 +229,25 @@ impl Module {
     /// # Errors
     /// [`ModuleError`], the same each time.
     pub fn elf(&self) -> Result<&Elf, &ModuleError> {
-        self.elf.get_or_init(|| self.parse()).as_ref()
+        self.known.elf.get_or_init(|| self.parse()).as_ref()
     }
 
     /// Lets another file name what this one does not, from now on and in all searches: looks for one where this
     /// one has no `.symtab`, once. Costs what reading the symbols of a file with debug information does,
     /// so it is for files in which something is to be found.
     pub fn borrow_symbols(&self, donors: &Donors) -> &Borrowed {
-        self.borrowed.get_or_init(|| donors.find(self))
+        self.known.borrowed.get_or_init(|| donors.find(self))
     }
 
     /// Who names what this file does not, if [`Self::borrow_symbols`] found one.
     #[must_use]
     pub fn lender(&self) -> Option<&Lender> {
-        self.borrowed.get()?.lender.as_ref()
+        self.known.borrowed.get()?.lender.as_ref()
     }
 
     /// How its functions are reached. Reads relocations, once.
     fn linkage(&self) -> &Linkage {
-        self.linkage.get_or_init(|| match &self.content {
+        self.known.linkage.get_or_init(|| match &self.content {
             Content::Bytes(bytes) => Linkage::parse(bytes.as_slice()),
             Content::OnDisk => self.open().map_or_else(
                 |_unreadable| Linkage::default(),

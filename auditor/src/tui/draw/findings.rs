@@ -65,7 +65,7 @@ pub(super) fn full(report: &Report, state: &State, area: Rect, frame: &mut Frame
 fn one(finding: &Finding, report: &Report, state: &State, area: Rect, page: &mut Vec<Line<'static>>) {
     let (severity, tone) = phrases::severity(finding.severity);
     labelled(severity, &said(&finding.summary), tone, state, area, page);
-    let map = finding.map.and_then(|map| report.maps.iter().find(|row| row.address == map));
+    let map = finding.place().and_then(|map| report.maps.iter().find(|row| row.place() == map));
     if let Some(map) = map {
         labelled("  map", &label(map, NAME), Tone::Normal, state, area, page);
     }

@@ -56,7 +56,7 @@ fn selected<'a>(report: &'a Report, state: &State) -> Option<(Id, &'a Map)> {
 
 /// Its growths, the newest first.
 fn episodes<'a>(map: &Map, report: &'a Report) -> Vec<&'a Episode> {
-    let is_its = |episode: &&Episode| episode.map == map.address && map.lived_at(episode.start);
+    let is_its = |episode: &&Episode| episode.place() == map.place() && map.lived_at(episode.start);
     report.episodes.iter().rev().filter(is_its).take(GROWTHS).collect()
 }
 

@@ -183,6 +183,7 @@ fn called(name: &str) -> Report {
         rule: text(),
         severity: Severity::Critical,
         map: Some(report.maps[0].address),
+        pid: None,
         summary: text(),
         evidence: vec![text()],
         remedy: text(),

@@ -5,13 +5,13 @@ pub(crate) mod go;
 
 use std::collections::BTreeMap;
 
-use auditor::audit::fact::{GrowthKind, HookState, Sizes, SizesId, Step};
+use auditor::audit::fact::{GrowthKind, HookState, Sight, Sizes, SizesId, Step};
 use auditor::audit::report::{
     Auditor, Calls, Change, Changes, Confidence, Cost, Coverage, Episode, Evacuation, Events, Faults,
-    Finding, Forecast, Gc, Growths, HeapExtended, Host, Lag, LargeObjects, Madvise, Map, MapBytes, Memory,
-    Misses, Moment, NextGrowth, Origin, Outlook, Part, Pauses, Population, PopulationBytes, Pressure, Probe,
-    Report, Rss, Rung, Runtime, SCHEMA, Severity, SizeClass, Syscalls, Tables, Target, Timeline, Undecided,
-    Upcoming, Verdict, Window, Writer, Writers,
+    Finding, Forecast, Gc, Growths, HeapExtended, Host, Lag, LargeObjects, Madvise, Map, MapBytes, Member,
+    Memory, Misses, Moment, NextGrowth, Origin, Outlook, Part, Pauses, Population, PopulationBytes, Pressure,
+    Probe, Report, Rss, Rung, Runtime, SCHEMA, Severity, SizeClass, Syscalls, Tables, Target, Timeline,
+    Undecided, Upcoming, Verdict, Window, Writer, Writers,
 };
 use auditor::audit::unit::{Address, Bytes, Nanos, Pid};
 
@@ -33,12 +33,56 @@ fn text(text: &str) -> String {
     text.to_owned()
 }
 
+/// A server and two of its children, one of which has ended. Their maps are at one address.
+pub(crate) fn family() -> Report {
+    let known = Member {
+        pid: Pid(17),
+        parent: None,
+        comm: text("server"),
+        sight: Sight::Asked,
+        born: None,
+        ended: None,
+        left: None,
+        rss: Some(mib(260)),
+        private: Some(mib(100)),
+        part: Some(mib(130)),
+        shmem: Some(mib(50)),
+        maps: 1,
+        allocated: mib(10),
+    };
+    let child = Member {
+        pid: Pid(18),
+        parent: Some(Pid(17)),
+        sight: Sight::Forked,
+        born: Some(after(500)),
+        allocated: mib(20),
+        ..known.clone()
+    };
+    let gone = Member {
+        pid: Pid(19),
+        ended: Some(after(900)),
+        left: Some(text("exited")),
+        rss: None,
+        private: None,
+        part: None,
+        shmem: None,
+        maps: 0,
+        allocated: Bytes(0),
+        ..child.clone()
+    };
+    let name = Some(text("Prepared Queries"));
+    let live = Some(5_000);
+    let map = |pid| Map { pid: Some(Pid(pid)), name: name.clone(), live, ..unknown_map(0xa000) };
+    Report { members: vec![known, child, gone], maps: vec![map(18), map(17)], ..empty() }
+}
+
 /// A target of which nothing is known.
 pub(crate) fn empty() -> Report {
     Report {
         schema: text(SCHEMA),
         auditor: Auditor { version: text("0.1.0") },
         host: Host { kernel: text("6.8.0-45-generic"), arch: text("x86_64"), page_size: Bytes(4096) },
+        members: Vec::new(),
         target: Target {
             allocator: None,
             pid: Pid(17),
@@ -93,6 +137,7 @@ pub(crate) fn empty() -> Report {
 pub(crate) fn unknown_map(address: u64) -> Map {
     Map {
         address: Address(address),
+        pid: None,
         runtime: text("demo"),
         type_name: None,
         candidates: vec![],
@@ -155,6 +200,7 @@ fn forecast() -> Forecast {
         |growths, median_permille, worst_permille| Some(Misses { growths, median_permille, worst_permille });
     let growth = Upcoming {
         map: Address(0x7f3a_1000_0040),
+        pid: None,
         eta: Some(Nanos(245 * SECOND)),
         peak_extra: mib(1528),
         fits: Some(false),
@@ -299,6 +345,7 @@ fn dropped() -> Map {
 fn episode(kind: GrowthKind, start: u64, end: Option<u64>, size: Bytes) -> Episode {
     Episode {
         map: Address(0x7f3a_1000_0040),
+        pid: None,
         kind,
         start: after(start),
         end: end.map(after),
@@ -446,6 +493,7 @@ fn findings() -> Vec<Finding> {
             rule: text("next_growth_exceeds_headroom"),
             severity: Severity::Critical,
             map: sessions,
+            pid: None,
             summary: text("the next growth of sessions needs 152.8 MiB on top, and 106.0 MiB are left"),
             evidence: vec![
                 text("it grows with 3,407,873 entries and has 1,703,937: in 4m05s at the present rate"),
@@ -460,6 +508,7 @@ fn findings() -> Vec<Finding> {
             rule: text("stalled_evacuation"),
             severity: Severity::Warning,
             map: sessions,
+            pid: None,
             summary: text(
                 "the growth of sessions stopped at 43 % of its old buckets: 38.2 MiB are held until writes come",
             ),

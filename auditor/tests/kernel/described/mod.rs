@@ -2,11 +2,12 @@
 //! loaded for real and asked for its own figures, which are the truth here.
 //!
 //! `program.rs`, `suite.rs`, `resp.rs`, `redis.rs`, `postgres.rs` and `memcached.rs` start them, make them do one
-//! step after another and ask them; `words.rs` reads their memory by hand. `layouts.rs` holds the pages
+//! step after another and ask them; `words.rs` reads their memory by hand. `family.rs` looks at a server with all its processes. `layouts.rs` holds the pages
 //! docs/runtimes/ against the truth, without the auditor: if that fails, a program has changed and not the auditor.
 //! `page.rs`, `harmless.rs` and `noted.rs` have programs of their own, with profiles that are not built in.
 
 mod audited;
+mod family;
 mod harmless;
 mod layouts;
 mod memcached;

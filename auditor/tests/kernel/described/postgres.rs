@@ -15,14 +15,21 @@ use crate::harness::{PATIENCE, Process, Scene, wait_until};
 #[derive(Debug)]
 pub(crate) struct Postgres {
     /// Ended first.
-    session: Process,
+    session: Session,
     server: Option<Process>,
+    suite: Suite,
+    room: Room,
+}
+
+/// Somebody who asks the server.
+#[derive(Debug)]
+pub(crate) struct Session {
+    process: Process,
     output: PathBuf,
-    /// What the session has said so far, in bytes, and how often it was asked.
+    /// What it has said so far, in bytes, and how often it was asked.
     read: usize,
     asked: u64,
     backend: u32,
-    _room: Room,
 }
 
 /// A memory context of a hash table.
@@ -60,14 +67,45 @@ impl Postgres {
         }
         let mut server = scene.start("postgres", &mut server);
         server.wait_to_say("ready to accept connections");
-        let mut session = suite.command(User::Postgres, &program("psql"));
+        let session = Session::open(scene, suite, &room, "psql");
+        Self { session, server: Some(server), suite, room }
+    }
+
+    /// One more session, by that name.
+    pub(crate) fn another(&self, scene: &Scene, name: &str) -> Session {
+        Session::open(scene, self.suite, &self.room, name)
+    }
+
+    /// The process that all others come of.
+    pub(crate) fn postmaster(&self) -> u32 {
+        self.server.as_ref().expect("it runs until this is dropped").pid()
+    }
+}
+
+impl std::ops::Deref for Postgres {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl std::ops::DerefMut for Postgres {
+    fn deref_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+}
+
+impl Session {
+    fn open(scene: &Scene, suite: Suite, room: &Room, name: &str) -> Self {
+        let psql = format!("/usr/lib/postgresql/{}/bin/psql", suite.postgres());
+        let mut session = suite.command(User::Postgres, &psql);
         session
             .args(["-h", &room.inside(""), "-d", "postgres", "-XqAt", "-v", "ON_ERROR_STOP=1"])
             .stdin(Stdio::piped());
-        let session = scene.start("psql", &mut session);
-        let output = scene.path("psql.out");
-        let mut started =
-            Self { session, server: Some(server), output, read: 0, asked: 0, backend: 0, _room: room };
+        let process = scene.start(name, &mut session);
+        let output = scene.path(&format!("{name}.out"));
+        let mut started = Self { process, output, read: 0, asked: 0, backend: 0 };
         started.backend = started.ask("SELECT pg_backend_pid();")[0].parse().unwrap();
         started
     }
@@ -81,12 +119,12 @@ impl Postgres {
     pub(crate) fn ask(&mut self, statements: &str) -> Vec<String> {
         self.asked += 1;
         let mark = format!("done {}\n", self.asked);
-        self.session.tell(&format!("{statements}\n\\echo {}", mark.trim_end()));
+        self.process.tell(&format!("{statements}\n\\echo {}", mark.trim_end()));
         let mut said = String::new();
         wait_until("the session answers", PATIENCE, || {
-            let ended = self.session.has_ended();
+            let ended = self.process.has_ended();
             said = fs::read_to_string(&self.output).unwrap_or_default().split_off(self.read);
-            assert!(said.ends_with(&mark) || !ended, "the session ended: {}", self.session.stderr());
+            assert!(said.ends_with(&mark) || !ended, "the session ended: {}", self.process.stderr());
             said.ends_with(&mark)
         });
         self.read += said.len();

@@ -16,8 +16,8 @@ const GROWTHS: &str = "growths.";
 
 /// All metrics of maps.
 pub(super) fn of(report: &Report) -> Vec<Family> {
-    let mut addresses = BTreeSet::new();
-    let living = report.maps.iter().filter(|map| map.died.is_none() && addresses.insert(map.address));
+    let mut places = BTreeSet::new();
+    let living = report.maps.iter().filter(|map| map.died.is_none() && places.insert(map.place()));
     let living: Vec<&Map> = living.collect();
     let (largest, maps) = living.split_at(living.len().min(MAPS));
     let rest = Rest { maps, small: &report.populations };
@@ -124,6 +124,7 @@ fn growths(largest: &[&Map], rest: &Rest<'_>) -> Family {
 
 fn labels(map: &Map) -> Labels {
     let type_name = map.type_name.as_deref().map(|name| ("type", text(name)));
+    let member = map.pid.map(|pid| ("member", pid.0.to_string()));
     let named = [("map", called(map)), ("address", map.address.to_string()), ("runtime", text(&map.runtime))];
-    named.into_iter().chain(type_name).collect()
+    named.into_iter().chain(member).chain(type_name).collect()
 }

@@ -10,8 +10,8 @@ use std::io::{self, Write};
 use prost::Message as _;
 
 use super::called;
-use crate::audit::report::{Change, Episode, Gc, Map, Moment, Report, Timeline};
-use crate::audit::unit::{Address, Bytes, Nanos};
+use crate::audit::report::{Change, Episode, Gc, Map, Moment, Place, Report, Timeline};
+use crate::audit::unit::{Bytes, Nanos};
 use crate::render::style::Paper;
 use crate::render::{human, phrases};
 use message::{Clock, ClockSnapshot, Packet, Trace};
@@ -162,16 +162,16 @@ struct Lane<'a> {
 fn maps(tracks: &mut Tracks, report: &Report) {
     let mut lanes: Vec<Lane<'_>> =
         report.maps.iter().map(|map| Lane { map: Some(map), growths: Vec::new() }).collect();
-    let mut at_address: BTreeMap<Address, Vec<usize>> = BTreeMap::new();
+    let mut at_address: BTreeMap<Place, Vec<usize>> = BTreeMap::new();
     for (number, map) in report.maps.iter().enumerate() {
-        at_address.entry(map.address).or_default().push(number);
+        at_address.entry(map.place()).or_default().push(number);
     }
-    let mut unlisted: BTreeMap<Address, Lane<'_>> = BTreeMap::new();
+    let mut unlisted: BTreeMap<Place, Lane<'_>> = BTreeMap::new();
     for episode in &report.episodes {
-        let of = at_address.get(&episode.map).and_then(|numbers| whose(report, numbers, episode.start));
+        let of = at_address.get(&episode.place()).and_then(|numbers| whose(report, numbers, episode.start));
         match of.and_then(|number| lanes.get_mut(number)) {
             Some(lane) => lane.growths.push(episode),
-            None => unlisted.entry(episode.map).or_default().growths.push(episode),
+            None => unlisted.entry(episode.place()).or_default().growths.push(episode),
         }
     }
     let worth_it = |(number, lane): &(usize, Lane<'_>)| *number < IDLE || !lane.growths.is_empty();
