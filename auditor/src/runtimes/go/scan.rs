@@ -1,10 +1,14 @@
 //! Goes through all objects of a map header's size and picks those that may be one, by cheap tests alone.
 
-use super::gather::{BLOCK, Gather, Piece};
+use super::gather::{Gather, Piece};
 use super::heap::Heap;
 
 /// Bytes of the longest header.
 pub const HEADER_MOST: usize = 56;
+
+/// Bytes of spans that are looked at together: what is known of the headers in them on the way fits a processor's
+/// cache.
+const WAVE: usize = 128 << 10;
 
 /// What may be a map's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +71,7 @@ pub fn scan(
             pieces.push(Piece { at: span.start.0, len: u32::try_from(len).unwrap_or(u32::MAX) });
             numbers.push(number);
         }
-        if bytes < BLOCK && next.is_some() {
+        if bytes < WAVE && next.is_some() {
             continue;
         }
         gather.pieces(&pieces, &mut |piece, bytes| {

@@ -1,6 +1,8 @@
 //! Which type a map is of: by what its table says, or by the sizes of its tables.
 
+use std::array;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
 
@@ -17,6 +19,8 @@ pub const NAMED: usize = 8;
 const MOST_SIZES: usize = 1 << 16;
 const MOST_SETS: usize = 1 << 16;
 const MOST_MEMBERS: usize = 1 << 21;
+/// Maps of fewer entries are the most by far: what they need is computed once a set of types.
+const FEW: usize = 32;
 /// How many map types all unnamed ones begin with.
 const UNNAMED: &str = "map[";
 
@@ -49,6 +53,8 @@ struct Set {
     /// One of them, where all are alike in all that counts, or in their tables alone.
     common: Option<u32>,
     common_table: Option<u32>,
+    /// What a map of [`FEW`] entries and less needs, by their number; empty until one asks.
+    needed: OnceLock<[Option<Bytes>; FEW]>,
 }
 
 impl Set {
@@ -63,6 +69,7 @@ impl Set {
             common: are_alike(&|known| (known.bucket_size, known.is_pointer_free, known.behind)),
             common_table: are_alike(&|known| (known.bucket_size, known.is_pointer_free, 0)),
             numbers,
+            needed: OnceLock::new(),
         }
     }
 }
@@ -182,7 +189,14 @@ impl MapTypes {
     /// which of them it is.
     #[must_use]
     pub fn needed(&self, guess: Guess, live: u64) -> Option<Bytes> {
-        match self.common(guess) {
+        let set = self.sets.get(guess.0 as usize)?;
+        let few = || array::from_fn(|live| self.needed_by(set, live as u64));
+        let few = usize::try_from(live).ok().and_then(|live| set.needed.get_or_init(few).get(live));
+        few.copied().unwrap_or_else(|| self.needed_by(set, live))
+    }
+
+    fn needed_by(&self, set: &Set, live: u64) -> Option<Bytes> {
+        match set.common.and_then(|number| self.known.get(number as usize)) {
             Some(known) => self.costs.needed(known, live),
             None => (live == 0).then(|| Bytes(self.costs.header_object())),
         }

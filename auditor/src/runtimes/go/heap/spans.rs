@@ -137,7 +137,8 @@ pub(super) fn read(place: &Place, gather: &mut Gather<'_>) -> Result<List, Layou
     memory.read(Address(array), &mut bytes).map_err(unreadable)?;
     gather.read += bytes.len() as u64;
     let mut pointers: Vec<u64> = bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
-    pointers.sort_unstable();
+    // By runs, here and below: the runtime takes spans and pages mostly in order.
+    pointers.sort();
     pointers.dedup();
     let generation = generation(place, memory)?;
     let room = pointers.len();
@@ -199,7 +200,7 @@ impl Found {
     fn into_list(self, header: u64, gather: &mut Gather<'_>) -> List {
         let starts = self.spans.iter().map(|span| span.start.0);
         let mut order: Vec<(u64, u32)> = starts.zip(0..=u32::MAX).collect();
-        order.sort_unstable();
+        order.sort();
         let mut list = List { spans: Vec::with_capacity(order.len()), ..List::default() };
         let mut pieces = Vec::new();
         let mut end = 0;

@@ -5,8 +5,8 @@ use std::ops::{ControlFlow, Range};
 use crate::audit::unit::Address;
 use crate::target::memory::{Memory, Request};
 
-/// Bytes that are read at once.
-pub(super) const BLOCK: usize = 1 << 20;
+/// Bytes that are read at once: a processor's cache has them still when they are looked at.
+pub(super) const BLOCK: usize = 256 << 10;
 
 /// A part of a range that fits a block, and what was said about the range.
 #[derive(Clone, Debug, PartialEq, Eq)]
