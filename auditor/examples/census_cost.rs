@@ -6,10 +6,10 @@
 //!
 //! `census_cost PID ROUNDS` needs the right to read the process.
 
-use std::cell::RefCell;
 use std::env::args;
 use std::fs::read_to_string;
 use std::io::{Write as _, stdout};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -40,14 +40,14 @@ fn main() -> Result<()> {
         let inspect::Opened { process, mut runtimes, .. } = inspect::open(pid, &Choice::default())?;
         let memory = LiveMemory::of(&process);
         runtimes.check(&memory)?;
-        let logged = Logged { memory: &memory, calls: RefCell::default() };
+        let logged = Logged { memory: &memory, calls: Mutex::default() };
         let began = Instant::now();
         let found = runtimes.census(FOLD_BELOW, &logged)?;
         census.push(began.elapsed().as_nanos() as u64);
         peak = peak_memory()?;
         let small: u64 = found.crowds.iter().flatten().map(|crowd| crowd.maps).sum();
         (maps, bytes) = (small + found.maps.len() as u64, found.read.0);
-        let calls = logged.calls.into_inner();
+        let calls = logged.calls.into_inner().unwrap_or_else(PoisonError::into_inner);
         let began = Instant::now();
         copy(&calls, &memory, &mut buffer);
         copies.push(began.elapsed().as_nanos() as u64);
@@ -61,18 +61,24 @@ fn main() -> Result<()> {
 /// Reads as another memory does, and remembers what in which calls.
 struct Logged<'a> {
     memory: &'a LiveMemory,
-    calls: RefCell<Vec<Call>>,
+    calls: Mutex<Vec<Call>>,
+}
+
+impl Logged<'_> {
+    fn calls(&self) -> MutexGuard<'_, Vec<Call>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Memory for Logged<'_> {
     fn read(&self, at: Address, into: &mut [u8]) -> Result<(), ReadError> {
-        self.calls.borrow_mut().push(Call { pieces: vec![(at, into.len())], together: false });
+        self.calls().push(Call { pieces: vec![(at, into.len())], together: false });
         self.memory.read(at, into)
     }
 
     fn read_many(&self, requests: &mut [Request<'_>]) -> Vec<Result<(), ReadError>> {
         let pieces = requests.iter().map(|request| (request.at, request.into.len())).collect();
-        self.calls.borrow_mut().push(Call { pieces, together: true });
+        self.calls().push(Call { pieces, together: true });
         self.memory.read_many(requests)
     }
 }

@@ -16,8 +16,8 @@ use crate::audit::unit::Address;
 const BATCH: usize = 1024;
 
 /// A target's memory. Reading never stops the target, never changes it, and never brings a page
-/// back from swap on purpose.
-pub trait Memory {
+/// back from swap on purpose. Several threads may read at once.
+pub trait Memory: Sync {
     /// Fills `into` from `at`, or says why it cannot: all of it or nothing that may be used.
     ///
     /// # Errors

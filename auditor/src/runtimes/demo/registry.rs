@@ -134,7 +134,7 @@ mod tests {
         tests::{MAP, header, put},
     };
     use crate::target::memory::{CapturedMemory, ReadError, Request};
-    use std::cell::Cell;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     const REGISTRY: Address = Address(0x20_0000);
 
@@ -204,12 +204,11 @@ mod tests {
     }
 
     /// Headers look wrong for the first readings, as when they are written meanwhile.
-    struct Torn(Cell<usize>);
+    struct Torn(AtomicUsize);
     impl Memory for Torn {
         fn read(&self, at: Address, into: &mut [u8]) -> Result<(), ReadError> {
             one_map().read(at, into)?;
-            if at == MAP && self.0.get() > 0 {
-                self.0.set(self.0.get() - 1);
+            if at == MAP && self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
                 into[64..72].fill(0);
             }
             Ok(())
@@ -221,9 +220,12 @@ mod tests {
 
     #[test]
     fn a_header_that_is_being_written_is_read_again_but_not_for_ever() {
-        assert_eq!(check(REGISTRY, &Torn(Cell::new(3))), Ok(()));
+        assert_eq!(check(REGISTRY, &Torn(AtomicUsize::new(3))), Ok(()));
         assert!(
-            check(REGISTRY, &Torn(Cell::new(usize::MAX))).unwrap_err().to_string().contains("do not fit")
+            check(REGISTRY, &Torn(AtomicUsize::new(usize::MAX)))
+                .unwrap_err()
+                .to_string()
+                .contains("do not fit")
         );
     }
 

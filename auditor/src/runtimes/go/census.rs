@@ -2,11 +2,13 @@
 //! which of these are maps.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::Kind;
 use super::bucket::Walks;
 use super::cost::Costs;
 use super::gather::Gather;
+use super::hands::Hands;
 use super::heap::Heap;
 use super::places::Places;
 use super::reader::{Lookup, Reader, Seen};
@@ -106,39 +108,115 @@ impl Small {
 }
 
 /// Counts all maps. Those of `fold_below` bytes and more are listed, and those that were when `places` saw them
-/// last. `on_stacks`: where headers may be beside those on the heap.
+/// last. `on_stacks`: where headers may be beside those on the heap. With two hands, which a first census may have,
+/// each counts one half of the heap, and what comes out is the same.
 pub fn count(
     heap: &Heap,
     types: &mut MapTypes,
     (fold_below, on_stacks): (Bytes, &[Address]),
     (places, walks): (&mut Places, &mut Walks),
-    memory: &dyn Memory,
+    (memory, hands): (&dyn Memory, Hands),
 ) -> Counted {
     let costs = *types.costs();
     let form =
         Form { object: costs.header_object(), len: usize::try_from(costs.header).unwrap_or(HEADER_MOST) };
-    // Untouched room costs nothing, and moving what was counted does.
-    let room = heap.objects(form.object);
-    let mut counted = Counted { small: Vec::with_capacity(room), ..Counted::default() };
-    places.expect(room);
-    let mut reader =
-        Reader { heap, types, gather: Gather::new(memory), lookup: Lookup::Snapshot, walk: WALK, walks };
-    reader.walks.clear();
-    let mut again = Vec::new();
-    let mut gather = Gather::new(memory);
-    let passes = |bytes: &[u8]| passes(costs.kind, bytes, costs.header);
-    let scanned = scan::scan(heap, form, passes, &mut gather, &mut |wave| {
-        let sink = &mut |seen: &Seen| counted.add(seen, fold_below, places);
-        recognise(costs.kind, wave, &mut reader, sink, &mut again);
-    });
-    counted.unread = scanned.unread;
+    walks.clear();
+    places.expect(heap.objects(form.object));
+    let look = Look { heap, form, fold_below, memory };
+    let (all, known) = (0..heap.spans().len(), (&mut *types, &mut *places, &mut *walks));
+    let part = if hands == Hands::One { look.part(all, known) } else { look.halves(all, known) };
+    let Part { mut counted, again, walk } = part;
+    let gather = Gather::new(memory);
+    let mut reader = Reader { heap, types, gather, lookup: Lookup::Live, walk, walks };
     let sink = &mut |seen: &Seen| counted.add(seen, fold_below, places);
     let undecided = look_again(again, form, &mut reader, sink);
     count_on_stacks(on_stacks, form, &mut reader, sink);
     places.end();
     counted.undecided = undecided;
-    counted.read = gather.read.saturating_add(reader.gather.read);
+    counted.read = counted.read.saturating_add(reader.gather.read);
     counted
+}
+
+/// A look at the headers on the heap.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    heap: &'a Heap,
+    form: Form,
+    fold_below: Bytes,
+    memory: &'a dyn Memory,
+}
+
+/// What was counted of a part of the heap.
+struct Part {
+    counted: Counted,
+    /// Headers to be looked at again.
+    again: Vec<u64>,
+    /// Bytes that may still be read to count overflow buckets.
+    walk: u64,
+}
+
+/// What is known of maps, and learnt on the way.
+type Learnt<'a> = (&'a mut MapTypes, &'a mut Places, &'a mut Walks);
+
+impl Look<'_> {
+    /// Counts the maps in a range of spans.
+    fn part(&self, spans: Range<usize>, (types, places, walks): Learnt<'_>) -> Part {
+        let Self { heap, form, fold_below, memory } = *self;
+        let (kind, header) = (types.costs().kind, types.costs().header);
+        // Untouched room costs nothing, and moving what was counted does.
+        let small = Vec::with_capacity(heap.objects(form.object));
+        let mut counted = Counted { small, ..Counted::default() };
+        let mut again = Vec::new();
+        let (mut gather, lookup) = (Gather::new(memory), Lookup::Snapshot);
+        let mut reader = Reader { heap, types, gather: Gather::new(memory), lookup, walk: WALK, walks };
+        let passes = |bytes: &[u8]| passes(kind, bytes, header);
+        let scanned = scan::scan((heap, spans), form, passes, &mut gather, &mut |wave| {
+            let sink = &mut |seen: &Seen| counted.add(seen, fold_below, places);
+            recognise(kind, wave, &mut reader, sink, &mut again);
+        });
+        counted.unread = scanned.unread;
+        counted.read = gather.read.saturating_add(reader.gather.read);
+        Part { counted, again, walk: reader.walk }
+    }
+
+    /// Counts both halves side by side. No census was before: what the second half learns is added to the first's.
+    fn halves(&self, spans: Range<usize>, (types, places, walks): Learnt<'_>) -> Part {
+        let middle = scan::middle(self.heap, self.form);
+        let mut other = types.clone();
+        let (first, second) = Hands::Two.both(
+            || self.part(spans.start..middle, (&mut *types, &mut *places, &mut *walks)),
+            || {
+                let (mut places, mut walks) = (Places::default(), Walks::default());
+                let part = self.part(middle..spans.end, (&mut other, &mut places, &mut walks));
+                (part, other, places, walks)
+            },
+        );
+        let (second, other, more_places, more_walks) = second;
+        let numbers = types.take_over(other);
+        places.take_over(more_places);
+        walks.take_over(more_walks);
+        first.and(second, &numbers)
+    }
+}
+
+impl Part {
+    /// Both together. `numbers`: the sets of types of the other one by the numbers that it has for them.
+    fn and(mut self, other: Self, numbers: &[Guess]) -> Self {
+        let here = |guess: Guess| guess.renumbered(numbers);
+        let Counted { listed, small, estimates, unread, undecided, read } = other.counted;
+        let counted = &mut self.counted;
+        counted.listed.extend(listed.into_iter().map(|mut one| {
+            one.seen.guess = here(one.seen.guess);
+            one
+        }));
+        counted.small.extend(small.into_iter().map(|one| Small { guess: here(one.guess), ..one }));
+        counted.estimates += estimates;
+        counted.unread += unread;
+        counted.undecided += undecided;
+        counted.read = counted.read.saturating_add(read);
+        self.again.extend(other.again);
+        self
+    }
 }
 
 /// One map, from the bytes at its address; `None`: they are none's.
@@ -207,7 +285,6 @@ fn look_again(
     reader: &mut Reader<'_>,
     sink: &mut dyn FnMut(&Seen),
 ) -> u64 {
-    reader.lookup = Lookup::Live;
     let mut left = 0;
     for _ in 0..TRIES {
         // What looks a little like a map must not crowd out what looks very much like one.
@@ -317,9 +394,21 @@ mod tests {
             let heap = Heap::read(made.place(), &memory).unwrap();
             let mut types = map_types(kind.0, kind.1, &TYPES);
             let (mut places, mut walks) = Default::default();
-            for _ in 0..2 {
+            let in_two = {
+                let mut types = map_types(kind.0, kind.1, &TYPES);
+                let (mut places, mut walks) = Default::default();
                 let before = (&mut places, &mut walks);
-                let counted = count(&heap, &mut types, (Bytes(fold_below), &[]), before, &memory);
+                count(&heap, &mut types, (Bytes(fold_below), &[]), before, (&memory, Hands::Two))
+            };
+            for round in 0..2 {
+                let before = (&mut places, &mut walks);
+                let counted = count(&heap, &mut types, (Bytes(fold_below), &[]), before, (&memory, Hands::One));
+                if round == 0 {
+                    prop_assert_eq!(&in_two.small, &counted.small);
+                    let seen = |counted: &Counted| counted.listed.iter().map(|one| one.seen.clone()).collect::<Vec<_>>();
+                    prop_assert_eq!(seen(&in_two), seen(&counted));
+                    prop_assert_eq!((in_two.undecided, in_two.estimates), (counted.undecided, counted.estimates));
+                }
                 let folded = counted.small.len();
                 let listed = counted.found(&types);
                 prop_assert!(listed.len() + folded <= 12, "{listed:?} and {folded} others");

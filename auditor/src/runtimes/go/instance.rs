@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::bucket::Walks;
 use super::cost::Costs;
 use super::gc::{self, Counters};
+use super::hands::Hands;
 use super::heap::{self, Heap, Place};
 use super::hooks::{self, Rules};
 use super::owners::Sought;
@@ -237,15 +238,17 @@ impl Instance for Go {
         if known.places.is_none() && self.symbols.heap.is_none() {
             self.names.tell_apart(Private::of(&self.program));
         }
-        known.heap = Heap::read(*known.heap.place(), memory)?;
+        let is_first = known.places.is_none();
+        // Only the first one is waited for.
+        let hands = if is_first { Hands::free() } else { Hands::One };
+        known.heap = Heap::read_by(hands, *known.heap.place(), memory)?;
         let types = known.types.get_mut();
         let layout = known.heap.place().layout;
-        let is_first = known.places.is_none();
         let places = known.places.get_or_insert_default();
         let before = (&mut *places, known.walks.get_mut());
         let (on_stacks, is_whole) =
             on_stacks(&self.program, known.goroutines, (types.costs(), layout), memory);
-        let counted = census::count(&known.heap, types, (fold_below, &on_stacks), before, memory);
+        let counted = census::count(&known.heap, types, (fold_below, &on_stacks), before, (memory, hands));
         let born = (!is_first).then(|| places.born());
         known.counters.classes = known.heap.classes();
         known.counters.search(&variables, memory);
@@ -256,7 +259,7 @@ impl Instance for Go {
         }
         let read = Bytes(counted.read.saturating_add(known.heap.read));
         // Read again: what has been allocated meanwhile may hold a map.
-        known.heap = Heap::read(*known.heap.place(), memory)?;
+        known.heap = Heap::read_by(hands, *known.heap.place(), memory)?;
         let process = owners::Process {
             program: &self.program,
             types: types.types(),
@@ -265,6 +268,7 @@ impl Instance for Go {
             heap: &known.heap,
             memory,
             listed_from: fold_below,
+            hands,
         };
         let held = held::tell(counted, types, &process, name);
         notes.extend(held.notes);

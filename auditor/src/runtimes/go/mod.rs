@@ -7,6 +7,7 @@ pub mod cost;
 pub mod debug;
 pub mod gather;
 pub mod gc;
+pub mod hands;
 pub mod heap;
 pub mod held;
 pub mod hooks;

@@ -64,6 +64,12 @@ impl Places {
         known
     }
 
+    /// Adds what another one has found, of a part of the process that this one has not looked at.
+    pub fn take_over(&mut self, other: Self) {
+        self.found.extend(other.found);
+        self.kept += other.kept;
+    }
+
     /// The census is over. What it did not find is remembered for one more: it may have been overlooked while
     /// it was being changed.
     pub fn end(&mut self) {

@@ -1,7 +1,9 @@
 //! Goes through all objects of a map header's size and picks those that may be one, by cheap tests alone.
 
+use std::ops::Range;
+
 use super::gather::{Gather, Piece};
-use super::heap::Heap;
+use super::heap::{Heap, Span};
 
 /// Bytes of the longest header.
 pub const HEADER_MOST: usize = 56;
@@ -48,10 +50,23 @@ pub struct Form {
     pub len: usize,
 }
 
-/// Hands on the allocated objects of that size that hold pointers and pass the test, a few thousand at a
-/// time, by address.
+/// The span at which the second half of the objects of that size begins.
+#[must_use]
+pub fn middle(heap: &Heap, form: Form) -> usize {
+    let mut left = heap.objects(form.object) / 2;
+    let is_past = |span: &Span| {
+        let objects = if span.may_hold_headers(form.object) { span.elements as usize } else { 0 };
+        let is_past = objects > left;
+        left = left.saturating_sub(objects);
+        is_past
+    };
+    heap.spans().iter().position(is_past).unwrap_or(0)
+}
+
+/// Hands on the allocated objects of that size in a range of spans that hold pointers and pass the test, some
+/// thousands at a time, by address.
 pub fn scan(
-    heap: &Heap,
+    (heap, range): (&Heap, Range<usize>),
     form: Form,
     passes: impl Fn(&[u8]) -> bool,
     gather: &mut Gather<'_>,
@@ -62,7 +77,8 @@ pub fn scan(
     let mut numbers = Vec::new();
     let mut wave = Vec::new();
     let mut bytes = 0;
-    let mut spans = heap.spans().iter().enumerate().filter(|(_, span)| span.may_hold_headers(form.object));
+    let (first, spans) = (range.start, heap.spans().get(range).unwrap_or_default());
+    let mut spans = (first..).zip(spans).filter(|(_, span)| span.may_hold_headers(form.object));
     loop {
         let next = spans.next();
         if let Some((number, span)) = next {
@@ -125,10 +141,12 @@ mod tests {
         let mut gather = Gather::new(&memory);
         let mut all = Vec::new();
         let passes = |bytes: &[u8]| bytes[0] == 7;
-        let scanned = scan(&heap, FORM, passes, &mut gather, &mut |wave| {
-            all.extend(wave.iter().map(|candidate| candidate.at));
-        });
-        (all, scanned)
+        let mut each = |wave: &[Candidate]| all.extend(wave.iter().map(|candidate| candidate.at));
+        let (middle, end) = (middle(&heap, FORM), heap.spans().len());
+        let first = scan((&heap, 0..middle), FORM, passes, &mut gather, &mut each);
+        let second = scan((&heap, middle..end), FORM, passes, &mut gather, &mut each);
+        let [candidates, unread] = [first.candidates + second.candidates, first.unread + second.unread];
+        (all, Scanned { candidates, unread })
     }
 
     #[test]
@@ -153,6 +171,17 @@ mod tests {
         let mut made = Made::new(27);
         made.object(64, false, 0);
         assert_eq!(found(&made), (Vec::new(), Scanned::default()));
+    }
+
+    #[test]
+    fn each_half_has_half_of_the_objects_to_a_span() {
+        let mut made = Made::new(27);
+        (0..170 * 10).for_each(|_| _ = made.object(48, false, 0));
+        (0..170 * 10).for_each(|_| _ = made.object(64, false, 0));
+        let heap = Heap::read(made.place(), &made.memory()).unwrap();
+        let middle = middle(&heap, FORM);
+        let of = |spans: &[Span]| spans.iter().filter(|span| span.may_hold_headers(48)).count();
+        assert_eq!((of(&heap.spans()[..middle]), of(&heap.spans()[middle..])), (5, 5));
     }
 
     proptest! {

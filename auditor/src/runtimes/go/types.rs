@@ -2,7 +2,7 @@
 
 use std::array;
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
@@ -43,6 +43,14 @@ pub struct Known {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Guess(u32);
 
+impl Guess {
+    /// As another one numbers it, by the numbers of [`MapTypes::take_over`].
+    #[must_use]
+    pub fn renumbered(self, numbers: &[Self]) -> Self {
+        numbers.get(self.0 as usize).copied().unwrap_or_default()
+    }
+}
+
 /// Types that a map may be of, and what every map of them asks for.
 #[derive(Clone, Debug)]
 struct Set {
@@ -79,9 +87,9 @@ impl Set {
 type Sized = (u64, bool, u64);
 
 /// The map types of a program.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct MapTypes {
-    types: Types,
+    types: Arc<Types>,
     costs: Costs,
     known: Vec<Known>,
     by_bucket: BTreeMap<Address, Guess>,
@@ -98,7 +106,7 @@ impl MapTypes {
     pub fn new(types: Types, costs: Costs) -> Self {
         let known: Vec<Known> = types.maps().iter().map(|map| known(map, &types, &costs)).collect();
         let mut all = Self {
-            types,
+            types: Arc::new(types),
             costs,
             known,
             by_bucket: BTreeMap::new(),
@@ -170,6 +178,18 @@ impl MapTypes {
         }
         let set = self.set(one).iter().filter(|number| self.set(other).contains(number)).copied().collect();
         self.number(set)
+    }
+
+    /// Takes over the sets that a clone has found since, and answers which number each of its sets has here. They are
+    /// numbered as if they had been found here.
+    pub fn take_over(&mut self, clone: Self) -> Vec<Guess> {
+        let numbers = clone.sets.into_iter().map(|set| self.number(set.numbers)).collect::<Vec<Guess>>();
+        for (size, guess) in clone.by_size {
+            if self.by_size.len() < MOST_SIZES {
+                self.by_size.entry(size).or_insert(guess.renumbered(&numbers));
+            }
+        }
+        numbers
     }
 
     /// What all types of a set have in common; `None`: they differ in what counts, or there is none.

@@ -39,6 +39,12 @@ impl Walks {
         self.known.clear();
     }
 
+    /// Adds what was walked in another part of the heap.
+    pub fn take_over(&mut self, other: Self) {
+        let room = MOST.saturating_sub(self.known.len());
+        self.known.extend(other.known.into_iter().take(room));
+    }
+
     /// What the last walk came to, if the map is as it was.
     pub(super) fn get(&self, header: &Header) -> Option<Overflow> {
         let (state, overflow) = self.known.get(&header.at)?;

@@ -18,6 +18,7 @@ use crate::audit::fact::SizeClass;
 use crate::audit::unit::{Address, Bytes};
 use crate::runtimes::LayoutError;
 use crate::runtimes::go::gather::Gather;
+use crate::runtimes::go::hands::Hands;
 use crate::runtimes::go::sizes::{HEADER, PAGE};
 use crate::target::memory::{Memory, read_u64};
 
@@ -95,11 +96,19 @@ impl Heap {
     /// # Errors
     /// [`LayoutError`] when the list makes no sense, whenever it is read.
     pub fn read(place: Place, memory: &dyn Memory) -> Result<Self, LayoutError> {
+        Self::read_by(Hands::One, place, memory)
+    }
+
+    /// The same, with one hand or two.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_by(hands: Hands, place: Place, memory: &dyn Memory) -> Result<Self, LayoutError> {
         let mut gather = Gather::new(memory);
         let mut last = Err(unsettled(&place, 0, 0));
         for attempt in 1..=TRIES {
             let before = pages_in_use(&place, memory)?;
-            let list = spans::read(&place, &mut gather);
+            let list = spans::read(&place, &mut gather, hands);
             let after = pages_in_use(&place, memory)?;
             let slack = if attempt == TRIES { before / SLACK } else { 0 };
             let counted = before.min(after).saturating_sub(slack)..=before.max(after).saturating_add(slack);

@@ -4,6 +4,7 @@
 use crate::audit::unit::Address;
 use crate::runtimes::LayoutError;
 use crate::runtimes::go::gather::{Gather, Piece};
+use crate::runtimes::go::hands::Hands;
 use crate::runtimes::go::sizes::{LARGEST_WITHOUT_HEADER, PAGE};
 use crate::target::go::layouts::{self, Layout};
 use crate::target::go::words::Words;
@@ -123,7 +124,7 @@ pub(super) struct List {
 }
 
 /// Reads the list once. The array it is in may be let go meanwhile.
-pub(super) fn read(place: &Place, gather: &mut Gather<'_>) -> Result<List, LayoutError> {
+pub(super) fn read(place: &Place, gather: &mut Gather<'_>, hands: Hands) -> Result<List, LayoutError> {
     let what = "the list of the heap's spans";
     let memory = gather.memory();
     let unreadable = |error| LayoutError::Unreadable { what, error };
@@ -141,9 +142,19 @@ pub(super) fn read(place: &Place, gather: &mut Gather<'_>) -> Result<List, Layou
     pointers.sort();
     pointers.dedup();
     let generation = generation(place, memory)?;
-    let room = pointers.len();
-    let mut found = Found { spans: Vec::with_capacity(room), bits: Vec::with_capacity(room), bad: 0 };
-    found.read(&pointers, place, generation, gather);
+    let half = if hands == Hands::One { pointers.len() } else { pointers.len() / 2 };
+    let (one, other) = pointers.split_at(half);
+    let mut found = Found::with_room(pointers.len());
+    let ((), (behind, read)) = hands.both(
+        || found.read(one, place, generation, gather),
+        || {
+            let (mut found, mut gather) = (Found::with_room(other.len()), Gather::new(memory));
+            found.read(other, place, generation, &mut gather);
+            (found, gather.read)
+        },
+    );
+    found.add(behind);
+    gather.read += read;
     if found.bad > pointers.len() / TOLERATED {
         let check = format!("{} of {} spans make no sense", found.bad, pointers.len());
         return Err(fails(check));
@@ -177,6 +188,16 @@ struct Found {
 }
 
 impl Found {
+    fn with_room(spans: usize) -> Self {
+        Self { spans: Vec::with_capacity(spans), bits: Vec::with_capacity(spans), bad: 0 }
+    }
+
+    fn add(&mut self, mut behind: Self) {
+        self.spans.append(&mut behind.spans);
+        self.bits.append(&mut behind.bits);
+        self.bad += behind.bad;
+    }
+
     fn read(&mut self, pointers: &[u64], place: &Place, generation: u32, gather: &mut Gather<'_>) {
         /// Spans that are asked for at once.
         const BATCH: usize = 1 << 14;

@@ -1,6 +1,6 @@
 //! The heap, read from made-up memory.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use proptest::prelude::*;
 
@@ -119,12 +119,11 @@ fn spans_that_make_no_sense_are_refused() {
 }
 
 /// The array of spans is elsewhere for the first readings, as when it grows meanwhile.
-struct Moving(CapturedMemory, Cell<usize>);
+struct Moving(CapturedMemory, AtomicUsize);
 
 impl Memory for Moving {
     fn read(&self, at: Address, into: &mut [u8]) -> Result<(), ReadError> {
-        if at.0 == made::ARRAY && self.1.get() > 0 {
-            self.1.set(self.1.get() - 1);
+        if at.0 == made::ARRAY && self.1.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
             return Err(ReadError::Unmapped { at, len: into.len() });
         }
         self.0.read(at, into)
@@ -134,8 +133,26 @@ impl Memory for Moving {
 #[test]
 fn a_list_that_moves_meanwhile_is_read_again_but_not_for_ever() {
     let (made, _) = some(27);
-    assert!(Heap::read(made.place(), &Moving(made.memory(), Cell::new(3))).is_ok());
-    assert!(Heap::read(made.place(), &Moving(made.memory(), Cell::new(99))).is_err());
+    assert!(Heap::read(made.place(), &Moving(made.memory(), AtomicUsize::new(3))).is_ok());
+    assert!(Heap::read(made.place(), &Moving(made.memory(), AtomicUsize::new(99))).is_err());
+}
+
+#[test]
+fn two_hands_read_what_one_reads() {
+    for minor in MINORS {
+        let (mut made, _) = some(minor);
+        (0..3000).for_each(|number| _ = made.object(48 + 16 * (number % 3), number % 5 == 0, 0));
+        made.spans[1].allocated[0] = false;
+        let (place, memory) = (made.place(), made.memory());
+        let [one, two] = [Hands::One, Hands::Two].map(|hands| Heap::read_by(hands, place, &memory).unwrap());
+        assert_eq!(one.spans(), two.spans());
+        assert_eq!(one.classes(), two.classes());
+        let allocated = |heap: &Heap| {
+            let of = |span| (0..200).map(move |index| heap.is_allocated_at(span, index));
+            (0..one.spans().len()).flat_map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(allocated(&one), allocated(&two));
+    }
 }
 
 #[test]
@@ -157,11 +174,11 @@ fn the_heap_is_found_among_variables_without_a_symbol() {
 }
 
 /// Counts how often it is asked.
-struct Asked(CapturedMemory, Cell<u32>);
+struct Asked(CapturedMemory, AtomicUsize);
 
 impl Memory for Asked {
     fn read(&self, at: Address, into: &mut [u8]) -> Result<(), ReadError> {
-        self.1.set(self.1.get() + 1);
+        self.1.fetch_add(1, Relaxed);
         self.0.read(at, into)
     }
 }
@@ -171,10 +188,10 @@ fn variables_full_of_what_may_be_lists_are_given_up() {
     let slice = [0x7000_u64, 3, 4].map(u64::to_le_bytes).concat();
     let mut memory = CapturedMemory::new();
     memory.insert(Address(0x10_0000), slice.repeat(1 << 16));
-    let asked = Asked(memory, Cell::new(0));
+    let asked = Asked(memory, AtomicUsize::new(0));
     let range = Address(0x10_0000)..Address(0x10_0000 + 24 * (1 << 16));
     assert!(find(&[range], Made::new(27).place(), &asked).is_none());
-    assert!(asked.1.get() < 5 * (1 << 12), "{} reads", asked.1.get());
+    assert!(asked.1.load(Relaxed) < 5 * (1 << 12), "{} reads", asked.1.load(Relaxed));
 }
 
 #[test]

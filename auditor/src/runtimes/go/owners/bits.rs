@@ -30,6 +30,11 @@ impl Bits {
         is_new
     }
 
+    /// Adds the numbers of another set.
+    pub(super) fn add_all(&mut self, other: &Self) {
+        self.words.iter_mut().zip(&other.words).for_each(|(word, more)| *word |= more);
+    }
+
     /// Counts, so that [`Ranked::rank`] takes one step.
     pub(super) fn ranked(self) -> Ranked {
         let mut below = 0_u32;

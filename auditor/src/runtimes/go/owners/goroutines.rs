@@ -247,7 +247,7 @@ mod tests {
     use crate::target::go::Release;
     use crate::target::memory::{CapturedMemory, ReadError};
     use proptest::prelude::*;
-    use std::cell::Cell;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     const LIST: u64 = 0x9000;
     const ARRAY: u64 = 0xa000;
@@ -337,12 +337,11 @@ mod tests {
     }
 
     /// Nothing makes sense for the first readings.
-    struct Changing(CapturedMemory, Cell<usize>);
+    struct Changing(CapturedMemory, AtomicUsize);
     impl Memory for Changing {
         fn read(&self, at: Address, into: &mut [u8]) -> Result<(), ReadError> {
             self.0.read(at, into)?;
-            if at.0 >= FIRST && self.1.get() > 0 {
-                self.1.set(self.1.get() - 1);
+            if at.0 >= FIRST && self.1.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
                 into.fill(0xff);
             }
             Ok(())
@@ -352,9 +351,9 @@ mod tests {
     #[test]
     fn a_goroutine_that_changes_meanwhile_is_read_again_but_not_for_ever() {
         let all = [made(4, 1, STACK), made(4, 2, STACK)];
-        let found = read(Address(LIST), layout(), &Changing(memory(&all), Cell::new(3)));
+        let found = read(Address(LIST), layout(), &Changing(memory(&all), AtomicUsize::new(3)));
         assert_eq!((found.all.len(), found.is_cut_short), (2, false));
-        let found = read(Address(LIST), layout(), &Changing(memory(&all), Cell::new(1000)));
+        let found = read(Address(LIST), layout(), &Changing(memory(&all), AtomicUsize::new(1000)));
         assert_eq!((found.all.len(), found.is_cut_short), (0, true));
     }
 

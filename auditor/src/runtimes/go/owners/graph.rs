@@ -62,7 +62,8 @@ pub(super) struct Builder<'a> {
 #[derive(Debug)]
 pub(super) struct Graph {
     words: Ranked,
-    targets: Vec<Node>,
+    /// In two lists, one behind the other.
+    targets: [Vec<Node>; 2],
     leads: Bits,
     boxes: Vec<u64>,
     types: u64,
@@ -162,15 +163,25 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// All that was added.
-    pub(super) fn finish(self) -> Graph {
+    /// All that was added here, and to another one that has the nodes behind these, or none.
+    pub(super) fn finish(mut self, behind: Self) -> Graph {
+        if !behind.targets.is_empty() {
+            self.words.add_all(&behind.words);
+            self.leads.add_all(&behind.leads);
+            let empty = self.boxes.iter_mut().zip(behind.boxes).filter(|(place, _)| **place == 0);
+            empty.for_each(|(place, type_at)| *place = type_at);
+        }
+        let room = self.most.saturating_sub(self.targets.len());
+        let is_cut_short = self.is_full || behind.is_full || behind.targets.len() > room;
+        let mut targets = [self.targets, behind.targets];
+        targets[1].truncate(room);
         Graph {
             words: self.words.ranked(),
-            targets: self.targets,
+            targets,
             leads: self.leads,
             boxes: self.boxes,
             types: self.marks.types.start,
-            is_cut_short: self.is_full,
+            is_cut_short,
         }
     }
 }
@@ -179,6 +190,12 @@ impl Graph {
     /// Whether there are pointers that it has no room for.
     pub(super) fn is_cut_short(&self) -> bool {
         self.is_cut_short
+    }
+
+    #[inline]
+    fn target(&self, rank: usize) -> Option<Node> {
+        let [first, behind] = &self.targets;
+        first.get(rank).or_else(|| behind.get(rank - first.len())).copied()
     }
 
     /// Whether the node points to any other.
@@ -191,7 +208,7 @@ impl Graph {
         let first = object.first_word;
         let words = self.words.within(first, first + object.size / WORD);
         words.filter_map(move |(word, rank)| {
-            let to = *self.targets.get(rank)?;
+            let to = self.target(rank)?;
             (to & TYPE == 0).then_some(Edge { offset: (word - first) * WORD, to })
         })
     }
@@ -201,7 +218,7 @@ impl Graph {
     pub(super) fn each_edge(&self, object: &Object, mut each: impl FnMut(Edge)) {
         let first = object.first_word;
         self.words.each_within(first, first + object.size / WORD, |word, rank| {
-            if let Some(&to) = self.targets.get(rank).filter(|to| **to & TYPE == 0) {
+            if let Some(to) = self.target(rank).filter(|to| to & TYPE == 0) {
                 each(Edge { offset: (word - first) * WORD, to });
             }
         });
@@ -209,7 +226,7 @@ impl Graph {
 
     /// The type that the object's first word points to.
     pub(super) fn type_of(&self, object: &Object) -> Option<Address> {
-        let target = *self.targets.get(self.words.rank(object.first_word)?)?;
+        let target = self.target(self.words.rank(object.first_word)?)?;
         (target & TYPE != 0).then(|| Address(self.types + u64::from(target & !TYPE) * WORD))
     }
 
@@ -224,6 +241,7 @@ impl Graph {
 mod tests {
     use super::super::made::{TYPES, Torn, World};
     use super::*;
+    use crate::runtimes::go::hands::Hands;
     use crate::runtimes::go::owners::blocks::BLOCK;
 
     #[test]
@@ -243,6 +261,30 @@ mod tests {
         assert!(graph.leads_on(1) && !graph.leads_on(2) && !graph.leads_on(256));
         assert!(!graph.is_cut_short());
         assert_eq!((swept.read, swept.unread), (32 * 256 + 48 * 170, 0));
+    }
+
+    #[test]
+    fn two_hands_see_what_one_sees() {
+        let mut world = World::default();
+        let runs = [world.run(32, 256), world.run(48, 170), world.typed(1024, 8), world.run(16, 512)];
+        for (from, to) in runs.iter().zip(runs.iter().rev()) {
+            world.put(from + 8, TYPES.start + 64).put(from + 16, to + 48).put(from + 40, to + 8);
+        }
+        let nodes = world.nodes();
+        let marks = world.marks(&nodes, &[runs[1] + 48]);
+        let by = |world: &World, hands| {
+            let (graph, swept) = world.graph_by(hands, &nodes, (&marks, &world.memory()));
+            let edges: Vec<_> = runs.iter().map(|run| world.edges(&nodes, &graph, *run)).collect();
+            let leads: Vec<bool> = (0..nodes.count() as Node).map(|node| graph.leads_on(node)).collect();
+            (edges, leads, graph.boxed_as(0), swept, graph.is_cut_short())
+        };
+        assert_eq!(by(&world, Hands::Two), by(&world, Hands::One));
+        assert_eq!(by(&world, Hands::Two).2, Some(Address(TYPES.start + 64)));
+        for most in 1..8 {
+            world.keep(most);
+            let ((edges, ..), (one, ..)) = (by(&world, Hands::Two), by(&world, Hands::One));
+            assert!(by(&world, Hands::Two).4 && edges == one, "{most}");
+        }
     }
 
     #[test]

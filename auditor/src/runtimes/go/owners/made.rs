@@ -18,6 +18,7 @@ use super::special::Special;
 use super::sweep::{Swept, sweep};
 use super::variables::{Variable, Variables};
 use crate::audit::unit::Address;
+use crate::runtimes::go::hands::Hands;
 use crate::runtimes::go::heap::Typing;
 use crate::target::go::Release;
 use crate::target::go::frame_map::FrameMap;
@@ -188,10 +189,18 @@ impl World {
     }
 
     pub(super) fn graph(&self, nodes: &Nodes, marks: &Marks, memory: &dyn Memory) -> (Graph, Swept) {
+        self.graph_by(Hands::One, nodes, (marks, memory))
+    }
+
+    pub(super) fn graph_by(
+        &self,
+        hands: Hands,
+        nodes: &Nodes,
+        (marks, memory): (&Marks, &dyn Memory),
+    ) -> (Graph, Swept) {
         let most = self.most.unwrap_or(1 << 20);
-        let mut builder = Builder::new(nodes, marks, marks.maps.len(), most);
-        let swept = sweep(nodes, memory, &mut builder);
-        (builder.finish(), swept)
+        let empty = || Builder::new(nodes, marks, marks.maps.len(), most);
+        sweep(nodes, empty, (memory, hands))
     }
 
     pub(super) fn edges(&self, nodes: &Nodes, graph: &Graph, at: u64) -> Vec<(u64, Node)> {
@@ -227,6 +236,7 @@ impl World {
                 unwind: &Unwinding(&self.frames),
                 memory,
                 listed_from: 1000,
+                hands: Hands::Two,
             },
             wanted,
         )

@@ -57,6 +57,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::audit::unit::{Address, Bytes};
+use crate::runtimes::go::hands::Hands;
 use crate::runtimes::go::heap::{Heap, Span};
 use crate::target::go::frame_map::FrameMap;
 use crate::target::go::layouts::Layout;
@@ -91,6 +92,8 @@ pub struct Process<'a> {
     pub memory: &'a dyn Memory,
     /// Maps that hold at least so many bytes are told of one by one.
     pub listed_from: Bytes,
+    /// How many threads read its heap.
+    pub hands: Hands,
 }
 
 /// What was found of a map.
@@ -150,6 +153,7 @@ pub fn find(process: &Process<'_>, wanted: &[Wanted<'_>]) -> Owners {
             unwind: *program,
             memory: *memory,
             listed_from: process.listed_from.0,
+            hands: process.hands,
         },
         wanted,
     )

@@ -23,6 +23,7 @@ use super::sweep::sweep;
 use super::variables::Variables;
 use super::ways::Ways;
 use crate::audit::unit::{Address, Bytes};
+use crate::runtimes::go::hands::Hands;
 use crate::target::go::layouts::Layout;
 use crate::target::go::types::Type;
 use crate::target::memory::Memory;
@@ -59,6 +60,8 @@ pub(super) struct Target<'a> {
     pub(super) memory: &'a dyn Memory,
     /// Maps that hold at least so many bytes are told of one by one.
     pub(super) listed_from: u64,
+    /// How many threads read the heap.
+    pub(super) hands: Hands,
 }
 
 /// What was read.
@@ -179,9 +182,8 @@ fn read<'a>(
     let mut roots = Roots::new(nodes);
     let mut goroutines = Vec::new();
     let mut sees_stacks = read_roots(target, &mut roots, &mut goroutines, frames);
-    let mut builder = Builder::new(nodes, marks, maps, POINTERS);
-    let swept = sweep(nodes, target.memory, &mut builder);
-    let graph = builder.finish();
+    let empty = || Builder::new(nodes, marks, maps, POINTERS);
+    let (graph, swept) = sweep(nodes, empty, (target.memory, target.hands));
     sees_stacks &= read_roots(target, &mut roots, &mut goroutines, frames);
     if let Some(arenas) = &target.arenas {
         let records = finalizers::read(arenas, target.arena_numbers, target.type_range, target.memory);

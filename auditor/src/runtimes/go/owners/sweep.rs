@@ -4,8 +4,9 @@
 use std::ops::ControlFlow;
 
 use super::blocks;
-use super::graph::{Builder, Part};
+use super::graph::{Builder, Graph, Part};
 use super::nodes::{Node, Nodes, Run, WORD};
+use crate::runtimes::go::hands::Hands;
 use crate::target::memory::Memory;
 
 /// What became of it.
@@ -20,10 +21,36 @@ pub(super) struct Swept {
 /// A run and where its nodes and words begin.
 type Place<'a> = (&'a Run, Node, u64);
 
-/// Reads every run and adds what its objects point to. Stops when no more is kept.
-pub(super) fn sweep(nodes: &Nodes, memory: &dyn Memory, builder: &mut Builder<'_>) -> Swept {
+/// Reads every run and says what its objects point to, beginning with graphs that are empty: with two hands each reads
+/// one half.
+pub(super) fn sweep<'a>(
+    nodes: &Nodes,
+    empty: impl Fn() -> Builder<'a> + Sync,
+    (memory, hands): (&dyn Memory, Hands),
+) -> (Graph, Swept) {
+    let half = nodes.words() / 2;
+    let is_first = |place: &Place<'_>| hands == Hands::One || place.2 < half;
+    let part = |runs: &mut dyn Iterator<Item = Place<'_>>| {
+        let mut builder = empty();
+        let swept = add_runs(runs, memory, &mut builder);
+        (builder, swept)
+    };
+    let ((first, swept), (second, more)) = hands.both(
+        || part(&mut nodes.runs().take_while(is_first)),
+        || part(&mut nodes.runs().skip_while(is_first)),
+    );
+    let swept = Swept { read: swept.read + more.read, unread: swept.unread + more.unread };
+    (first.finish(second), swept)
+}
+
+/// Reads runs and adds what their objects point to. Stops when no more is kept.
+fn add_runs<'a>(
+    runs: &mut dyn Iterator<Item = Place<'a>>,
+    memory: &dyn Memory,
+    builder: &mut Builder<'_>,
+) -> Swept {
     let mut swept = Swept::default();
-    let runs = nodes.runs().map(|place| (place.0.start..place.0.start + place.0.bytes(), place));
+    let runs = runs.map(|place| (place.0.start..place.0.start + place.0.bytes(), place));
     blocks::read(runs, memory, &mut |part, bytes| {
         match bytes {
             Some(bytes) => {
