@@ -33,7 +33,7 @@ impl Hands {
             second.map(|second| second())
         };
         let (first, done) = thread::scope(|scope| {
-            let other = thread::Builder::new().spawn_scoped(scope, &once).ok();
+            let other = thread::Builder::new().spawn_scoped(scope, once).ok();
             let first = first();
             (first, other.and_then(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic))))
         });

@@ -184,7 +184,9 @@ impl MapTypes {
     /// numbered as if they had been found here.
     pub fn take_over(&mut self, clone: Self) -> Vec<Guess> {
         let numbers = clone.sets.into_iter().map(|set| self.number(set.numbers)).collect::<Vec<Guess>>();
-        for (size, guess) in clone.by_size {
+        let mut sizes: Vec<(Sized, Guess)> = clone.by_size.into_iter().collect();
+        sizes.sort_unstable();
+        for (size, guess) in sizes {
             if self.by_size.len() < MOST_SIZES {
                 self.by_size.entry(size).or_insert(guess.renumbered(&numbers));
             }
