@@ -55,6 +55,8 @@ pub const CAPTURES: usize = 12;
 pub const STEPS: usize = 4;
 /// How many specs (placed hooks) one session can have.
 pub const SPECS: u32 = 256;
+/// Where the hits of the syscall program are, behind those of the specs.
+pub const SYSCALL_HITS: u32 = SPECS;
 /// Ring buffer size in bytes; a power of two and a multiple of the page size.
 pub const RING_BYTES: u32 = 4 << 20;
 /// The consumer is woken when this many bytes wait in the ring; stragglers wait for its timer.

@@ -1,15 +1,18 @@
-//! Memory syscalls, when they have ended: one raw tracepoint instead of ten syscall tracepoints,
-//! because at `sys_exit` the registers still hold the arguments.
+//! Memory syscalls, when they have ended: at the return of the five functions of the kernel that do
+//! them, or where it does not allow that, on one raw tracepoint that every syscall of every process
+//! goes through. Both give the same two words, and the registers still hold the arguments.
 //!
+//! match-proto:v4.17:arch/x86/include/asm/syscall_wrapper.h:long __x64_sys_mmap(const struct pt_regs *regs)
 //! match-proto:v4.17:include/trace/events/syscalls.h:sys_exit(struct pt_regs *regs, long ret)
 
-use auditor_ebpf::{SyscallRecord, kind};
+use auditor_ebpf::{SYSCALL_HITS, SyscallRecord, kind};
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 
 use crate::emit;
+use crate::maps::HITS;
 
 /// arch/x86/entry/syscalls/syscall_64.tbl; the numbers are part of the kernel's ABI.
 const MMAP: u64 = 9;
@@ -27,6 +30,7 @@ fn syscall(context: RawTracePointContext) -> i32 {
 #[inline(always)]
 fn try_syscall(context: &RawTracePointContext) -> Option<()> {
     let pid = emit::current_target()?;
+    emit::add(HITS.get_ptr_mut(SYSCALL_HITS));
     let regs: *const pt_regs = context.arg(0);
     // SAFETY: only the address is computed.
     let number = unsafe { &raw const (*regs).orig_rax };

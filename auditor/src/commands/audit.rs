@@ -10,7 +10,7 @@ use crate::audit::fact::{Ended, HookState};
 use crate::audit::report::Report;
 use crate::audit::unit::Pid;
 use crate::cli;
-use crate::probes::events::EVENTS;
+use crate::probes::events::{EVENTS, RETURNS};
 use crate::probes::host::Host;
 use crate::probes::kernel::Multi;
 use crate::probes::object::Log;
@@ -43,10 +43,12 @@ pub(super) enum Begin {
 /// A feature that cannot be left out.
 pub(super) fn options(request: &cli::Audit, begin: Begin) -> anyhow::Result<Options> {
     let without = |feature: &str| request.without_features.iter().any(|name| name == feature);
-    let known = |name: &str| name == MULTI_LINKS || EVENTS.iter().any(|event| event.tracepoint == name);
+    let known = |name: &str| {
+        [MULTI_LINKS, RETURNS].contains(&name) || EVENTS.iter().any(|event| event.tracepoint == name)
+    };
     if let Some(unknown) = request.without_features.iter().find(|name| !known(name)) {
         let events: Vec<&str> = EVENTS.iter().map(|event| event.tracepoint).collect();
-        bail!("--no-feature {unknown:?}: there are {MULTI_LINKS}, {}", events.join(", "));
+        bail!("--no-feature {unknown:?}: there are {MULTI_LINKS}, {RETURNS}, {}", events.join(", "));
     }
     Ok(Options {
         runtimes: described::choice(&request.runtime, &request.symbols)?,

@@ -9,8 +9,9 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use aya_obj::Function;
 use aya_obj::generated::{bpf_attr, bpf_cmd, bpf_prog_type};
 
-/// `BPF_TRACE_UPROBE_MULTI` of `enum bpf_attach_type`.
+/// `BPF_TRACE_UPROBE_MULTI` and `BPF_TRACE_FEXIT` of `enum bpf_attach_type`.
 const TRACE_UPROBE_MULTI: u32 = 48;
+const TRACE_FEXIT: u32 = 25;
 /// `BPF_F_UPROBE_MULTI_RETURN`.
 const RETURN: u32 = 1;
 
@@ -21,6 +22,8 @@ pub(super) enum Use {
     Multi,
     /// A raw tracepoint.
     Tracepoint,
+    /// The return of a function of the kernel, by its number in the kernel's BTF.
+    Return(u32),
 }
 
 /// A program to be loaded.
@@ -66,6 +69,10 @@ pub(super) fn load_program(program: &Program<'_>, log: &mut [u8]) -> io::Result<
     let (kind, attach) = match program.usage {
         Use::Multi => (bpf_prog_type::BPF_PROG_TYPE_KPROBE, TRACE_UPROBE_MULTI),
         Use::Tracepoint => (bpf_prog_type::BPF_PROG_TYPE_RAW_TRACEPOINT, 0),
+        Use::Return(function) => {
+            load.attach_btf_id = function;
+            (bpf_prog_type::BPF_PROG_TYPE_TRACING, TRACE_FEXIT)
+        }
     };
     load.prog_type = kind as u32;
     load.expected_attach_type = attach;
@@ -127,10 +134,20 @@ pub(super) fn freeze(map: BorrowedFd<'_>, value: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// What the kernel says.
-pub(super) fn open_tracepoint(program: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
+pub(super) fn open_tracepoint(program: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     let name = CString::new(name)?;
     let mut attr = zeroed();
     attr.raw_tracepoint.name = name.as_ptr() as u64;
+    attr.raw_tracepoint.prog_fd = program.as_raw_fd() as u32;
+    descriptor(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr)
+}
+
+/// Attaches a program to the return that it was loaded for ([`Use::Return`]).
+///
+/// # Errors
+/// What the kernel says.
+pub(super) fn open_return(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut attr = zeroed();
     attr.raw_tracepoint.prog_fd = program.as_raw_fd() as u32;
     descriptor(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr)
 }

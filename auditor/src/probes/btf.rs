@@ -23,6 +23,7 @@ mod kind {
     pub(super) const TYPEDEF: u32 = 8;
     pub(super) const VOLATILE: u32 = 9;
     pub(super) const CONST: u32 = 10;
+    pub(super) const FUNC: u32 = 12;
     pub(super) const FUNC_PROTO: u32 = 13;
     pub(super) const VAR: u32 = 14;
     pub(super) const DATASEC: u32 = 15;
@@ -59,6 +60,12 @@ impl<'a> Name<'a> {
         Self { kind: kind::STRUCT, name }
     }
 
+    /// A function.
+    #[must_use]
+    pub const fn function(name: &'a str) -> Self {
+        Self { kind: kind::FUNC, name }
+    }
+
     /// A typedef.
     #[must_use]
     pub const fn typedef(name: &'a str) -> Self {
@@ -78,6 +85,7 @@ pub struct Btf<'a> {
 /// A type's fixed part.
 #[derive(Clone, Copy, Debug)]
 pub struct Type {
+    id: u32,
     at: usize,
     name: u32,
     kind: u32,
@@ -111,17 +119,17 @@ impl<'a> Btf<'a> {
             if count.is_multiple_of(STRIDE) {
                 btf.marks.push(at);
             }
-            let here = btf.type_at(at)?;
+            count += 1;
+            let here = btf.type_at(at, count as u32)?;
             btf.compare(here, &names, &mut found);
             at += here.len()?;
-            count += 1;
         }
         Ok((btf, found))
     }
 
     /// Names are in another part of the file, so only those of the right kind are looked at.
     fn compare(&self, here: Type, names: &[Name<'_>], found: &mut [Option<Type>]) {
-        if !matches!(here.kind, kind::STRUCT | kind::TYPEDEF) {
+        if !matches!(here.kind, kind::STRUCT | kind::TYPEDEF | kind::FUNC) {
             return;
         }
         for (wanted, found) in names.iter().zip(found) {
@@ -212,16 +220,18 @@ impl<'a> Btf<'a> {
     /// Goes to the mark before it and walks from there. Type 0 is `void`, which has no record.
     fn by_id(&self, id: u32) -> Option<Type> {
         let index = (id as usize).checked_sub(1)?;
-        let mut found = self.type_at(*self.marks.get(index / STRIDE)?).ok()?;
-        for _ in 0..index % STRIDE {
-            found = self.type_at(found.at + found.len().ok()?).ok()?;
+        let before = index - index % STRIDE;
+        let mut found = self.type_at(*self.marks.get(index / STRIDE)?, before as u32 + 1).ok()?;
+        for _ in before..index {
+            found = self.type_at(found.at + found.len().ok()?, found.id + 1).ok()?;
         }
         Some(found)
     }
 
-    fn type_at(&self, at: usize) -> Result<Type, BtfError> {
+    fn type_at(&self, at: usize, id: u32) -> Result<Type, BtfError> {
         let info = u32_at(self.bytes, at.saturating_add(4))?;
         Ok(Type {
+            id,
             at,
             name: u32_at(self.bytes, at)?,
             kind: info >> 24 & 0x1f,
@@ -239,6 +249,12 @@ impl<'a> Btf<'a> {
 }
 
 impl Type {
+    /// The number by which the kernel knows it.
+    #[must_use]
+    pub const fn id(self) -> u32 {
+        self.id
+    }
+
     /// Bytes of the whole record.
     fn len(&self) -> Result<usize, BtfError> {
         let follows = match self.kind {

@@ -115,6 +115,10 @@ impl Code {
             io::ErrorKind::InvalidInput if usage == Use::Multi => {
                 Err(LoadError::Bpf { what: "program load", error })
             }
+            // Some kernels allow no program at functions; the verifier has not even seen it then.
+            io::ErrorKind::PermissionDenied if matches!(usage, Use::Return(_)) => {
+                Err(LoadError::Bpf { what: "program load", error })
+            }
             _ => load_with_log(&program, name),
         })
     }

@@ -61,6 +61,8 @@ pub struct KernelTypes {
     pub exit_before_mm: bool,
     /// Whether `mark_victim` is given a task rather than a pid; `None`: no such tracepoint.
     pub oom_gives_task: Option<bool>,
+    /// The functions that do the memory syscalls, by their numbers; `None`: not all are described.
+    pub memory_syscalls: Option<[u32; MEMORY_SYSCALLS]>,
 }
 
 /// Capabilities that matter here.
@@ -119,13 +121,21 @@ impl Host {
     }
 }
 
-/// Types that the programs need to know something of, and the types of raw tracepoints.
-const NAMES: [Name<'_>; 5] = [
+/// How many memory syscalls there are.
+pub const MEMORY_SYSCALLS: usize = 5;
+
+/// Types that the programs need to know something of, the types of raw tracepoints, and functions.
+const NAMES: [Name<'_>; 5 + MEMORY_SYSCALLS] = [
     Name::structure("mm_struct"),
     Name::structure("task_struct"),
     Name::structure("percpu_counter"),
     Name::typedef("btf_trace_sched_process_exit"),
     Name::typedef("btf_trace_mark_victim"),
+    Name::function("__x64_sys_mmap"),
+    Name::function("__x64_sys_munmap"),
+    Name::function("__x64_sys_mremap"),
+    Name::function("__x64_sys_brk"),
+    Name::function("__x64_sys_madvise"),
 ];
 
 fn ask_types() -> Result<KernelTypes, String> {
@@ -137,9 +147,9 @@ fn ask_types() -> Result<KernelTypes, String> {
 
 /// From 6.2 `rss_stat` is `struct percpu_counter[NR_MM_COUNTERS]`, before that
 /// `struct mm_rss_stat { atomic_long_t count[NR_MM_COUNTERS]; }`.
-fn read_types(btf: &Btf<'_>, found: [Option<Type>; 5]) -> Result<KernelTypes, &'static str> {
+fn read_types(btf: &Btf<'_>, found: [Option<Type>; NAMES.len()]) -> Result<KernelTypes, &'static str> {
     const MEMBERS: u32 = 4;
-    let [mm, task, counter, exit, victim] = found;
+    let [mm, task, counter, exit, victim, mmap, munmap, mremap, brk, madvise] = found;
     let offset = |of: Option<Type>, member| btf.member_offset(of?, member);
     let size = mm.and_then(|mm| btf.member_size(mm, "rss_stat")).ok_or("mm_struct.rss_stat")?;
     let rss_stride = size / MEMBERS;
@@ -154,7 +164,13 @@ fn read_types(btf: &Btf<'_>, found: [Option<Type>; 5]) -> Result<KernelTypes, &'
         task_flags: offset(task, "flags").ok_or("task_struct.flags")?,
         exit_before_mm: arguments(exit).is_some_and(|arguments| arguments.len() >= 2),
         oom_gives_task: arguments(victim).and_then(|arguments| arguments.first().copied()),
+        memory_syscalls: all([mmap, munmap, mremap, brk, madvise]),
     })
+}
+
+/// Their numbers, where none is missing.
+fn all(functions: [Option<Type>; MEMORY_SYSCALLS]) -> Option<[u32; MEMORY_SYSCALLS]> {
+    functions.iter().all(Option::is_some).then(|| functions.map(|function| function.map_or(0, Type::id)))
 }
 
 /// Calls the trampoline's number from ordinary code: each generation answers in its own way.

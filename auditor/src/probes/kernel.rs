@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::code::Maps;
 use super::decode::Plain;
-use super::events::KernelEvent;
+use super::events::{self, KernelEvent, Way};
 use super::object::{LoadError, Settings};
 use super::place::Links;
 use super::programs::{self, Diagnostics, Hook, Loaded, Programs};
@@ -130,12 +130,20 @@ impl Kernel {
             .map_err(|error| LoadError::Map { name: map::TARGETS, error: Box::new(error) })
     }
 
-    /// Loads and attaches the program of a kernel event.
+    /// Loads and attaches the program of a kernel event, under the number of its hook: to the returns of
+    /// those functions if the kernel takes that, else to its tracepoint.
     ///
     /// # Errors
     /// [`LoadError`] when the kernel refuses it.
-    pub fn attach_event(&mut self, event: &KernelEvent) -> Result<(), LoadError> {
-        self.programs.attach(event)
+    pub fn attach_event(
+        &mut self,
+        hook: u32,
+        event: &KernelEvent,
+        functions: &[u32],
+    ) -> Result<Way, LoadError> {
+        let (way, links) = self.programs.attach(event, functions)?;
+        self.links.insert(hook, Links::Event(links));
+        Ok(way)
     }
 
     /// Has a map's header copied when its process exits.
@@ -176,10 +184,12 @@ impl Kernel {
         news
     }
 
-    /// Hits of a hook so far, over all CPUs.
+    /// Hits of a hook so far, over all CPUs; 0 of a kernel event that is not counted.
     #[must_use]
     pub fn hits(&self, hook: u32) -> u64 {
-        self.hits.get(&hook, 0).map(|values| values.iter().sum()).unwrap_or(0)
+        let counted_at = events::of(hook).map_or(Some(hook), |event| event.counted_at);
+        let values = counted_at.and_then(|index| self.hits.get(&index, 0).ok());
+        values.map_or(0, |values| values.iter().sum())
     }
 
     /// What the programs have lost so far, over all CPUs, by [`counter`].
@@ -227,6 +237,7 @@ mod tests {
     use crate::probes::events::EVENTS;
     use crate::probes::host::Host;
     use crate::probes::object::Log;
+    use crate::probes::plan;
 
     fn settings(log: Log) -> Settings {
         let types = Host::ask().types.ok();
@@ -244,8 +255,9 @@ mod tests {
         ];
         for (multi, log) in ways {
             let mut kernel = Kernel::load(&settings(log), multi).unwrap();
-            for event in EVENTS {
-                kernel.attach_event(event).unwrap_or_else(|error| panic!("{error}\n{error:?}"));
+            for (hook, event) in (plan::EVENT_IDS..).zip(EVENTS) {
+                let attached = kernel.attach_event(hook, event, &[]);
+                attached.unwrap_or_else(|error| panic!("{error}\n{error:?}"));
             }
             kernel.follow(Pid(std::process::id())).unwrap();
             eprintln!("{:?} {:?}", kernel.link_kind(), kernel.memory());

@@ -57,6 +57,8 @@ pub enum Links {
     Multi(Vec<OwnedFd>),
     /// One link for each half.
     Perf(Vec<UProbeLink>),
+    /// A kernel event: one link, or one for each function that tells of it.
+    Event(Vec<OwnedFd>),
 }
 
 impl Kernel {

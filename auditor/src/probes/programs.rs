@@ -3,7 +3,7 @@
 //! wanted, which only its loader gives.
 
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use aya::Ebpf;
 use aya::maps::Map;
@@ -12,7 +12,7 @@ use aya_log::EbpfLogger;
 
 use super::bpf::{self, Use};
 use super::code::{self, Code, Maps};
-use super::events::KernelEvent;
+use super::events::{KernelEvent, Way};
 use super::kernel::Multi;
 use super::object::{self, LoadError, Log, Settings, fd_of};
 use crate::audit::unit::Bytes;
@@ -38,10 +38,10 @@ pub(super) struct Programs {
 }
 
 enum Loader {
-    /// We, with the kernel events that are attached.
-    Own(Box<Code>, Vec<OwnedFd>),
-    /// aya, which keeps what is attached.
-    Aya(Ebpf),
+    /// We.
+    Own(Box<Code>),
+    /// aya, and we for what it cannot load without decoding all of the kernel's types once more.
+    Aya(Ebpf, Box<Code>),
 }
 
 /// The hook program, in the form that this kernel takes.
@@ -70,14 +70,15 @@ fn by_ourselves(settings: &Settings) -> Result<Loaded, LoadError> {
     let (code, maps) = code::load(settings)?;
     let hook = Hook::multi(&code)?;
     let memory = memory_of(maps.values());
-    let programs = Programs { loader: Loader::Own(Box::new(code), Vec::new()), hook };
+    let programs = Programs { loader: Loader::Own(Box::new(code)), hook };
     Ok(Loaded { programs, maps, memory, diagnostics: None })
 }
 
 fn by_aya(settings: &Settings, multi: Multi) -> Result<Loaded, LoadError> {
     let mut ebpf = object::load(settings)?;
+    let code = Box::new(Code::against(ebpf.maps())?);
     let hook = match multi {
-        Multi::Allowed => Code::against(ebpf.maps()).and_then(|code| Hook::multi(&code)),
+        Multi::Allowed => Hook::multi(&code),
         Multi::Forbidden => Hook::perf(&mut ebpf),
     };
     let hook = hook.or_else(|error| {
@@ -92,7 +93,8 @@ fn by_aya(settings: &Settings, multi: Multi) -> Result<Loaded, LoadError> {
     let diagnostics = (settings.log == Log::Debug).then(|| diagnostics(&mut ebpf)).flatten();
     let names: Vec<String> = ebpf.maps().map(|(name, _)| name.to_owned()).collect();
     let maps = names.into_iter().filter_map(|name| Some((name.clone(), ebpf.take_map(&name)?))).collect();
-    Ok(Loaded { programs: Programs { loader: Loader::Aya(ebpf), hook }, maps, memory, diagnostics })
+    let programs = Programs { loader: Loader::Aya(ebpf, code), hook };
+    Ok(Loaded { programs, maps, memory, diagnostics })
 }
 
 fn diagnostics(ebpf: &mut Ebpf) -> Option<Diagnostics> {
@@ -142,35 +144,58 @@ impl Programs {
     /// [`LoadError::Missing`] where hooks are linked by multi links.
     pub(super) fn uprobe(&mut self, name: &'static str) -> Result<&mut UProbe, LoadError> {
         match &mut self.loader {
-            Loader::Own(..) => Err(LoadError::Missing(name)),
-            Loader::Aya(ebpf) => uprobe(ebpf, name),
+            Loader::Own(_) => Err(LoadError::Missing(name)),
+            Loader::Aya(ebpf, _) => uprobe(ebpf, name),
         }
     }
 
-    /// Loads and attaches the program of a kernel event.
+    /// Loads and attaches the program of a kernel event: to the returns of those functions where the
+    /// kernel takes that for all of them, else to the tracepoint.
     ///
     /// # Errors
     /// [`LoadError`] when the kernel refuses it.
-    pub(super) fn attach(&mut self, event: &KernelEvent) -> Result<(), LoadError> {
-        match &mut self.loader {
-            Loader::Own(code, attached) => {
-                let program = code.load(event.program, Use::Tracepoint)?;
-                let link = bpf::open_tracepoint(&program, event.tracepoint);
-                attached.push(link.map_err(|error| LoadError::Bpf { what: "raw tracepoint", error })?);
-                Ok(())
+    pub(super) fn attach(
+        &mut self,
+        event: &KernelEvent,
+        functions: &[u32],
+    ) -> Result<(Way, Vec<OwnedFd>), LoadError> {
+        if !functions.is_empty() {
+            match self.attach_to_returns(event, functions) {
+                Ok(links) => return Ok((Way::Returns, links)),
+                Err(error) => log::info!("{}: a raw tracepoint instead, since {error}", event.program),
             }
-            Loader::Aya(ebpf) => attach_by_aya(ebpf, event),
         }
+        Ok((Way::Tracepoint, vec![self.attach_to_tracepoint(event)?]))
+    }
+
+    fn attach_to_returns(&self, event: &KernelEvent, functions: &[u32]) -> Result<Vec<OwnedFd>, LoadError> {
+        let (Loader::Own(code) | Loader::Aya(_, code)) = &self.loader;
+        let attach = |&function| {
+            let program = code.load(event.program, Use::Return(function))?;
+            let link = bpf::open_return(program.as_fd());
+            link.map_err(|error| LoadError::Bpf { what: "attaching to a return", error })
+        };
+        functions.iter().map(attach).collect()
+    }
+
+    fn attach_to_tracepoint(&mut self, event: &KernelEvent) -> Result<OwnedFd, LoadError> {
+        let link = match &mut self.loader {
+            Loader::Own(code) => {
+                let program = code.load(event.program, Use::Tracepoint)?;
+                bpf::open_tracepoint(program.as_fd(), event.tracepoint)
+            }
+            Loader::Aya(ebpf, _) => bpf::open_tracepoint(loaded_by_aya(ebpf, event)?, event.tracepoint),
+        };
+        link.map_err(|error| LoadError::Bpf { what: "raw tracepoint", error })
     }
 }
 
-fn attach_by_aya(ebpf: &mut Ebpf, event: &KernelEvent) -> Result<(), LoadError> {
+fn loaded_by_aya<'a>(ebpf: &'a mut Ebpf, event: &KernelEvent) -> Result<BorrowedFd<'a>, LoadError> {
     let refused = |error| LoadError::Program { name: event.program, error: Box::new(error) };
     let found = ebpf.program_mut(event.program).ok_or(LoadError::Missing(event.program))?;
     let program: &mut RawTracePoint = found.try_into().map_err(refused)?;
     program.load().map_err(refused)?;
-    program.attach(event.tracepoint).map_err(refused)?;
-    Ok(())
+    program.fd().map(|fd| fd.as_fd()).map_err(refused)
 }
 
 #[cfg(test)]

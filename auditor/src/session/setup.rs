@@ -13,8 +13,8 @@ use super::live::{Live, Parts, now};
 use super::timed::timed;
 use super::translate::Translator;
 use crate::audit::fact::{self, Began, HookState, What};
-use crate::audit::unit::{Address, Bytes, Nanos, Pid};
-use crate::probes::events::EVENTS;
+use crate::audit::unit::{Address, Bytes, Pid};
+use crate::probes::events::{EVENTS, Way};
 use crate::probes::host::Host;
 use crate::probes::kernel::{Kernel, Multi};
 use crate::probes::object::Settings;
@@ -41,9 +41,10 @@ pub fn start(
     let multi = if inspected.host.has_sound_multi_links() { options.multi } else { Multi::Forbidden };
     let settings = settings(&inspected.host, options);
     let mut kernel = timed("loading the kernel side", || Kernel::load(&settings, multi))?;
-    let events = || attach_events(&mut kernel, &inspected.host, &options.without);
-    let mut hooks = timed("attaching to kernel events", events);
     let mut governor = Governor::new(options.budget, now());
+    let asked = Asked { host: &inspected.host, without: &options.without, filtered: is_filtered(pid) };
+    let events = || attach_events(&mut kernel, &mut governor, &asked);
+    let mut hooks = timed("attaching to kernel events", events);
     for placement in &inspected.plan.placements {
         let state = timed(&placement.hook.name, || place(&mut kernel, placement, &memory, pid));
         if state.state == HookState::Attached && plan::is_governed(placement, options.evacuation) {
@@ -164,20 +165,43 @@ fn same_bytes(memory: &LiveMemory, at: Address, expected: &[u8]) -> Result<(), S
     ))
 }
 
-fn attach_events(kernel: &mut Kernel, host: &Host, without: &[String]) -> BTreeMap<u32, fact::Hook> {
+/// What decides how kernel events are heard.
+struct Asked<'a> {
+    host: &'a Host,
+    without: &'a [String],
+    /// Whether the target's syscalls are filtered.
+    filtered: bool,
+}
+
+/// Whether a filter of seccomp may answer its syscalls. Unknown is taken for yes.
+fn is_filtered(pid: Pid) -> bool {
+    let status = proc::read(Path::new(proc::ROOT), pid, "status").unwrap_or_default();
+    let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
+    mode.is_none_or(|mode| mode.trim() != "0")
+}
+
+fn attach_events(
+    kernel: &mut Kernel,
+    governor: &mut Governor,
+    asked: &Asked<'_>,
+) -> BTreeMap<u32, fact::Hook> {
+    let Asked { host, without, filtered } = *asked;
     let mut hooks = BTreeMap::new();
-    for (index, event) in EVENTS.iter().enumerate() {
-        let state = event
-            .offered(host, without)
-            .and_then(|()| kernel.attach_event(event).map_err(|error| error.to_string()));
-        let id = plan::EVENT_IDS + index as u32;
+    for (id, event) in (plan::EVENT_IDS..).zip(EVENTS) {
+        let functions = event.functions(host, without, filtered);
+        let attach = |()| kernel.attach_event(id, event, functions).map_err(|error| error.to_string());
+        let way = event.offered(host, without).and_then(attach);
+        let cost = event.cost(way.as_ref().copied().unwrap_or(Way::Tracepoint));
+        if way.is_ok() && event.is_governed() {
+            governor.govern(id, cost);
+        }
         let hook = fact::Hook {
             id,
             name: event.tracepoint.to_owned(),
-            place: format!("raw tracepoint {}", event.tracepoint),
-            state: if state.is_ok() { HookState::Attached } else { HookState::Refused },
-            reason: state.err().map(|reason| format!("{reason}; not known without it: {}", event.tells)),
-            cost_per_hit: Nanos(0),
+            place: event.place(way.as_ref().copied().unwrap_or(Way::Tracepoint)),
+            state: if way.is_ok() { HookState::Attached } else { HookState::Refused },
+            reason: way.err().map(|reason| format!("{reason}; not known without it: {}", event.tells)),
+            cost_per_hit: cost,
         };
         hooks.insert(id, hook);
     }
