@@ -1,7 +1,7 @@
 //! A plan in words: every hook, where it would go and what a hit costs, or why it is refused. Shared
 //! by `--dry-run` and `auditor doctor -p`.
 
-use crate::probes::events::EVENTS;
+use crate::probes::events::{EVENTS, KernelEvent};
 use crate::render::escape;
 use crate::runtimes::Instance as _;
 use crate::session::inspect::Inspected;
@@ -47,9 +47,20 @@ pub(super) fn plan(inspected: &Inspected) -> String {
     }
     for event in EVENTS {
         text.push_str(&match event.offered(&inspected.host, &[]) {
-            Ok(()) => format!("  place    {:<22} raw tracepoint, tells {}\n", event.tracepoint, event.tells),
+            Ok(()) => {
+                let heard = heard(event, inspected);
+                format!("  place    {:<22} {heard}, tells {}\n", event.tracepoint, event.tells)
+            }
             Err(reason) => format!("  refuse   {:<22} {reason}\n", event.tracepoint),
         });
     }
     text
+}
+
+/// Which of the two it will be, the kernel says when it is asked.
+fn heard(event: &KernelEvent, inspected: &Inspected) -> &'static str {
+    match event.functions(&inspected.host, &[], false) {
+        [] => "raw tracepoint",
+        _ => "returns of functions of the kernel, or raw tracepoint under the budget",
+    }
 }

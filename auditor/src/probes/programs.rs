@@ -162,7 +162,7 @@ impl Programs {
         if !functions.is_empty() {
             match self.attach_to_returns(event, functions) {
                 Ok(links) => return Ok((Way::Returns, links)),
-                Err(error) => log::info!("{}: a raw tracepoint instead, since {error}", event.program),
+                Err(error) => log::debug!("{}: a raw tracepoint instead, since {error}", event.program),
             }
         }
         Ok((Way::Tracepoint, vec![self.attach_to_tracepoint(event)?]))

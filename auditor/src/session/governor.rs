@@ -5,6 +5,9 @@
 //! The budget is a share of one CPU's time, kept as a bucket: growth comes in bursts, so up to
 //! [`BURST`] of unused budget is saved up. A bucket that runs dry means that a hook is not as rare as
 //! it should be; the one that took the most since the bucket was last full goes.
+//!
+//! What comes at a rate and not in bursts, as syscalls do, has a smaller bucket of its own besides: it
+//! goes when that runs dry, long before it has used up what others saved.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +15,9 @@ use crate::audit::unit::Nanos;
 
 /// How much unused budget is saved up.
 pub const BURST: Nanos = Nanos(3_000_000_000);
+
+/// The same for what comes at a rate.
+pub const RATE: Nanos = Nanos(500_000_000);
 
 /// A share of one CPU's time, in parts of a million.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +45,9 @@ pub struct Governor {
 struct Governed {
     cost: Nanos,
     hits: u64,
+    /// Its own bucket, and how full that can be.
+    left: i64,
+    full: i64,
     /// Time taken since the bucket was last full.
     taken: Nanos,
 }
@@ -63,7 +72,17 @@ impl Governor {
 
     /// Puts a hook under the governor.
     pub fn govern(&mut self, hook: u32, cost: Nanos) {
-        self.hooks.insert(hook, Governed { cost, hits: 0, taken: Nanos(0) });
+        self.govern_with(hook, cost, BURST);
+    }
+
+    /// The same of one that comes at a rate.
+    pub fn govern_rate(&mut self, hook: u32, cost: Nanos) {
+        self.govern_with(hook, cost, RATE);
+    }
+
+    fn govern_with(&mut self, hook: u32, cost: Nanos, saved: Nanos) {
+        let full = self.budget.of(saved).0 as i64;
+        self.hooks.insert(hook, Governed { cost, hits: 0, left: full, full, taken: Nanos(0) });
     }
 
     /// Takes a hook from under the governor: it has been taken out.
@@ -80,7 +99,8 @@ impl Governor {
     /// more after that.
     pub fn observe(&mut self, now: Nanos, hits: impl Fn(u32) -> u64) -> Option<Over> {
         let full = self.budget.of(BURST).0 as i64;
-        self.left = (self.left + self.budget.of(now.since(self.at)).0 as i64).min(full);
+        let earned = self.budget.of(now.since(self.at)).0 as i64;
+        self.left = self.left.saturating_add(earned).min(full);
         self.at = now;
         for (id, hook) in &mut self.hooks {
             let now_hits = hits(*id);
@@ -88,16 +108,24 @@ impl Governor {
             hook.hits = now_hits;
             hook.taken = hook.taken.plus(Nanos(took));
             self.left = self.left.saturating_sub_unsigned(took);
+            hook.left = hook.left.saturating_add(earned).min(hook.full).saturating_sub_unsigned(took);
         }
         if self.left >= full {
             self.hooks.values_mut().for_each(|hook| hook.taken = Nanos(0));
         }
-        if self.left >= 0 { None } else { self.drop_the_dearest() }
+        let over = self.hooks.iter().find(|(_, hook)| hook.left < 0).map(|(id, _)| *id);
+        match over {
+            Some(id) => self.drop(id),
+            None if self.left < 0 => self.drop(self.dearest()?),
+            None => None,
+        }
     }
 
-    fn drop_the_dearest(&mut self) -> Option<Over> {
-        let (id, _) = self.hooks.iter().max_by_key(|(_, hook)| hook.taken)?;
-        let id = *id;
+    fn dearest(&self) -> Option<u32> {
+        self.hooks.iter().max_by_key(|(_, hook)| hook.taken).map(|(id, _)| *id)
+    }
+
+    fn drop(&mut self, id: u32) -> Option<Over> {
         let hook = self.hooks.remove(&id)?;
         self.left = self.left.saturating_add_unsigned(hook.taken.0).min(self.budget.of(BURST).0 as i64);
         Some(Over { hook: id, taken: hook.taken, hits: hook.hits })
@@ -154,6 +182,32 @@ mod tests {
                 }),
                 None
             );
+        }
+    }
+
+    #[test]
+    fn what_comes_at_a_rate_goes_before_it_has_used_up_what_others_saved() {
+        let mut governor = governor();
+        governor.govern_rate(3, Nanos(350));
+        let rate = 140_000;
+        let hits = |hook, now: u64| if hook == 3 { rate * now / 1_000_000_000 } else { 0 };
+        let gone = (1..).find_map(|tick| {
+            let now = tick * TICK;
+            governor.observe(Nanos(now), |hook| hits(hook, now)).map(|over| (now, over))
+        });
+        let (when, over) = gone.unwrap();
+        assert_eq!(over.hook, 3);
+        assert!(when <= 150_000_000 && over.taken <= Nanos(7_000_000), "{when} {over:?}");
+        assert!(governor.left > 20_000_000, "{governor:?}");
+    }
+
+    #[test]
+    fn a_rate_below_the_budget_stays_for_ever() {
+        let mut governor = governor();
+        governor.govern_rate(3, Nanos(350));
+        for second in 1..100 {
+            let hits = |hook| if hook == 3 { second * 28_000 } else { 0 };
+            assert_eq!(governor.observe(Nanos(second * 1_000_000_000), hits), None);
         }
     }
 

@@ -193,7 +193,7 @@ fn attach_events(
         let way = event.offered(host, without).and_then(attach);
         let cost = event.cost(way.as_ref().copied().unwrap_or(Way::Tracepoint));
         if way.is_ok() && event.is_governed() {
-            governor.govern(id, cost);
+            governor.govern_rate(id, cost);
         }
         let hook = fact::Hook {
             id,

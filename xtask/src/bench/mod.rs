@@ -11,6 +11,7 @@ mod go;
 mod go_attach;
 mod hits;
 mod page;
+mod redis;
 mod replay;
 mod slowdown;
 mod table;
@@ -36,7 +37,7 @@ pub(crate) struct Bench {
     /// Pairs of runs that a median is of [default: 7, with --quick 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pairs: Option<u32>,
-    /// Only this scenario or part (slowdown, sites, ring, agent, attach, census, go-growth, page); repeatable
+    /// Only this scenario or part (slowdown, sites, ring, agent, attach, census, go-growth, page, redis); repeatable
     #[arg(long, value_name = "SCENARIO|PART")]
     only: Vec<String>,
     /// Four scenarios, fewer pairs, shorter looks: within 3 minutes
@@ -61,7 +62,7 @@ type Show<'a> = &'a mut dyn FnMut(Vec<Figure>);
 /// A part of the bench: its name, what its figures are, and what measures them.
 type Part = (&'static str, &'static str, fn(&Scope, Show<'_>) -> Result<()>);
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     (hits::SITES, "ns that a hit takes from the target, by instruction and program", hits::sites),
     (hits::RING, "records a second from the kernel to the auditor", hits::ring),
     (attach::PART, "one idle target, in turns with bpftrace", attach::measure),
@@ -71,6 +72,11 @@ const PARTS: [Part; 10] = [
     (go_attach::PART, "a stripped Go program of 100 MB, bpftrace on its unstripped twin", go_attach::measure),
     (replay::PART, "a recording of ten million facts, beside reading it", replay::measure),
     (page::PART, "the page of ten minutes, beside reading and replaying them", page::measure),
+    (
+        redis::PART,
+        "CPU time of redis-server for two million orders, over the plain runs around it",
+        redis::measure,
+    ),
     (slowdown::PART, "CPU time of a scenario, over the mean of the plain runs around it", slowdown::measure),
 ];
 
@@ -140,7 +146,9 @@ impl Bench {
 fn measure(parts: &[Part], scope: &Scope) -> Result<Vec<Figure>> {
     let mut all = Vec::new();
     for (name, about, measure) in parts {
-        table::heading(name, about, *name == slowdown::PART).iter().for_each(say::result);
+        table::heading(name, about, [slowdown::PART, redis::PART].contains(name))
+            .iter()
+            .for_each(say::result);
         let mut show = |figures: Vec<Figure>| {
             figures.iter().map(table::line).for_each(say::result);
             all.extend(figures);

@@ -36,13 +36,13 @@ const WATCHER_LIMIT: Duration = Duration::from_secs(30);
 
 /// What a run took.
 #[derive(Clone, Copy, Debug, Deserialize)]
-struct Took {
-    cpu_ns: u64,
-    elapsed_ns: u64,
+pub(super) struct Took {
+    pub(super) cpu_ns: u64,
+    pub(super) elapsed_ns: u64,
 }
 
 /// A run, and who watched it.
-type Run = (Option<Watcher>, Took);
+pub(super) type Run = (Option<Watcher>, Took);
 
 /// By watcher (`None`: the control) the ratios of CPU and of wall time.
 type Ratios = BTreeMap<&'static str, Vec<(f64, f64)>>;
@@ -83,14 +83,14 @@ pub(crate) fn measure(scope: &Scope, show: Show<'_>) -> Result<()> {
         }
         runs.push((None, play(scenario, None)?));
         step.done(format!("{} runs", runs.len()));
-        show(draw(scenario, &runs));
+        show(draw(PART, scenario, &runs, Watcher::aim));
     }
     Ok(())
 }
 
 /// The watchers, beginning with another one each time: what a run leaves behind (caches, memory, a
 /// tracer that goes) must not meet the same one after it again and again.
-fn turned(watchers: &[Watcher], by: usize) -> impl Iterator<Item = Watcher> {
+pub(super) fn turned(watchers: &[Watcher], by: usize) -> impl Iterator<Item = Watcher> {
     watchers.iter().cycle().skip(by % watchers.len().max(1)).take(watchers.len()).copied()
 }
 
@@ -121,7 +121,13 @@ fn truth() -> Result<PathBuf> {
     Ok(folder.join("truth.json"))
 }
 
-fn draw(scenario: &str, runs: &[Run]) -> Vec<Figure> {
+/// What the runs of one scenario or load come to.
+pub(super) fn draw(
+    part: &'static str,
+    scenario: &str,
+    runs: &[Run],
+    aim: impl Fn(Watcher) -> Option<f64>,
+) -> Vec<Figure> {
     let seconds = seconds(runs, None).map_or(0.0, |of| of.median);
     let mut ratios = ratios(runs);
     let mut figures = Vec::new();
@@ -131,8 +137,8 @@ fn draw(scenario: &str, runs: &[Run]) -> Vec<Figure> {
         let of = |pick: fn(&(f64, f64)) -> f64| Spread::of(pairs.iter().map(pick));
         let (Some(cpu), Some(wall)) = (of(|pair| pair.0), of(|pair| pair.1)) else { continue };
         let what = format!("{scenario} ({seconds:.2} s), {name}");
-        let figure = Figure::new(PART, what, "x", cpu).beside(Beside { wall, best: best(runs, watcher) });
-        figures.push(match watcher.and_then(Watcher::aim) {
+        let figure = Figure::new(part, what, "x", cpu).beside(Beside { wall, best: best(runs, watcher) });
+        figures.push(match watcher.and_then(&aim) {
             Some(aim) => figure.at_most(aim),
             None => figure,
         });
@@ -199,7 +205,7 @@ mod tests {
     #[test]
     fn a_figure_has_its_watchers_aim() {
         let runs = [(None, took(100)), (Some(Watcher::Poll), took(102)), (None, took(100))];
-        let figures = draw("grow", &runs);
+        let figures = draw(PART, "grow", &runs, Watcher::aim);
         assert_eq!(figures.len(), 1, "a control needs three plain runs");
         assert!(figures[0].missed && figures[0].at_most == Some(1.01));
         assert!(figures[0].what.starts_with("grow (0.00 s), poll"));
