@@ -26,8 +26,12 @@ fn speed(target: &Process) -> u64 {
 }
 
 fn hot(scene: &Scene) -> Process {
+    hot_with(scene, &[])
+}
+
+pub(crate) fn hot_with(scene: &Scene, arguments: &[&str]) -> Process {
     let mut command = Command::new(scene.fixture(&fixture::HOT));
-    scene.start("hot", command.stdin(Stdio::piped()))
+    scene.start("hot", command.args(arguments).stdin(Stdio::piped()))
 }
 
 fn grow(report: &Value) -> &Value {
@@ -94,4 +98,30 @@ fn with_a_budget_of_all_time_the_hook_stays() {
     assert!(grow(&report)["hits"].as_u64().unwrap() > 10_000);
     target.tell("end");
     target.end_by_itself().well();
+}
+
+/// A look at a target that does nothing but syscalls, with those flags.
+fn looked_at_syscalls(flags: &[&str]) -> Value {
+    let scene = Scene::new();
+    let mut target = hot_with(&scene, &["syscalls"]);
+    let flags = [&["-f", "json", "--duration", "1s"], flags].concat();
+    let report = json(&scene.attach(&target, &flags).end_by_itself().well().stdout);
+    target.tell("end");
+    target.end_by_itself().well();
+    report
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn listening_to_each_syscall_of_a_target_that_makes_very_many_ends_with_the_budget() {
+    let on_tracepoint = ["--no-feature", "fexit"];
+    let report = looked_at_syscalls(&on_tracepoint);
+    let syscalls = probe(&report, "sys_exit");
+    assert_eq!(syscalls["state"], "disabled", "{syscalls}");
+    assert!(syscalls["reason"].as_str().unwrap().contains("over the budget"), "{syscalls}");
+    assert_eq!(report["coverage"]["confidence"], "at_least");
+    let report = looked_at_syscalls(&[&on_tracepoint[..], &["--budget", "100%"]].concat());
+    let syscalls = probe(&report, "sys_exit");
+    assert_eq!(syscalls["state"], "attached", "{syscalls}");
+    assert!(syscalls["hits"].as_u64().unwrap() > 10_000, "{syscalls}");
 }

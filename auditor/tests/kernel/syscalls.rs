@@ -6,7 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Scene, demo, fixture, json as parsed, number};
+use crate::governor::hot_with;
+use crate::harness::{Scene, demo, fixture, json as parsed, number, probe};
 
 const PAGE: u64 = 4096;
 const MEBI: u64 = 1 << 20;
@@ -16,9 +17,17 @@ const TRACED: &str = "trace=mmap,munmap,mremap,brk,madvise";
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn calls_in_known_numbers_are_counted_and_failed_ones_add_no_bytes() {
+    for flags in [&[][..], &["--no-feature", "fexit"]] {
+        calls_are_counted(flags);
+    }
+}
+
+/// Heard at the functions of the kernel where it allows that, or on the tracepoint.
+fn calls_are_counted(flags: &[&str]) {
     let scene = Scene::new();
     let program = scene.fixture(&fixture::CALLS);
-    let ran = scene.audit(["run", "-f", "json", "--", program.to_str().unwrap()]).well();
+    let command = ["-f", "json", "--", program.to_str().unwrap()];
+    let ran = scene.audit([&["run"], flags, &command].concat()).well();
     let calls = |calls: u64, bytes: u64| json!({"calls": calls, "bytes": bytes});
     // As fixtures/calls.c has it.
     let expected = json!({
@@ -36,6 +45,22 @@ fn calls_in_known_numbers_are_counted_and_failed_ones_add_no_bytes() {
     let report = parsed(&ran.stdout);
     assert_eq!(report["syscalls"], expected);
     assert!(!ran.stderr.contains("ended with"), "the program computed something wrong: {}", ran.stderr);
+}
+
+/// The kernels of Debian let their functions be heard; the one that this runs on need not.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn where_functions_of_the_kernel_can_be_heard_other_syscalls_are_not_even_counted() {
+    let scene = Scene::new();
+    let mut target = hot_with(&scene, &["syscalls"]);
+    let auditor = scene.attach(&target, &["-f", "json", "--duration", "1s"]);
+    let report = parsed(&auditor.end_by_itself().well().stdout);
+    target.tell("end");
+    target.end_by_itself().well();
+    let syscalls = probe(&report, "sys_exit");
+    assert!(syscalls["where"].as_str().unwrap().starts_with("returns of mmap"), "{syscalls}");
+    assert_eq!(syscalls["state"], "attached", "{syscalls}");
+    assert!(syscalls["hits"].as_u64().unwrap() < 1000, "{syscalls}");
 }
 
 /// Calls and bytes, as the report defines them, from what strace wrote.

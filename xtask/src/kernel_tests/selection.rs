@@ -124,6 +124,12 @@ const ROWS: &[Row] = &[
     ),
     row("syscalls::calls_in_known_numbers", COOKIES..AFTER_ALL, ANYWHERE, TOO_OLD),
     row("syscalls::strace_sees", COOKIES..AFTER_ALL, HERE, "it needs strace"),
+    row(
+        "syscalls::where_functions",
+        COOKIES..AFTER_ALL,
+        &[Machine::Virtual],
+        "the kernels of Debian let their functions be heard, and this one need not",
+    ),
     row("whatif::", COOKIES..AFTER_ALL, HERE, "it needs the Go toolchains, and no kernel differs"),
 ];
 
