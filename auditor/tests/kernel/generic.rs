@@ -11,7 +11,7 @@ use auditor::probes::events::EVENTS;
 use auditor::probes::host::Host;
 use auditor::probes::kernel::{Kernel, Multi};
 use auditor::probes::object::{Log, Settings};
-use auditor::probes::plan::Placement;
+use auditor::probes::plan::{self, Placement};
 use auditor::runtimes::hook::{Capture, Does, Filter, Header, Heat, Hook, Nulls, Spot, Stack, Watch, When};
 use auditor::target::module::{Module, Symbol, modules};
 use auditor_ebpf::source::{FIRST, R8, R9, RAX, RCX, RDI, RDX, RSI, RSP};
@@ -65,8 +65,10 @@ impl Bench {
         let types = host.types.clone().ok();
         let settings = Settings { rss_step: 1 << 30, types, page_shift: 12, log: Log::Off };
         let mut kernel = Kernel::load(&settings, multi).unwrap();
-        let offered = EVENTS.iter().filter(|event| event.offered(&host, &[]).is_ok());
-        offered.for_each(|event| kernel.attach_event(event).unwrap());
+        let numbered = (plan::EVENT_IDS..).zip(EVENTS);
+        for (hook, event) in numbered.filter(|(_, event)| event.offered(&host, &[]).is_ok()) {
+            kernel.attach_event(hook, event, &[]).unwrap();
+        }
         Self { _scene: scene, target: Some(target), module, kernel, pid }
     }
 
