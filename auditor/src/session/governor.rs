@@ -108,7 +108,8 @@ impl Governor {
             hook.hits = now_hits;
             hook.taken = hook.taken.plus(Nanos(took));
             self.left = self.left.saturating_sub_unsigned(took);
-            hook.left = hook.left.saturating_add(earned).min(hook.full).saturating_sub_unsigned(took);
+            // Capped last: we may have been kept waiting for longer than its bucket lasts.
+            hook.left = hook.left.saturating_add(earned).saturating_sub_unsigned(took).min(hook.full);
         }
         if self.left >= full {
             self.hooks.values_mut().for_each(|hook| hook.taken = Nanos(0));
