@@ -1,27 +1,24 @@
-//! Why RSS moved. At each reading it is kept what RSS was made of. A change goes from one turning point of RSS to the
+//! Why RSS moved. At each reading it is kept what RSS was made of, and what maps differ from then on. A change goes from one turning point of RSS to the
 //! next, and what differs between the two explains it: maps one by one, and the other rows of the ladder. What
 //! nothing explains is said, so that a change always adds up.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
-use super::held;
+use super::differences::Differences;
 use super::ladder;
-use super::life::Life;
 use super::report::{self, Change, Episode, Part, Rung};
+use super::tally::Map;
 use super::unit::{Address, Bytes, Nanos};
 
 /// Changes that are kept: the largest.
 const MOST: usize = 32;
-/// Maps that are told apart at one moment, 40 bytes each; the others are one part.
-const MOST_MAPS: usize = 1 << 16;
 /// Maps that are parts of one change; the others are one part.
 const MOST_PARTS: usize = 8;
 /// RSS turns where it goes back by this much, and by this share of itself: less is noise.
 const LEAST: Bytes = Bytes(1 << 20);
 const LEAST_SHARE: u64 = 64;
-/// The part of one map, and of those that are not told apart.
+/// The part of one map, and of all others.
 const ONE_MAP: &str = "tables of a map";
 const OTHER_MAPS: &str = "tables of other maps";
 
@@ -38,79 +35,85 @@ pub(super) struct Changes {
 #[derive(Clone, Debug)]
 struct UnderWay {
     /// The turning point before.
-    start: Arc<Moment>,
+    start: Moment,
     /// The farthest from it since.
-    farthest: Arc<Moment>,
-    last: Arc<Moment>,
+    farthest: Moment,
+    last: Moment,
+    /// What maps have of RSS: what differs between the first two, and between the last two. At 60 bytes each,
+    /// the maps that are followed at once would take 30 MB if each of them changed.
+    there: Maps,
+    beyond: Maps,
 }
 
-/// What RSS was made of at one moment.
+/// What RSS was made of at one moment, maps aside.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Moment {
-    /// When.
-    pub(super) at: Nanos,
-    /// RSS.
-    pub(super) rss: Bytes,
-    /// Private memory of each map that the page map was asked for, by address and birth.
-    maps: BTreeMap<Map, Bytes>,
-    /// All the rest of the ladder, but for the last row.
-    rows: BTreeMap<String, Bytes>,
+    at: Nanos,
+    rss: Bytes,
     /// Cycles of the collector since the program began.
-    pub(super) cycles: Option<u64>,
+    cycles: Option<u64>,
+    /// The rows of the ladder, but for those of maps and the last one.
+    rows: BTreeMap<String, Bytes>,
 }
 
-/// A map, and when it was born: addresses are used again.
-type Map = (Address, Option<Nanos>);
+/// How private memory differs, map by map, of those that the page map was asked for.
+type Maps = Differences<Map, Bytes>;
 
 impl Moment {
-    /// By the rows of the ladder, and the maps that live.
-    pub(super) fn new<'a>(
-        at: Nanos,
-        rss: Bytes,
-        rungs: &[Rung],
-        living: impl Iterator<Item = &'a Life>,
-    ) -> Self {
-        let mut moment = Self { at, rss, ..Self::default() };
+    /// By the rows of the ladder.
+    pub(super) fn new(at: Nanos, rss: Bytes, cycles: Option<u64>, rungs: &[Rung]) -> Self {
         let rows =
             rungs.iter().filter(|rung| !ladder::is_of_maps(&rung.name) && rung.name != ladder::UNEXPLAINED);
-        moment.rows.extend(rows.map(|rung| (rung.name.clone(), rung.bytes)));
-        for life in living {
-            let Some(bytes) = held::in_tables(life) else { continue };
-            if moment.maps.len() < MOST_MAPS {
-                moment.maps.insert((life.address, life.born()), bytes);
-            } else {
-                *moment.rows.entry(OTHER_MAPS.to_owned()).or_default() += bytes;
-            }
-        }
-        moment
+        Self { at, rss, cycles, rows: rows.map(|rung| (rung.name.clone(), rung.bytes)).collect() }
+    }
+}
+
+impl UnderWay {
+    fn begin(now: Moment) -> Self {
+        let [start, farthest] = [&now, &now].map(Moment::clone);
+        Self { start, farthest, last: now, there: Maps::default(), beyond: Maps::default() }
+    }
+
+    /// It went on to the last reading.
+    fn goes_on(&mut self) {
+        self.farthest.clone_from(&self.last);
+        self.there.then(std::mem::take(&mut self.beyond));
+    }
+
+    /// It ended where it was farthest, and another began there.
+    fn turns(&mut self) -> Change {
+        let ended = change(&self.start, &self.farthest, &self.there);
+        self.start = std::mem::replace(&mut self.farthest, self.last.clone());
+        self.there = std::mem::take(&mut self.beyond);
+        ended
     }
 }
 
 impl Changes {
-    /// RSS was read.
-    pub(super) fn read(&mut self, now: Moment) {
-        let now = Arc::new(now);
-        let Some(UnderWay { start, farthest, last }) = &mut self.under_way else {
-            let [start, farthest] = [&now, &now].map(Arc::clone);
-            self.under_way = Some(UnderWay { start, farthest, last: now });
+    /// RSS was read. `maps`: how those differ that do since the reading before.
+    pub(super) fn read(&mut self, now: Moment, maps: Maps) {
+        let Some(change) = &mut self.under_way else {
+            self.under_way = Some(UnderWay::begin(now));
             return;
         };
-        *last = Arc::clone(&now);
+        change.last = now;
+        change.beyond.then(maps);
+        let [start, farthest, now] = [&change.start, &change.farthest, &change.last];
         let rises = farthest.rss >= start.rss;
         let goes_on = if rises { now.rss >= farthest.rss } else { now.rss <= farthest.rss };
         if goes_on || start.at == farthest.at {
-            *farthest = now;
+            change.goes_on();
         } else if farthest.rss.0.abs_diff(now.rss.0) >= LEAST.0.max(farthest.rss.0 / LEAST_SHARE) {
-            let ended = change(start, farthest);
-            *start = std::mem::replace(farthest, now);
+            let ended = change.turns();
             self.end(ended);
         }
     }
 
     /// The target replaced its program: what its memory held is no start of anything.
     pub(super) fn replaced(&mut self) {
-        if let Some(under_way) = self.under_way.take() {
-            self.end(change(&under_way.start, &under_way.last));
+        if let Some(mut last) = self.under_way.take() {
+            last.goes_on();
+            self.end(last.turns());
         }
     }
 
@@ -143,9 +146,9 @@ impl Changes {
     }
 }
 
-fn change(from: &Moment, to: &Moment) -> Change {
+fn change(from: &Moment, to: &Moment, maps: &Maps) -> Change {
     let rss = to.rss.change_from(from.rss);
-    let mut parts = maps(from, to);
+    let mut parts = parts(maps);
     parts.extend(differences(&from.rows, &to.rows).map(|(name, bytes)| Part {
         name: name.clone(),
         map: None,
@@ -159,9 +162,9 @@ fn change(from: &Moment, to: &Moment) -> Change {
 }
 
 /// The maps that moved most one by one, the others together.
-fn maps(from: &Moment, to: &Moment) -> Vec<Part> {
+fn parts(maps: &Maps) -> Vec<Part> {
     let mut moved: Vec<(Map, i64)> =
-        differences(&from.maps, &to.maps).map(|(map, bytes)| (*map, bytes)).collect();
+        maps.iter().map(|(map, bytes)| (*map, bytes.to.change_from(bytes.from))).collect();
     moved.sort_by_key(|(map, bytes)| (Reverse(bytes.unsigned_abs()), *map));
     let others = moved.iter().skip(MOST_PARTS).fold(0_i64, |sum, (_, bytes)| sum.saturating_add(*bytes));
     let one = |&((address, _), bytes): &(Map, i64)| Part {
@@ -174,11 +177,11 @@ fn maps(from: &Moment, to: &Moment) -> Vec<Part> {
     moved.iter().take(MOST_PARTS).map(one).chain((others != 0).then_some(rest)).collect()
 }
 
-/// What differs, by key. What is on one side only was nothing on the other.
-fn differences<'a, K: Ord>(
-    from: &'a BTreeMap<K, Bytes>,
-    to: &'a BTreeMap<K, Bytes>,
-) -> impl Iterator<Item = (&'a K, i64)> {
+/// The rows that differ. What is on one side only was nothing on the other.
+fn differences<'a>(
+    from: &'a BTreeMap<String, Bytes>,
+    to: &'a BTreeMap<String, Bytes>,
+) -> impl Iterator<Item = (&'a String, i64)> {
     let gone =
         from.iter().filter(|(key, _)| !to.contains_key(*key)).map(|(key, &bytes)| (key, bytes, Bytes(0)));
     let here = to.iter().map(|(key, &bytes)| (key, from.get(key).copied().unwrap_or_default(), bytes));
@@ -214,15 +217,24 @@ mod tests {
         Moment {
             at: Nanos(at),
             rss: Bytes((map + heap + rest) * MIB),
-            maps: [(MAP, Bytes(map * MIB))].into(),
             rows: [("heap".to_owned(), Bytes(heap * MIB))].into(),
             cycles: Some(at),
         }
     }
 
+    /// One map that has so many MiB less or more.
+    fn moves(map: Map, from: u64, to: u64) -> Maps {
+        let mut maps = Maps::default();
+        maps.change(map, Bytes(from * MIB), Bytes(to * MIB));
+        maps
+    }
+
     fn told(moments: &[(u64, [u64; 3])]) -> Changes {
         let mut changes = Changes::default();
-        moments.iter().for_each(|(at, parts)| changes.read(moment(*at, *parts)));
+        let before = [0].into_iter().chain(moments.iter().map(|(_, [map, ..])| *map));
+        for ((at, parts), before) in moments.iter().zip(before) {
+            changes.read(moment(*at, *parts), moves(MAP, before, parts[0]));
+        }
         changes
     }
 
@@ -265,9 +277,8 @@ mod tests {
     fn what_came_and_what_went_counts_in_full() {
         let mut changes = told(&[(1, [0, 10, 0])]);
         let other = (Address(0xb0), Some(Nanos(2)));
-        let mut last = moment(2, [0, 50, 0]);
-        (last.maps, last.rows) = ([(other, Bytes(40 * MIB))].into(), BTreeMap::new());
-        changes.read(last);
+        let last = Moment { rows: BTreeMap::new(), ..moment(2, [40, 10, 0]) };
+        changes.read(last, moves(other, 0, 40));
         let parts = changes.report(&[]).unwrap().largest.remove(0).parts;
         let parts: Vec<_> = parts.iter().map(|part| (part.map, mebibytes(part.bytes))).collect();
         assert_eq!(parts, [(Some(other.0), 40), (None, -10)]);

@@ -2,34 +2,21 @@
 
 use super::changes::Moment;
 use super::findings::scene::{Past, Scene};
-use super::populations::Populations;
 use super::report::Report;
-use super::trend::{Point, Slow, Whole};
-use super::unit::{Bytes, Nanos};
+use super::trend::{Slow, Whole};
+use super::unit::Nanos;
 use super::{Audit, fact, findings, timeline, verdict};
 
 impl Audit {
     /// An interval ended: a sample of everything that is followed over time.
     pub(super) fn tick(&mut self, at: Nanos) {
         self.lives.tick(at, &mut self.episodes);
-        for life in self.lives.listed() {
-            if let Some(point) = Point::of(life, at) {
-                self.trends.sample(life.address, life.born(), point);
-            }
-        }
         let (cycles, paused) = self.collector.counted();
-        let maps = self.held_by_maps();
+        let maps = self.lives.held(self.crowds.as_ref()).allocated;
         let counted = self.counted.filter(|_| !self.told.births());
         let (rss, limit) = (self.memory.now(), self.memory.limit());
-        self.trends.tick(Whole { at, rss, limit, maps, counted, cycles, paused });
-    }
-
-    /// What all living maps hold, those that a census added up among them.
-    fn held_by_maps(&self) -> Bytes {
-        let crowds = self.crowds.as_ref();
-        let own = self.lives.by_themselves(crowds.is_some()).map(|life| life.holding.allocated());
-        let added_up = crowds.into_iter().flat_map(Populations::sizes).map(|(_, bytes)| bytes);
-        own.chain(added_up).fold(Bytes(0), |sum, bytes| sum + bytes)
+        let changed = self.lives.tally().take_sampled();
+        self.trends.tick(Whole { at, rss, limit, maps, counted, cycles, paused }, &changed);
     }
 
     /// RSS was read, right after the maps were: keeps what it is made of.
@@ -37,9 +24,8 @@ impl Audit {
         let Some(rss) = self.memory.rss().last else { return };
         let rungs = self.ladder().rungs;
         let cycles = self.collector.counted().0;
-        let mut moment = Moment::new(at, rss, &rungs, self.lives.living());
-        moment.cycles = cycles;
-        self.changes.read(moment);
+        let maps = self.lives.tally().take_in_tables();
+        self.changes.read(Moment::new(at, rss, cycles, &rungs), maps);
         let growths = self.events.growths(&self.hooks);
         let moment =
             timeline::Moment { at, rss, limit: self.memory.limit(), growths, cycles, ..Default::default() };

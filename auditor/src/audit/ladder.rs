@@ -196,7 +196,7 @@ mod tests {
     fn maps() -> Held {
         let looked_at = Some(Parts { current: Bytes(60), old: Bytes(15), rest: Bytes(5) });
         let (waiting, unlooked, small) = (Bytes(50), Bytes(0), Bytes(20));
-        Held { looked_at, waiting, unlooked, small, of_heap: Bytes(170) }
+        Held { looked_at, waiting, unlooked, small, of_heap: Bytes(170), ..Held::default() }
     }
 
     const BESIDE: Beside =

@@ -16,16 +16,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::counters::Sum;
 use super::deaths::Deaths;
-use super::doubt::Doubt;
 use super::episodes::{Episodes, Moves};
 use super::fact::{Allocate, Clear, Described, Evacuate, Free, Grow, Look, Occasion, Part, Resident};
 use super::forecast::Scores;
+use super::held::Held;
 use super::identity::Identity;
 use super::ledger::Balance;
 use super::life::{Around, Life};
 use super::oddities::Oddities;
 use super::populations::{Crowded, Populations};
 use super::recognised::RuntimeId;
+use super::tally::Tally;
 use super::told::Told;
 use super::unit::{Address, Bytes, Nanos};
 use super::who::{Birth, Description};
@@ -62,14 +63,24 @@ pub(super) struct Lives {
     remembered_tables: usize,
     /// Bytes of what censuses told of the maps that are kept.
     described: usize,
-    min_bytes: Bytes,
+    tally: Tally,
     looks: bool,
 }
 
 impl Lives {
     /// Maps that never held this much are not listed one by one.
-    pub(super) const fn list_from(&mut self, min_bytes: Bytes) {
-        self.min_bytes = min_bytes;
+    pub(super) fn list_from(&mut self, min_bytes: Bytes) {
+        self.tally.list_from(min_bytes, self.here.values().map(Box::as_ref));
+    }
+
+    /// What they come to together, and which have changed.
+    pub(super) const fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    /// What the living ones hold together, and what those that a census added up do.
+    pub(super) fn held(&self, crowds: Option<&Populations>) -> Held {
+        self.tally.sums().held(crowds)
     }
 
     /// A table was asked for.
@@ -169,15 +180,18 @@ impl Lives {
             description = Description { reachable: fact.reachable, ..Description::default() };
         }
         self.described = others + description.size();
+        let before = self.tally.footprint(life);
         life.described = Some(Box::new(description));
         life.listed = true;
+        self.tally.changed(&before, life);
     }
 
     /// The page map was asked for a map.
     pub(super) fn asked(&mut self, fact: &Resident) {
-        if let Some(life) = self.here.get_mut(&fact.map).filter(|life| life.gone.is_none()) {
-            life.resident = Some(Box::new(*fact));
-        }
+        let Some(life) = self.here.get_mut(&fact.map).filter(|life| life.gone.is_none()) else { return };
+        let before = self.tally.footprint(life);
+        life.resident = Some(Box::new(*fact));
+        self.tally.changed(&before, life);
     }
 
     /// The one that lives at an address.
@@ -220,37 +234,13 @@ impl Lives {
         self.here.values().map(Box::as_ref).filter(|life| life.gone.is_none())
     }
 
-    /// Of those that live, the ones that no census has added up with others. `crowded`: one has added up small ones.
-    pub(super) fn by_themselves(&self, crowded: bool) -> impl Iterator<Item = &Life> {
-        self.living().filter(move |life| !crowded || life.listed || self.is_listed(life))
-    }
-
-    /// Of those that live, the ones that are listed one by one.
-    pub(super) fn listed(&self) -> impl Iterator<Item = &Life> {
-        self.living().filter(|life| self.is_listed(life))
-    }
-
-    /// What is not known of maps that lived to the target's exit and were not read then. That lowers totals
-    /// where any is taken from what maps count, or from tables that are told one by one. Where maps are only
-    /// read, what they held is of the last reading, and nothing adds up to too little.
-    pub(super) fn unread_at_the_exit(&self, told: Told, counters_are_shown: bool) -> Option<Doubt> {
-        let unread = self.living().filter(|life| life.missed_the_last_look()).count();
-        let said = |what| {
-            format!("{unread} maps were not read at the exit: what they {what} is as of the last poll")
-        };
-        (unread > 0).then(|| match told.births() || counters_are_shown {
-            true => Doubt::lowering(said("held and counted")),
-            false => Doubt::remark(said("held")),
-        })
-    }
-
     /// Those to be listed one by one, in no order that means anything, and what the others come to.
     /// Where a census has added up the small ones, `crowded`, those that it did not list are among them.
     pub(super) fn listing(&self, crowded: bool) -> (Vec<&Life>, Populations) {
         let mut populations = self.folded.clone();
         let mut listed: Vec<&Life> = self.dead.iter().map(Box::as_ref).collect();
         for life in self.here.values() {
-            if self.is_listed(life) {
+            if self.tally.lists(life) {
                 listed.push(life);
             } else {
                 let counted = crowded && life.gone.is_none() && !life.listed;
@@ -307,7 +297,7 @@ impl Lives {
             return;
         }
         let life = self.here.entry(map).or_insert_with(|| Box::new(Life::new(map, birth)));
-        let before = life.holding.ledger.remembered();
+        let (before, remembered) = (self.tally.footprint(life), life.holding.ledger.remembered());
         act(
             life,
             &mut Around {
@@ -317,15 +307,18 @@ impl Lives {
                 polled: self.polled,
             },
         );
-        self.remembered_tables = self.remembered_tables - before + life.holding.ledger.remembered();
+        self.tally.changed(&before, life);
+        self.remembered_tables = self.remembered_tables - remembered + life.holding.ledger.remembered();
     }
 
     /// It is leaving, since `at`.
     fn leave(&mut self, at: Nanos, map: Address) {
         let Some(life) = self.here.get_mut(&map) else { return };
-        if let Some(before) = life.gone.replace(at) {
-            self.leaving.remove(&(before, map));
+        let before = self.tally.footprint(life);
+        if let Some(since) = life.gone.replace(at) {
+            self.leaving.remove(&(since, map));
         }
+        self.tally.changed(&before, life);
         self.leaving.insert((at, map));
     }
 
@@ -341,6 +334,7 @@ impl Lives {
 
     fn bury(&mut self, at: Nanos, map: Address, episodes: &mut Episodes) {
         let Some(mut life) = self.here.remove(&map) else { return };
+        self.tally.left(&life);
         if let Some(since) = life.gone {
             self.leaving.remove(&(since, map));
         }
@@ -357,7 +351,7 @@ impl Lives {
         );
         self.counted_by_dead.add(&life.counters);
         self.balance_of_dead.add(life.holding.ledger.balance());
-        if !self.is_listed(&life) {
+        if !self.tally.lists(&life) {
             self.fold(&life);
             return;
         }
@@ -373,11 +367,6 @@ impl Lives {
     fn fold(&mut self, life: &Life) {
         self.described -= described(life);
         self.folded.add(life, Crowded::Not);
-    }
-
-    /// Whether it is large enough, or was, to be listed one by one.
-    pub(super) fn is_listed(&self, life: &Life) -> bool {
-        life.holding.peak() >= self.min_bytes
     }
 }
 

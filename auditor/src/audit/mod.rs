@@ -16,6 +16,7 @@ mod counts;
 mod coverage;
 mod deaths;
 pub mod diff;
+mod differences;
 mod doubt;
 pub mod episodes;
 mod evacuation;
@@ -60,6 +61,7 @@ mod splits;
 mod stacks;
 mod steps;
 mod syscalls;
+mod tally;
 #[cfg(test)]
 mod tests;
 pub mod timeline;
@@ -84,7 +86,6 @@ use findings::Thresholds;
 use findings::scene::Past;
 use head::Head;
 use headroom::Headroom;
-use held::Held;
 use hooks::{Event, Hooks};
 use ladder::{Ladder, Sources};
 use lives::Lives;
@@ -347,6 +348,8 @@ impl Audit {
         (self.beside, self.lazily_freed) = (None, None);
         self.syscalls.replaced();
         self.trends.replaced();
+        // Of no map there is a trend now, and no map is here.
+        drop(self.lives.tally().take_sampled());
         self.changes.replaced();
     }
 
@@ -379,7 +382,7 @@ impl Audit {
     fn ladder(&self) -> Ladder {
         let sources = Sources {
             heap: self.collector.kept(),
-            maps: Held::by(&self.lives, self.crowds.as_ref()),
+            maps: self.lives.held(self.crowds.as_ref()),
             beside: self.beside,
             lazily_freed: self.lazily_freed,
         };

@@ -3,10 +3,12 @@
 //!
 //! A [`History`] has [`MOST_POINTS`] points at most. When it is full, every second one goes and only every
 //! second sample is taken from then on: it reaches back to the beginning at any time, ever more coarsely.
-//! A map takes 64 points of 32 bytes and 150 bytes more, [`MOST_MAPS`] of them 9 MB.
+//! A map takes 64 points of 32 bytes and 150 bytes more, [`MOST_MAPS`] of them 9 MB; one that waits for a place 64
+//! bytes. Of a map of which nothing is told at a tick, the sample is that of the tick before.
 
 use std::collections::BTreeMap;
 
+use super::differences::Differences;
 use super::life::Life;
 use super::unit::{Address, Bytes, Nanos};
 
@@ -61,12 +63,23 @@ pub(super) struct Whole {
     pub(super) paused: Option<Nanos>,
 }
 
+/// A map as a tick finds it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sample {
+    /// When it was born: addresses are used again.
+    born: Option<Nanos>,
+    live: u64,
+    allocated: Bytes,
+    tables: u64,
+}
+
 /// One map over time.
 #[derive(Clone, Debug)]
 pub(super) struct MapTrend {
     born: Option<Nanos>,
-    seen: Nanos,
-    latest: Point,
+    now: Sample,
+    /// The tick before, and the tables asked for until then.
+    before: Option<(Nanos, u64)>,
     history: History<Point>,
     /// Most tables asked for between two ticks, and the time between them.
     pub(super) fastest: Option<(u64, Nanos)>,
@@ -89,16 +102,23 @@ pub(super) struct Slow {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trends {
     maps: BTreeMap<Address, MapTrend>,
+    /// Those for which there is no room.
+    waiting: BTreeMap<Address, Sample>,
     whole: History<Whole>,
     slow: Vec<Slow>,
 }
 
-impl Point {
+impl Sample {
     /// A map as it is; `None`: it was never read.
-    pub(super) fn of(life: &Life, at: Nanos) -> Option<Self> {
+    pub(super) fn of(life: &Life) -> Option<Self> {
         let (_, shape) = life.shape.as_ref()?;
         let tables = life.holding.ledger.seen().allocated;
-        Some(Self { at, live: shape.live, allocated: life.holding.allocated(), tables })
+        Some(Self { born: life.born(), live: shape.live, allocated: life.holding.allocated(), tables })
+    }
+
+    const fn at(self, at: Nanos) -> Point {
+        let Self { live, allocated, tables, .. } = self;
+        Point { at, live, allocated, tables }
     }
 }
 
@@ -134,8 +154,8 @@ impl<P: Copy> History<P> {
 }
 
 impl MapTrend {
-    fn new(born: Option<Nanos>, first: Point) -> Self {
-        Self { born, seen: first.at, latest: first, history: History::default(), fastest: None }
+    fn new(now: Sample) -> Self {
+        Self { born: now.born, now, before: None, history: History::default(), fastest: None }
     }
 
     /// Whether it is that of the map born then. Of one that was there, a census may find later when that was: then
@@ -157,14 +177,16 @@ impl MapTrend {
         self.points()[..count].last().copied()
     }
 
-    fn sample(&mut self, point: Point) {
-        let (tables, span) =
-            (point.tables.saturating_sub(self.latest.tables), point.at.since(self.latest.at));
-        if span > Nanos(0) && self.fastest.is_none_or(|fastest| rate((tables, span)) > rate(fastest)) {
+    /// A tick.
+    fn sample(&mut self, at: Nanos) {
+        let tables = self.now.tables;
+        let (then, before) = self.before.replace((at, tables)).unwrap_or((at, tables));
+        let (tables, span) = (tables.saturating_sub(before), at.since(then));
+        let is_faster = |fastest| tables > 0 && rate((tables, span)) > rate(fastest);
+        if span > Nanos(0) && self.fastest.is_none_or(is_faster) {
             self.fastest = Some((tables, span));
         }
-        (self.seen, self.latest) = (point.at, point);
-        self.history.push(point);
+        self.history.push(self.now.at(at));
     }
 }
 
@@ -175,21 +197,33 @@ pub(super) fn rate((times, span): (u64, Nanos)) -> u64 {
 }
 
 impl Trends {
-    /// A map as it is at this tick. Addresses are used again: one that was born at another time is another.
-    pub(super) fn sample(&mut self, map: Address, born: Option<Nanos>, point: Point) {
-        if self.maps.get(&map).is_some_and(|trend| !trend.is_of(born)) {
-            self.maps.remove(&map);
+    /// The process at this tick, and the maps that are otherwise than at the one before.
+    pub(super) fn tick(&mut self, whole: Whole, changed: &Differences<Address, Option<Sample>>) {
+        for (&map, sample) in changed.iter() {
+            match sample.to {
+                Some(sample) => self.is_now(map, sample),
+                None => _ = self.waiting.remove(&map),
+            }
         }
-        if self.maps.len() >= MOST_MAPS && !self.maps.contains_key(&map) {
-            return;
+        while self.maps.len() < MOST_MAPS
+            && let Some((map, sample)) = self.waiting.pop_first()
+        {
+            self.maps.insert(map, MapTrend::new(sample));
         }
-        self.maps.entry(map).or_insert_with(|| MapTrend::new(born, point)).sample(point);
+        // The place of one that has gone is free from the next tick on.
+        let gone = changed.iter().filter(|(_, sample)| sample.to.is_none());
+        gone.for_each(|(map, _)| _ = self.maps.remove(map));
+        self.maps.values_mut().for_each(|trend| trend.sample(whole.at));
+        self.whole.push(whole);
     }
 
-    /// The process at this tick. Maps of which no sample was taken at it have gone.
-    pub(super) fn tick(&mut self, whole: Whole) {
-        self.whole.push(whole);
-        self.maps.retain(|_, trend| trend.seen == whole.at);
+    /// Addresses are used again: a map that was born at another time is another.
+    fn is_now(&mut self, map: Address, sample: Sample) {
+        match self.maps.get_mut(&map) {
+            Some(trend) if trend.is_of(sample.born) => trend.now = sample,
+            Some(trend) => *trend = MapTrend::new(sample),
+            None => _ = self.waiting.insert(map, sample),
+        }
     }
 
     /// A call for a table returned.
@@ -227,8 +261,25 @@ impl Trends {
 mod tests {
     use super::*;
 
-    fn point(at: u64, live: u64, tables: u64) -> Point {
-        Point { at: Nanos(at), live, allocated: Bytes(live), tables }
+    const MAP: Address = Address(0xa0);
+
+    fn sample(born: Option<u64>, live: u64, tables: u64) -> Option<Sample> {
+        Some(Sample { born: born.map(Nanos), live, allocated: Bytes(live), tables })
+    }
+
+    /// A tick at which some maps are otherwise.
+    fn tick(trends: &mut Trends, at: u64, changed: impl IntoIterator<Item = (Address, Option<Sample>)>) {
+        let mut differences = Differences::default();
+        for (map, sample) in changed {
+            let before = if sample.is_some() { None } else { Some(Sample::default()) };
+            differences.change(map, before, sample);
+        }
+        trends.tick(Whole { at: Nanos(at), ..Whole::default() }, &differences);
+    }
+
+    fn lives(trends: &Trends, born: Option<u64>) -> Option<Vec<(u64, u64)>> {
+        let trend = trends.of(MAP, born.map(Nanos))?;
+        Some(trend.points().iter().map(|point| (point.at.0, point.live)).collect())
     }
 
     #[test]
@@ -254,47 +305,64 @@ mod tests {
     }
 
     #[test]
+    fn a_map_of_which_nothing_is_told_is_as_it_was() {
+        let mut trends = Trends::default();
+        tick(&mut trends, 5, [(MAP, sample(None, 10, 1))]);
+        tick(&mut trends, 6, []);
+        tick(&mut trends, 7, [(MAP, sample(None, 20, 1))]);
+        assert_eq!(lives(&trends, None).unwrap(), [(5, 10), (6, 10), (7, 20)]);
+        assert_eq!(trends.of(MAP, None).unwrap().by(Nanos(6)).unwrap().allocated, Bytes(10));
+    }
+
+    #[test]
     fn another_map_at_the_same_address_has_a_history_of_its_own() {
         let mut trends = Trends::default();
-        let (map, born) = (Address(0xa0), Some(Nanos(1)));
-        trends.sample(map, born, point(5, 10, 1));
-        trends.sample(map, born, point(6, 20, 1));
-        assert_eq!(trends.of(map, born).unwrap().by(Nanos(5)), Some(point(5, 10, 1)));
-        trends.sample(map, Some(Nanos(7)), point(8, 1, 1));
-        assert_eq!(trends.of(map, born).map(MapTrend::points), None);
-        assert_eq!(trends.of(map, Some(Nanos(7))).unwrap().points().len(), 1);
+        tick(&mut trends, 5, [(MAP, sample(Some(1), 10, 1))]);
+        tick(&mut trends, 6, [(MAP, sample(Some(1), 20, 1))]);
+        assert_eq!(lives(&trends, Some(1)).unwrap(), [(5, 10), (6, 20)]);
+        tick(&mut trends, 8, [(MAP, sample(Some(7), 1, 1))]);
+        assert_eq!((lives(&trends, Some(1)), lives(&trends, Some(7))), (None, Some(vec![(8, 1)])));
     }
 
     #[test]
     fn a_map_whose_birth_is_found_out_later_keeps_its_history() {
         let mut trends = Trends::default();
-        trends.sample(Address(0xa0), None, point(5, 10, 1));
-        trends.sample(Address(0xa0), Some(Nanos(4)), point(6, 20, 1));
-        assert_eq!(trends.of(Address(0xa0), Some(Nanos(4))).unwrap().points().len(), 2);
-        trends.sample(Address(0xa0), Some(Nanos(7)), point(8, 1, 1));
-        assert_eq!(trends.of(Address(0xa0), Some(Nanos(7))).unwrap().points().len(), 1, "it is another one");
+        tick(&mut trends, 5, [(MAP, sample(None, 10, 1))]);
+        tick(&mut trends, 6, [(MAP, sample(Some(4), 20, 1))]);
+        assert_eq!(lives(&trends, Some(4)).unwrap().len(), 2);
+        tick(&mut trends, 7, [(MAP, sample(Some(7), 20, 1))]);
+        assert_eq!(lives(&trends, Some(7)).unwrap().len(), 1, "it is another one");
     }
 
     #[test]
     fn a_map_that_is_gone_is_forgotten() {
         let mut trends = Trends::default();
-        trends.sample(Address(1), None, point(5, 1, 1));
-        trends.tick(Whole { at: Nanos(5), ..Whole::default() });
-        trends.tick(Whole { at: Nanos(6), ..Whole::default() });
-        assert!(trends.of(Address(1), None).is_none());
-        assert_eq!(trends.whole().len(), 2);
+        tick(&mut trends, 5, [(MAP, sample(None, 1, 1))]);
+        tick(&mut trends, 6, [(MAP, None)]);
+        assert_eq!((lives(&trends, None), trends.whole().len()), (None, 2));
     }
 
     #[test]
-    fn the_fastest_stretch_is_kept_and_most_maps_are_bounded() {
+    fn the_fastest_stretch_is_kept() {
         let mut trends = Trends::default();
-        for (at, tables) in [(0, 1), (1_000_000_000, 50_001), (2_000_000_000, 50_002)] {
-            trends.sample(Address(1), None, point(at, 1, tables));
+        for (second, tables) in [(0, 1), (1, 50_001), (2, 50_002)] {
+            tick(&mut trends, second * 1_000_000_000, [(MAP, sample(None, 1, tables))]);
         }
-        assert_eq!(trends.of(Address(1), None).unwrap().fastest.map(rate), Some(50_000));
-        (0..MOST_MAPS as u64 + 9)
-            .for_each(|map| trends.sample(Address(map), None, point(3_000_000_000, 1, 1)));
-        assert_eq!(trends.maps.len(), MOST_MAPS);
+        tick(&mut trends, 3_000_000_000, []);
+        assert_eq!(trends.of(MAP, None).unwrap().fastest.map(rate), Some(50_000));
+    }
+
+    #[test]
+    fn most_maps_are_bounded_and_one_that_waits_takes_the_place_of_one_that_has_gone() {
+        let mut trends = Trends::default();
+        let last = Address(MOST_MAPS as u64 + 1);
+        tick(&mut trends, 1, (0..=last.0).map(|map| (Address(map), sample(None, map, 1))));
+        assert_eq!((trends.maps.len(), trends.waiting.len()), (MOST_MAPS, 2));
+        tick(&mut trends, 2, [(Address(7), None), (Address(last.0 - 1), None)]);
+        assert!(trends.of(last, None).is_none(), "there is room from the next tick on");
+        tick(&mut trends, 3, []);
+        assert_eq!(trends.of(last, None).unwrap().points(), [sample(None, last.0, 1).unwrap().at(Nanos(3))]);
+        assert_eq!((trends.maps.len(), trends.waiting.len()), (MOST_MAPS, 0));
     }
 
     #[test]

@@ -233,7 +233,7 @@ fn frame() -> BoxedStrategy<What> {
     prop_oneof![3 => hook, 1 => runtime, 1 => stack, 1 => ends, 1 => sizes].boxed()
 }
 
-fn facts() -> impl Strategy<Value = Vec<Fact>> {
+pub(super) fn facts() -> impl Strategy<Value = Vec<Fact>> {
     let what =
         prop_oneof![8 => map_event(), 4 => reading(), 3 => kernel_event(), 3 => census(), 1 => frame()];
     let at = prop_oneof![10 => 0_u64..100, 3 => 0_u64..5_000_000_000, 1 => any::<u64>()];

@@ -18,4 +18,6 @@ pub(super) mod made;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]
+mod tally;
+#[cfg(test)]
 mod totals;

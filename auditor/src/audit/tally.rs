@@ -1,0 +1,100 @@
+//! What is known of all maps together, brought up to date by each map as it changes: so a tick and a reading of RSS
+//! take as long as what has changed since the one before, and not as long as all maps there are.
+
+use super::differences::Differences;
+use super::held::{self, Share, Sums};
+use super::life::Life;
+use super::trend::Sample;
+use super::unit::{Address, Bytes, Nanos};
+
+/// A map, and when it was born: addresses are used again.
+pub(super) type Map = (Address, Option<Nanos>);
+
+/// What all living maps come to, and which of them have changed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    min_bytes: Bytes,
+    sums: Sums,
+    sampled: Differences<Address, Option<Sample>>,
+    in_tables: Differences<Map, Bytes>,
+}
+
+/// What one map adds to it; nothing, where it is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Footprint {
+    share: Share,
+    sample: Option<Sample>,
+    born: Option<Nanos>,
+    in_tables: Bytes,
+}
+
+impl Footprint {
+    fn of(life: &Life, min_bytes: Bytes) -> Self {
+        if life.gone.is_some() {
+            return Self::default();
+        }
+        let listed = life.holding.peak() >= min_bytes;
+        Self {
+            share: Share::of(life, listed),
+            sample: Sample::of(life).filter(|_| listed),
+            born: life.born(),
+            in_tables: held::in_tables(life).unwrap_or_default(),
+        }
+    }
+}
+
+impl Tally {
+    /// Maps that never held this much are not listed one by one.
+    pub(super) fn list_from<'a>(&mut self, min_bytes: Bytes, all: impl Iterator<Item = &'a Life>) {
+        for life in all {
+            let [before, after] = [self.min_bytes, min_bytes].map(|least| Footprint::of(life, least));
+            self.change(life.address, &before, &after);
+        }
+        self.min_bytes = min_bytes;
+    }
+
+    /// Whether a map is large enough, or was, to be listed one by one.
+    pub(super) fn lists(&self, life: &Life) -> bool {
+        life.holding.peak() >= self.min_bytes
+    }
+
+    /// What a map adds as it is.
+    pub(super) fn footprint(&self, life: &Life) -> Footprint {
+        Footprint::of(life, self.min_bytes)
+    }
+
+    /// A map has changed, or not.
+    pub(super) fn changed(&mut self, before: &Footprint, life: &Life) {
+        self.change(life.address, before, &self.footprint(life));
+    }
+
+    /// A map is not here any more.
+    pub(super) fn left(&mut self, life: &Life) {
+        self.change(life.address, &self.footprint(life), &Footprint::default());
+    }
+
+    /// What all living maps come to.
+    pub(super) const fn sums(&self) -> &Sums {
+        &self.sums
+    }
+
+    /// The listed maps that are otherwise than when this was asked last.
+    pub(super) fn take_sampled(&mut self) -> Differences<Address, Option<Sample>> {
+        std::mem::take(&mut self.sampled)
+    }
+
+    /// The maps of which another part of RSS is known than when this was asked last.
+    pub(super) fn take_in_tables(&mut self) -> Differences<Map, Bytes> {
+        std::mem::take(&mut self.in_tables)
+    }
+
+    fn change(&mut self, map: Address, from: &Footprint, to: &Footprint) {
+        self.sums.change(&from.share, &to.share);
+        self.sampled.change(map, from.sample, to.sample);
+        if from.born == to.born {
+            return self.in_tables.change((map, from.born), from.in_tables, to.in_tables);
+        }
+        self.in_tables.change((map, from.born), from.in_tables, Bytes(0));
+        self.in_tables.change((map, to.born), Bytes(0), to.in_tables);
+    }
+}
