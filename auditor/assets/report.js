@@ -50,16 +50,46 @@
       return it.row;
     };
 
-    let sorted = rows, words = [], most = STEP;
+    let sorted = rows, words = [], found = rows, shown = 0, turn = 0;
     const text = (it) => it.text ??= it.cells.map(word).join(" ").toLowerCase();
+    const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    // A browser lays a table out as a whole: what comes behind the first step stands in tables of their own, as wide.
+    const behind = document.createElement("div");
+    table.after(behind);
+    const step = (rows) => {
+      const box = document.createElement("div"), next = document.createElement("table"), columns = document.createElement("colgroup");
+      heads.forEach((head) => {
+        const column = document.createElement("col");
+        column.style.width = head.getBoundingClientRect().width + "px";
+        columns.append(column);
+      });
+      const body = document.createElement("tbody");
+      body.append(...rows);
+      next.append(columns, body);
+      box.className = "step";
+      box.style.width = table.getBoundingClientRect().width + "px";
+      box.append(next);
+      behind.append(box);
+    };
+    // Step by step, so that the page answers meanwhile; whatever else is asked for ends it.
+    const add = async (most) => {
+      const mine = ++turn;
+      do {
+        const next = found.slice(shown, shown + STEP).map(drawn);
+        shown ? step(next) : body.replaceChildren(...next);
+        shown += next.length;
+        if (!rest.length) return;
+        one("#drawn").textContent = count(shown) + " of " + count(found.length);
+        one("#more").disabled = one("#every").disabled = shown === found.length;
+        await frame();
+      } while (mine === turn && shown < Math.min(most, found.length));
+    };
     const show = () => {
-      const found = words.length ? sorted.filter((it) => words.every((word) => text(it).includes(word))) : sorted;
-      const left = found.length - most;
-      body.replaceChildren(...found.slice(0, most).map(drawn));
+      found = words.length ? sorted.filter((it) => words.every((word) => text(it).includes(word))) : sorted;
       one("#found").textContent = words.length ? count(found.length) + " of " + count(rows.length) : "";
-      if (!rest.length) return;
-      one("#drawn").textContent = count(Math.min(most, found.length)) + " of " + count(found.length);
-      one("#more").disabled = one("#every").disabled = left <= 0;
+      shown = 0;
+      behind.replaceChildren();
+      add(STEP);
     };
     const collator = new Intl.Collator(undefined, { numeric: true });
     const sort = (column, ascending) => {
@@ -72,7 +102,6 @@
         return (first - second) * way;
       };
       sorted = rows.slice().sort((one, other) => compare(one, other) || one.at - other.at);
-      most = STEP;
       show();
       heads.forEach((head, at) => head.setAttribute("aria-sort", at !== column ? "none" : ascending ? "ascending" : "descending"));
     };
@@ -91,12 +120,11 @@
     const search = one("#search");
     const find = () => {
       words = search.value.toLowerCase().split(" ").filter(Boolean);
-      most = STEP;
       show();
     };
     search.addEventListener("input", find);
-    press("more", () => { most += STEP; show(); });
-    press("every", () => { most = Infinity; show(); });
+    press("more", () => add(shown + STEP));
+    press("every", () => add(Infinity));
     if (rest.length) one("#rest").hidden = true;
     find();
   };

@@ -1,5 +1,5 @@
 //! What the page for a browser takes beside reading the recording that it is of: ten minutes of so many maps are
-//! written, then read, replayed to JSON, and drawn as a page, each alone. Prints one JSON object; `cargo xtask bench`
+//! written, then checksummed, read, replayed, and drawn as JSON and as a page, each alone. Prints one JSON object; `cargo xtask bench`
 //! draws it.
 //!
 //! `page_cost MAPS ROUNDS [FOLDER]`; what was made stays in FOLDER. An example and not a program of the product:
@@ -27,9 +27,10 @@ fn main() -> Result<()> {
     let folder = folder.first().map_or(scratch.path(), Path::new);
     let file = folder.join("incident.rec");
     let facts = incident::record(&file, maps)?;
-    let (mut read, mut replay, mut json, mut page) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let [mut checksum, mut read, mut replay, mut json, mut page] = [const { Vec::new() }; 5];
     let (mut listed, mut drawn) = (0, Vec::new());
     for _ in 0..rounds {
+        timed(&mut checksum, || Ok(crc32fast::hash(&fs::read(&file)?)))?;
         timed(&mut read, || Ok(recording::open(&file)?.count() as u64))?;
         let report = timed(&mut replay, || replayed(&file))?;
         timed(&mut json, || rendered(&report, Format::Json))?;
@@ -39,7 +40,7 @@ fn main() -> Result<()> {
     fs::write(folder.join("incident.html"), &drawn)?;
     let found = serde_json::json!({
         "facts": facts, "maps": listed, "bytes": fs::metadata(&file)?.len(), "page_bytes": drawn.len(),
-        "read_ns": read, "replay_ns": replay, "json_ns": json, "page_ns": page,
+        "checksum_ns": checksum, "read_ns": read, "replay_ns": replay, "json_ns": json, "page_ns": page,
     });
     Ok(writeln!(stdout(), "{found}")?)
 }

@@ -6,6 +6,7 @@
 mod agent;
 mod attach;
 mod child;
+mod example;
 mod figure;
 mod go;
 mod go_attach;
@@ -71,7 +72,7 @@ const PARTS: [Part; 11] = [
     (go::GROWTH, "a Go program's time to fill a map, over the plain runs around it", go::growth),
     (go_attach::PART, "a stripped Go program of 100 MB, bpftrace on its unstripped twin", go_attach::measure),
     (replay::PART, "a recording of ten million facts, beside reading it", replay::measure),
-    (page::PART, "the page of ten minutes, beside reading and replaying them", page::measure),
+    (page::PART, "ten minutes read, replayed, and written as a page", page::measure),
     (
         redis::PART,
         "CPU time of redis-server for two million orders, over the plain runs around it",

@@ -1,14 +1,12 @@
-//! What writing the page for a browser takes beside reading the recording that it is of: ten minutes of a thousand
-//! maps, and of ten thousand.
+//! What reading a recording, replaying it and writing the page of it take: ten minutes of a thousand maps, and of ten
+//! thousand.
 
-use std::process::Command;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Deserialize;
 
-use super::figure::{Figure, Spread};
+use super::example::{Example, Figures, over};
+use super::figure::Figure;
 use super::{Scope, Show};
-use crate::{process, say, workspace};
 
 /// The name of this part.
 pub(crate) const PART: &str = "page";
@@ -25,6 +23,7 @@ struct Cost {
     maps: u64,
     bytes: u64,
     page_bytes: u64,
+    checksum_ns: Vec<f64>,
     read_ns: Vec<f64>,
     replay_ns: Vec<f64>,
     json_ns: Vec<f64>,
@@ -33,39 +32,30 @@ struct Cost {
 
 /// Measures round by round.
 pub(crate) fn measure(_: &Scope, show: Show<'_>) -> Result<()> {
-    let mut command = workspace::cargo("build");
-    process::loud(command.args(["--release", "-p", "auditor", "--example", "page_cost"]))?;
+    let example = Example::build("page_cost")?;
     for maps in MAPS {
-        let step = say::step(format!("ten minutes of {maps} maps"));
-        let example = workspace::target().join("release/examples/page_cost");
-        let args = [maps, u64::from(ROUNDS)].map(|number| number.to_string());
-        let text = process::output(Command::new(example).args(args))?;
-        step.done(format!("{ROUNDS} rounds"));
-        show(draw(&serde_json::from_str(&text).context("what page_cost prints")?));
+        let cost = example.run(format!("ten minutes of {maps} maps"), &[maps], ROUNDS)?;
+        show(draw(&cost));
     }
     Ok(())
 }
 
 fn draw(cost: &Cost) -> Vec<Figure> {
-    let what = |what: &str| format!("{} k maps: {what}", cost.maps as f64 / 1e3);
-    let figure = |name: &str, unit, of: Vec<f64>| Some(Figure::new(PART, what(name), unit, Spread::of(of)?));
-    let ms = |all: &[f64]| all.iter().map(|ns| ns / 1e6).collect();
-    let over = |all: &[f64]| cost.page_ns.iter().zip(all).map(|(page, other)| page / other).collect();
-    [
-        figure("facts of ten minutes", "k", vec![cost.facts as f64 / 1e3]),
-        figure("the recording", "MB", vec![cost.bytes as f64 / 1e6]),
-        figure("the page", "MB", vec![cost.page_bytes as f64 / 1e6]),
-        figure("the recording read", "ms", ms(&cost.read_ns)),
-        figure("read and replayed", "ms", ms(&cost.replay_ns)),
-        figure("written as JSON", "ms", ms(&cost.json_ns)),
-        figure("written as a page", "ms", ms(&cost.page_ns)),
-        figure("the page over reading alone", "x", over(&cost.read_ns)),
-        figure("the page over reading and replaying", "x", over(&cost.replay_ns))
-            .map(|figure| figure.at_most(AIM)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    let mut figures = Figures::new(PART, cost.maps);
+    let ms = |all: &[f64]| -> Vec<f64> { all.iter().map(|ns| ns / 1e6).collect() };
+    figures.add("facts of ten minutes", "k", [cost.facts as f64 / 1e3]);
+    figures.add("the recording", "MB", [cost.bytes as f64 / 1e6]);
+    figures.add("the page", "MB", [cost.page_bytes as f64 / 1e6]);
+    figures.add("its bytes read and checksummed", "ms", ms(&cost.checksum_ns));
+    figures.add("the recording read", "ms", ms(&cost.read_ns));
+    figures.add("read and replayed", "ms", ms(&cost.replay_ns));
+    figures.add("written as JSON", "ms", ms(&cost.json_ns));
+    figures.add("written as a page", "ms", ms(&cost.page_ns));
+    figures.add("replay over reading the recording", "x", over(&cost.replay_ns, &cost.read_ns));
+    figures.add("the page over reading alone", "x", over(&cost.page_ns, &cost.read_ns));
+    let replayed = over(&cost.page_ns, &cost.replay_ns);
+    figures.aim(AIM, "the page over reading and replaying", "x", replayed);
+    figures.done()
 }
 
 #[cfg(test)]
@@ -79,6 +69,7 @@ mod tests {
             maps: 100,
             bytes: 5000,
             page_bytes: 100_000,
+            checksum_ns: vec![1e3],
             read_ns: vec![1e6, 2e6],
             replay_ns: vec![1e6, 2e6],
             json_ns: vec![1e6],

@@ -1,14 +1,12 @@
 //! What a replay takes, beside reading its file: ten million facts about a thousand maps, and about a hundred
 //! thousand.
 
-use std::process::Command;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Deserialize;
 
-use super::figure::{Figure, Spread};
+use super::example::{Example, Figures, over};
+use super::figure::Figure;
 use super::{Scope, Show};
-use crate::{process, say, workspace};
 
 /// The name of this part.
 pub(crate) const PART: &str = "replay";
@@ -34,39 +32,28 @@ struct Cost {
 
 /// Measures round by round.
 pub(crate) fn measure(scope: &Scope, show: Show<'_>) -> Result<()> {
-    let mut command = workspace::cargo("build");
-    process::loud(command.args(["--release", "-p", "auditor", "--example", "replay_cost"]))?;
+    let example = Example::build("replay_cost")?;
     let facts = if scope.quick { QUICK } else { FACTS };
     for maps in MAPS {
-        let step = say::step(format!("{facts} facts about {maps} maps"));
-        let example = workspace::target().join("release/examples/replay_cost");
-        let args = [facts, maps, u64::from(ROUNDS)].map(|number| number.to_string());
-        let text = process::output(Command::new(example).args(args))?;
-        step.done(format!("{ROUNDS} rounds"));
-        show(draw(&serde_json::from_str(&text).context("what replay_cost prints")?));
+        let cost = example.run(format!("{facts} facts about {maps} maps"), &[facts, maps], ROUNDS)?;
+        show(draw(&cost));
     }
     Ok(())
 }
 
 fn draw(cost: &Cost) -> Vec<Figure> {
     let (facts, maps) = (cost.facts as f64, cost.maps as f64);
-    let what = |what: &str| format!("{} k maps: {what}", cost.maps as f64 / 1e3);
-    let figure = |name: &str, unit, of: Vec<f64>| Some(Figure::new(PART, what(name), unit, Spread::of(of)?));
-    let per_fact = |all: &[f64]| all.iter().map(|ns| ns / facts).collect();
-    let over = |all: &[f64]| cost.replay_ns.iter().zip(all).map(|(replay, other)| replay / other).collect();
-    [
-        figure("a fact on disk", "B", vec![cost.bytes as f64 / facts]),
-        figure("a fact read and checksummed", "ns", per_fact(&cost.read_ns)),
-        figure("a fact understood", "ns", per_fact(&cost.decode_ns)),
-        figure("a fact replayed", "ns", per_fact(&cost.replay_ns)),
-        figure("replay over reading the recording", "x", over(&cost.decode_ns))
-            .map(|figure| figure.at_most(AIM)),
-        figure("replay over reading the bytes", "x", over(&cost.read_ns)),
-        figure("memory for a map", "B", vec![cost.memory as f64 / maps]),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    let mut figures = Figures::new(PART, cost.maps);
+    let per_fact = |all: &[f64]| -> Vec<f64> { all.iter().map(|ns| ns / facts).collect() };
+    figures.add("a fact on disk", "B", [cost.bytes as f64 / facts]);
+    figures.add("a fact read and checksummed", "ns", per_fact(&cost.read_ns));
+    figures.add("a fact understood", "ns", per_fact(&cost.decode_ns));
+    figures.add("a fact replayed", "ns", per_fact(&cost.replay_ns));
+    let read = over(&cost.replay_ns, &cost.decode_ns);
+    figures.aim(AIM, "replay over reading the recording", "x", read);
+    figures.add("replay over reading the bytes", "x", over(&cost.replay_ns, &cost.read_ns));
+    figures.add("memory for a map", "B", [cost.memory as f64 / maps]);
+    figures.done()
 }
 
 #[cfg(test)]
