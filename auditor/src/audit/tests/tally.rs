@@ -84,7 +84,9 @@ fn between<K: Ord + Copy, V: PartialEq + Copy + Default>(
 ) -> BTreeMap<K, (V, V)> {
     let value = |all: &BTreeMap<K, V>, key| all.get(key).copied().unwrap_or_default();
     let keys = before.keys().chain(now.keys());
-    keys.map(|key| (*key, (value(before, key), value(now, key)))).filter(|(_, (from, to))| from != to).collect()
+    keys.map(|key| (*key, (value(before, key), value(now, key))))
+        .filter(|(_, (from, to))| from != to)
+        .collect()
 }
 
 fn told<K: Ord + Copy, V: PartialEq + Copy>(differences: &Differences<K, V>) -> BTreeMap<K, (V, V)> {
