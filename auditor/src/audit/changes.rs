@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
-use super::differences::Differences;
+use super::differences::{Difference, Differences};
 use super::ladder;
 use super::report::{self, Change, Episode, Part, Rung};
 use super::tally::Map;
@@ -58,6 +58,7 @@ pub(super) struct Moment {
 
 /// How private memory differs, map by map, of those that the page map was asked for.
 type Maps = Differences<Map, Bytes>;
+type OneMap<'a> = (&'a Map, Difference<Bytes>);
 
 impl Moment {
     /// By the rows of the ladder.
@@ -80,9 +81,14 @@ impl UnderWay {
         self.there.then(std::mem::take(&mut self.beyond));
     }
 
+    /// It, if the last reading ended it.
+    fn so_far(&self) -> Change {
+        change(&self.start, &self.last, self.there.with(&self.beyond))
+    }
+
     /// It ended where it was farthest, and another began there.
     fn turns(&mut self) -> Change {
-        let ended = change(&self.start, &self.farthest, &self.there);
+        let ended = change(&self.start, &self.farthest, self.there.iter().map(|(map, both)| (map, *both)));
         self.start = std::mem::replace(&mut self.farthest, self.last.clone());
         self.there = std::mem::take(&mut self.beyond);
         ended
@@ -111,16 +117,15 @@ impl Changes {
 
     /// The target replaced its program: what its memory held is no start of anything.
     pub(super) fn replaced(&mut self) {
-        if let Some(mut last) = self.under_way.take() {
-            last.goes_on();
-            self.end(last.turns());
+        if let Some(last) = self.under_way.take() {
+            self.end(last.so_far());
         }
     }
 
     /// As the report has it; `None`: RSS was read once at most.
     pub(super) fn report(&self, episodes: &[Episode]) -> Option<report::Changes> {
-        let mut all = self.clone();
-        all.replaced();
+        let mut all = Self { under_way: None, ended: self.ended.clone(), sums: self.sums.clone() };
+        self.under_way.iter().for_each(|change| all.end(change.so_far()));
         let mut report = report::Changes { largest: all.ended.into(), ..all.sums };
         report.largest.retain(|change| change.start < change.end);
         report.largest.iter_mut().for_each(|change| count_growths(change, episodes));
@@ -146,7 +151,7 @@ impl Changes {
     }
 }
 
-fn change(from: &Moment, to: &Moment, maps: &Maps) -> Change {
+fn change<'a>(from: &Moment, to: &Moment, maps: impl Iterator<Item = OneMap<'a>>) -> Change {
     let rss = to.rss.change_from(from.rss);
     let mut parts = parts(maps);
     parts.extend(differences(&from.rows, &to.rows).map(|(name, bytes)| Part {
@@ -162,9 +167,9 @@ fn change(from: &Moment, to: &Moment, maps: &Maps) -> Change {
 }
 
 /// The maps that moved most one by one, the others together.
-fn parts(maps: &Maps) -> Vec<Part> {
+fn parts<'a>(maps: impl Iterator<Item = OneMap<'a>>) -> Vec<Part> {
     let mut moved: Vec<(Map, i64)> =
-        maps.iter().map(|(map, bytes)| (*map, bytes.to.change_from(bytes.from))).collect();
+        maps.map(|(map, bytes)| (*map, bytes.to.change_from(bytes.from))).collect();
     moved.sort_by_key(|(map, bytes)| (Reverse(bytes.unsigned_abs()), *map));
     let others = moved.iter().skip(MOST_PARTS).fold(0_i64, |sum, (_, bytes)| sum.saturating_add(*bytes));
     let one = |&((address, _), bytes): &(Map, i64)| Part {

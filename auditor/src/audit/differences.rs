@@ -41,6 +41,21 @@ impl<K: Ord, V: PartialEq> Differences<K, V> {
         later.0.into_iter().for_each(|(key, Difference { from, to })| self.change(key, from, to));
     }
 
+    /// What there would be after [`Self::then`], with nothing moved.
+    pub(super) fn with<'a>(&'a self, later: &'a Self) -> impl Iterator<Item = (&'a K, Difference<V>)>
+    where
+        V: Copy,
+    {
+        let until = move |key: &K, to: V| later.0.get(key).map_or(to, |moved| moved.to);
+        let changed = self
+            .0
+            .iter()
+            .map(move |(key, &Difference { from, to })| (key, Difference { from, to: until(key, to) }));
+        let others = later.0.iter().filter(move |(key, _)| !self.0.contains_key(*key));
+        let all = changed.chain(others.map(|(key, difference)| (key, *difference)));
+        all.filter(|(_, difference)| difference.from != difference.to)
+    }
+
     /// Each with its key.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &Difference<V>)> {
         self.0.iter()
@@ -79,9 +94,11 @@ mod tests {
             };
             prop_assert_eq!(all(&between(&moments)), &expected[..]);
             let cut = cut.min(moments.len() - 1);
-            let mut joined = between(&moments[..=cut]);
-            joined.then(between(&moments[cut..]));
-            prop_assert_eq!(all(&joined), expected);
+            let (mut joined, later) = (between(&moments[..=cut]), between(&moments[cut..]));
+            let mut seen: Vec<_> = joined.with(&later).map(|(key, both)| (*key, both)).collect();
+            seen.sort_by_key(|(key, _)| *key);
+            joined.then(later);
+            prop_assert_eq!((all(&joined), seen), (expected.clone(), expected));
         }
     }
 }
