@@ -1,6 +1,6 @@
-//! Why RSS moved. At each reading it is kept what RSS was made of, and what maps differ from then on. A change goes from one turning point of RSS to the
-//! next, and what differs between the two explains it: maps one by one, and the other rows of the ladder. What
-//! nothing explains is said, so that a change always adds up.
+//! Why RSS moved. At each reading it is kept what RSS was made of, and what maps differ from then on. A change goes
+//! from one turning point of RSS to the next, and what differs between the two explains it: maps one by one, and the
+//! other rows of the ladder. What nothing explains is said, so that a change always adds up.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};

@@ -1,10 +1,10 @@
 //! The live loop: wait for the ring, the clock, the target's end or the user; drain, tick, show.
 //! Async lives here, in `probes/ring.rs` and in what starts it, nowhere else.
 //!
-//! `shell` is what the verbs need of the event loop. `recognise` finds runtimes in files, `inspect` makes a plan out of a pid, `setup` a
-//! [`Live`] target out of the plan; `live` is one round of it, `census` a look over the whole process.
-//! `one_look` is such a look by itself, without the kernel side; `kin` at a family. `keep` is where facts go besides, `scribe` who
-//! writes them. `polling` reads maps with `sampler`, `residents` asks what of them is in RAM, `beside` what else is;
+//! `shell` is what the verbs need of the event loop. `recognise` finds runtimes in files, `inspect` makes a plan out
+//! of a pid, `setup` a [`Live`] target out of the plan; `live` is one round of it, `census` a look over the whole
+//! process. `one_look` is such a look by itself, without the kernel side; `kin` at a family. `keep` is where facts go
+//! besides, `scribe` who writes them. `polling` reads maps with `sampler`, `residents` asks what of them is in RAM, `beside` what else is;
 //! `burst` looks at the writers of one map for a moment; `stacks` names frames; `translate`, `readings`, `writers`
 //! and `governor` are pure.
 

@@ -61,7 +61,7 @@ struct Set {
     /// One of them, where all are alike in all that counts, or in their tables alone.
     common: Option<u32>,
     common_table: Option<u32>,
-    /// What a map of [`FEW`] entries and less needs, by their number; empty until one asks.
+    /// What a map of fewer than [`FEW`] entries needs, by their number; empty until one asks.
     needed: OnceLock<[Option<Bytes>; FEW]>,
 }
 
