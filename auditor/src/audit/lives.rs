@@ -221,6 +221,8 @@ impl Lives {
         while let Some((&map, _)) = self.here.first_key_value() {
             self.bury(at, map, episodes);
         }
+        // No map is here, so there is nothing of which a trend could differ.
+        drop(self.tally.take_sampled());
     }
 
     /// Whether an event of this map dated `at` may be misplaced: a younger one has been applied, or

@@ -348,8 +348,6 @@ impl Audit {
         (self.beside, self.lazily_freed) = (None, None);
         self.syscalls.replaced();
         self.trends.replaced();
-        // Of no map there is a trend now, and no map is here.
-        drop(self.lives.tally().take_sampled());
         self.changes.replaced();
     }
 
