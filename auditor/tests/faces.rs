@@ -60,6 +60,20 @@ fn interval(now: &Report, before: Option<&Report>) -> String {
     String::from_utf8(out).expect("formats are UTF-8")
 }
 
+/// An interval shows nothing that an outline of the report ([`auditor::audit::Extent`]) leaves out.
+#[test]
+fn an_interval_needs_no_more_than_an_outline() {
+    for mut report in every_report() {
+        let whole = interval(&report, None);
+        let maps = report.maps.iter_mut();
+        maps.for_each(|map| (map.verdict, map.outlook) = (None, None));
+        (report.memory.verdict, report.memory.outlook, report.memory.changes) = (None, None, None);
+        (report.episodes, report.findings, report.lags) = (Vec::new(), Vec::new(), Vec::new());
+        (report.forecast, report.timeline, report.writers) = (Default::default(), None, None);
+        assert_eq!(interval(&report, None), whole);
+    }
+}
+
 /// Compares with `data/faces/NAME.snap`.
 fn golden(name: &str, face: &str) {
     let mut settings = insta::Settings::clone_current();

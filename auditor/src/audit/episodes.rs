@@ -243,11 +243,11 @@ impl Episodes {
         }
     }
 
-    /// The largest, in the order in which they started, and how many were left out. `open` tells
-    /// what the evacuation of an open one has come to so far.
-    pub(super) fn report(&self, now: Nanos, open: impl Fn(Address) -> Moves) -> (Vec<Episode>, u64) {
+    /// The largest, in the order in which they started. `open` tells what the evacuation of an open one has
+    /// come to so far.
+    pub(super) fn report(&self, now: Nanos, open: impl Fn(Address) -> Moves) -> Vec<Episode> {
         let mut records: Vec<&Record> = self.records.values().collect();
-        let too_many = records.len().saturating_sub(MOST);
+        let too_many = self.too_many();
         if too_many > 0 {
             records.sort_by_key(|record| record.allocated);
             records.drain(..too_many);
@@ -264,7 +264,16 @@ impl Episodes {
                 ..record.row(rss, open(record.start.map), self.cycles)
             },
         });
-        (rows.collect(), self.omitted.saturating_add(too_many as u64))
+        rows.collect()
+    }
+
+    /// How many are in no report: the smallest, where there are more than one can hold.
+    pub(super) fn omitted(&self) -> u64 {
+        self.omitted.saturating_add(self.too_many() as u64)
+    }
+
+    fn too_many(&self) -> usize {
+        self.records.len().saturating_sub(MOST)
     }
 }
 
@@ -339,8 +348,8 @@ mod tests {
     }
 
     fn only(episodes: &Episodes) -> Episode {
-        let (mut rows, omitted) = episodes.report(Nanos(u64::MAX), |_| Moves::default());
-        assert_eq!((rows.len(), omitted), (1, 0));
+        let mut rows = episodes.report(Nanos(u64::MAX), |_| Moves::default());
+        assert_eq!((rows.len(), episodes.omitted()), (1, 0));
         rows.remove(0)
     }
 
@@ -467,8 +476,8 @@ mod tests {
             episodes.asked(serial, asked(size, size));
             episodes.end(serial, Nanos(size), Moves::default());
         }
-        let (rows, omitted) = episodes.report(Nanos(0), |_| Moves::default());
-        assert_eq!((rows.len(), omitted), (MOST, 5));
+        let rows = episodes.report(Nanos(0), |_| Moves::default());
+        assert_eq!((rows.len(), episodes.omitted()), (MOST, 5));
         assert_eq!(rows[0].allocated, Bytes(5));
         assert_eq!((episodes.records.len(), episodes.awaiting_rise.len()), (MOST, MOST));
     }

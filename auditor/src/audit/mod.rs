@@ -18,6 +18,7 @@ mod deaths;
 pub mod diff;
 mod differences;
 mod doubt;
+mod drawn;
 pub mod episodes;
 mod evacuation;
 mod events;
@@ -79,11 +80,11 @@ use std::cmp::Ordering;
 use changes::Changes;
 use collector::Collector;
 use coverage::{Coverage, Step};
+pub use drawn::Extent;
 use episodes::Episodes;
 use events::Events;
 use fact::{Beside, Call, Cost, Ended, Fact, Look, Rss, Syscall, What, Written};
 use findings::Thresholds;
-use findings::scene::Past;
 use head::Head;
 use headroom::Headroom;
 use hooks::{Event, Hooks};
@@ -92,8 +93,6 @@ use lives::Lives;
 use memory::Memory;
 use populations::Populations;
 use recognised::Recognised;
-use report::Report;
-use row::Context;
 use sizes::Kinds;
 use stacks::Stacks;
 use syscalls::Syscalls;
@@ -204,46 +203,6 @@ impl Audit {
             What::Beside(beside) => self.beside = Some(*beside),
             What::Faults(faults) => self.episodes.faults((at, *faults)),
         }
-    }
-
-    /// What is known now. Drawing it changes nothing.
-    #[must_use]
-    pub fn report(&self) -> Report {
-        let now = self.head.latest();
-        let (maps, pasts, populations) = self.listing(now);
-        let (episodes, omitted) = self.episodes.report(now, |map| self.lives.moves(map, now));
-        let counted = self.lives.counted();
-        let ladder = self.ladder();
-        let growths = headroom::upcoming(&maps, self.headroom.left(self.memory.limit_and_rss()));
-        let evidence = self.evidence(omitted, counted.total.is_some(), &ladder);
-        let report = Report {
-            schema: report::SCHEMA.to_owned(),
-            auditor: self.head.auditor(),
-            host: self.head.host(),
-            target: self.head.target(&self.recognised),
-            members: Vec::new(),
-            window: self.head.window(),
-            memory: report::Memory {
-                changes: self.changes.report(&episodes),
-                ..self.memory.report(ladder.rungs, &self.headroom)
-            },
-            syscalls: self.hooks.told(Event::Syscall).then(|| self.syscalls.report()),
-            events: self.events.report(&self.hooks, counted),
-            sizes: self.kinds.of(&maps),
-            maps,
-            populations,
-            episodes,
-            lags: self.episodes.lags(),
-            timeline: self.timeline.report(),
-            forecast: self.lives.scores().report(growths),
-            gc: self.collector.report(&self.hooks, &self.stacks),
-            writers: self.written.as_ref().map(|written| writers::report(written, &self.stacks)),
-            findings: Vec::new(),
-            undecided: Vec::new(),
-            coverage: self.coverage.report(evidence),
-            cost: self.cost(),
-        };
-        self.judged(report, &pasts)
     }
 
     /// The maps that live, by address, each with the bytes it holds.
@@ -365,18 +324,6 @@ impl Audit {
         if out { Step::Out } else { Step::In }
     }
 
-    fn listing(&self, now: Nanos) -> (Vec<report::Map>, Vec<Past>, Vec<report::Population>) {
-        let told = self.told.kinds;
-        let context = Context { now, recognised: &self.recognised, stacks: &self.stacks, told };
-        let (mut listed, folded) = self.lives.listing(self.crowds.is_some());
-        listed.sort_by_cached_key(|life| rank::rank(life));
-        let pasts = listed.iter().map(|life| Past::of(life)).collect();
-        let rows = listed.into_iter().map(|life| row::row(life, context)).collect();
-        let none = Populations::default();
-        let crowds = self.crowds.as_ref().unwrap_or(&none);
-        (rows, pasts, populations::report([&folded, crowds], &self.recognised, told))
-    }
-
     fn ladder(&self) -> Ladder {
         let sources = Sources {
             heap: self.collector.kept(),
@@ -385,16 +332,5 @@ impl Audit {
             lazily_freed: self.lazily_freed,
         };
         ladder::ladder(&self.memory, sources)
-    }
-
-    fn cost(&self) -> report::Cost {
-        let cost = self.cost.as_ref();
-        report::Cost {
-            probe_hits: self.hooks.hits(),
-            target_time_estimate: self.hooks.target_time(),
-            agent_cpu: cost.map(|cost| cost.agent_cpu),
-            agent_rss: cost.map(|cost| cost.agent_rss),
-            bpf_memory: cost.map(|cost| cost.bpf_memory),
-        }
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::snapshot;
+use crate::audit::Extent;
 use crate::audit::report::Report;
 use crate::audit::unit::Pid;
 use crate::cli::{self, Console, Destination, Format};
@@ -121,8 +122,8 @@ impl Live {
 }
 
 impl Face for Live {
-    fn wants_intervals(&self) -> bool {
-        true
+    fn of_intervals(&self) -> Option<Extent> {
+        Some(Extent::Whole)
     }
 
     fn interval(&mut self, report: Rc<Report>) -> io::Result<()> {
@@ -178,8 +179,8 @@ impl Shows for Live {
 pub(super) struct Silent;
 
 impl Face for Silent {
-    fn wants_intervals(&self) -> bool {
-        false
+    fn of_intervals(&self) -> Option<Extent> {
+        None
     }
 }
 
@@ -212,18 +213,13 @@ impl Stream {
     }
 }
 
-/// Intervals go without what grows with the audit: each would repeat all those before it.
-fn without_timeline(report: Rc<Report>) -> Rc<Report> {
-    if report.timeline.is_none() { report } else { Rc::new(Report { timeline: None, ..(*report).clone() }) }
-}
-
 impl Face for Stream {
-    fn wants_intervals(&self) -> bool {
-        self.intervals
+    fn of_intervals(&self) -> Option<Extent> {
+        let extent = if self.format == Format::Ndjson { Extent::Interval } else { Extent::Outline };
+        self.intervals.then_some(extent)
     }
 
     fn interval(&mut self, report: Rc<Report>) -> io::Result<()> {
-        let report = without_timeline(report);
         let written = self.write(&report);
         self.before = Some(report);
         match written {

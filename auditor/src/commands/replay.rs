@@ -7,6 +7,7 @@ use super::exit::{self, Exit};
 use super::faces::{self, Colour};
 use super::tape::{Stepped, Tape, Wanted};
 use super::{player, render_format};
+use crate::audit::Extent;
 use crate::audit::report::Report;
 use crate::audit::unit::Nanos;
 use crate::cli::{self, Console, Format};
@@ -55,7 +56,7 @@ impl Replay {
         loop {
             match self.tape.step(Nanos(u64::MAX)) {
                 Stepped::Tick if self.format == render::Format::Ndjson => {
-                    self.draw(&Report { timeline: None, ..self.tape.report() })?;
+                    self.draw(&self.tape.drawn(Extent::Interval))?;
                 }
                 Stepped::Fact | Stepped::Tick => {}
                 Stepped::End | Stepped::Later => return Ok(None),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::bail;
 
 use super::rules;
+use crate::audit::Extent;
 use crate::audit::fact::{Began, Fact, What};
 use crate::audit::family::Family;
 use crate::audit::gate::Selection;
@@ -106,7 +107,12 @@ impl Tape {
 
     /// What is known so far.
     pub(super) fn report(&self) -> Report {
-        let mut report = self.audit.report();
+        self.drawn(Extent::Whole)
+    }
+
+    /// So much of it.
+    pub(super) fn drawn(&self, extent: Extent) -> Report {
+        let mut report = self.audit.drawn(extent);
         self.wanted.maps.apply(&mut report);
         report
     }

@@ -16,11 +16,11 @@ use super::sampler::Sampler;
 use super::stacks::Stacks;
 use super::stock::Told;
 use super::translate::Translator;
-use crate::audit::Audit;
 use crate::audit::fact::{self, Ended, Fact, HookState, What};
 use crate::audit::order::Order;
 use crate::audit::report::Report;
 use crate::audit::unit::{Address, Bytes, Nanos, Pid};
+use crate::audit::{Audit, Extent};
 use crate::probes::decode::Event;
 use crate::probes::kernel::Kernel;
 use crate::target::memory::LiveMemory;
@@ -56,7 +56,7 @@ pub struct Live {
     /// What was told last, so that only news become facts.
     pub(super) told: Told,
     /// Whether anybody wants a report at each tick.
-    draws_intervals: bool,
+    draws_intervals: Option<Extent>,
     /// Whether facts came since the last report was drawn.
     news: bool,
     replaced: bool,
@@ -134,7 +134,7 @@ impl Live {
             audit: Audit::new(),
             lost: BTreeMap::new(),
             told: Told::default(),
-            draws_intervals: true,
+            draws_intervals: Some(Extent::Whole),
             news: false,
             replaced: false,
             began: Nanos(0),
@@ -206,8 +206,8 @@ impl Live {
     }
 
     /// Whether reports are drawn at ticks.
-    pub(super) const fn draw_intervals(&mut self, are_wanted: bool) {
-        self.draws_intervals = are_wanted;
+    pub(super) const fn draw_intervals(&mut self, extent: Option<Extent>) {
+        self.draws_intervals = extent;
     }
 
     /// The report at the first tick. It waits for nothing: before the hooks saw anything, there was
@@ -356,8 +356,10 @@ impl Live {
             }
             self.news = true;
             self.replaced |= fact.what == What::Exec;
-            if fact.what == What::Tick && self.draws_intervals {
-                ticks.push(self.audit.report());
+            if fact.what == What::Tick
+                && let Some(extent) = self.draws_intervals
+            {
+                ticks.push(self.audit.drawn(extent));
                 self.news = false;
             }
         }

@@ -42,6 +42,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
+use crate::audit::Extent;
 use crate::audit::fact::Ended;
 use crate::audit::report::Report;
 use crate::probes::readiness::Readiness;
@@ -57,8 +58,8 @@ const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 /// Who shows the report while the audit goes on. What is not told otherwise wants nothing until the end.
 pub trait Face {
-    /// Whether it wants to be told of intervals: drawing a report of many maps takes time.
-    fn wants_intervals(&self) -> bool;
+    /// How much it wants to be told of intervals, if anything: drawing a report of many maps takes time.
+    fn of_intervals(&self) -> Option<Extent>;
 
     /// An interval ended.
     ///
@@ -123,7 +124,7 @@ pub async fn follow(
     let pace = face.pace();
     let mut rested = start;
     let mut ring = paced(start, PACE);
-    live.draw_intervals(face.wants_intervals());
+    live.draw_intervals(face.of_intervals());
     for report in live.first() {
         face.interval(Rc::new(report))?;
     }

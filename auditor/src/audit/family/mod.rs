@@ -9,10 +9,10 @@ mod merge;
 #[cfg(test)]
 mod tests;
 
-use super::Audit;
 use super::fact::{Fact, Left, Member, Shares, What};
 use super::report::{self, Report};
 use super::unit::{Bytes, Nanos, Pid};
+use super::{Audit, Extent};
 use memory::Memory;
 
 /// Most members that are remembered, dead ones among them.
@@ -68,10 +68,16 @@ impl Family {
     /// What is known now. Drawing it changes nothing.
     #[must_use]
     pub fn report(&self) -> Report {
+        self.drawn(Extent::Whole)
+    }
+
+    /// So much of what is known now.
+    #[must_use]
+    pub fn drawn(&self, extent: Extent) -> Report {
         if self.members.is_empty() {
-            return self.first.report();
+            return self.first.drawn(extent);
         }
-        let reports: Vec<Report> = self.members.iter().map(|member| self.report_of(member)).collect();
+        let reports: Vec<Report> = self.members.iter().map(|member| self.report_of(member, extent)).collect();
         let members = self.members.iter().zip(&reports).map(|(member, report)| member.row(report)).collect();
         let memory = self.memory.report(&self.holdings(&reports), &reports[0].memory);
         let report = merge::merge(self.members.iter().map(|it| it.member.pid).zip(reports).collect());
@@ -135,8 +141,8 @@ impl Family {
     }
 
     /// What is known of one member now.
-    fn report_of(&self, member: &OfMember) -> Report {
-        let mut report = self.audit_of(member).report();
+    fn report_of(&self, member: &OfMember, extent: Extent) -> Report {
+        let mut report = self.audit_of(member).drawn(extent);
         if let Some((at, _)) = member.left {
             merge::bury(&mut report, at);
         }

@@ -8,6 +8,8 @@ mod births;
 #[cfg(test)]
 mod census;
 #[cfg(test)]
+mod drawn;
+#[cfg(test)]
 mod findings;
 #[cfg(test)]
 mod growths;
