@@ -100,8 +100,9 @@ fn a_function_of_a_profile_that_is_called_all_the_time_is_taken_out_at_once() {
     let hot = of("table_touch");
     assert_eq!(text(hot, "/state"), "disabled", "{hot}");
     assert!(text(hot, "/reason").contains("over the budget"), "{hot}");
-    // 30 ms are saved up, the governor looks every 20 ms, and taking a hook out takes some 30 more.
-    assert!((5_000..200_000).contains(&number(hot, "/hits")), "{hot}");
+    // 30 ms are saved up, 5,000 hits of 6 µs, or less where syscalls took of it; the governor looks every 20 ms, and
+    // taking a hook out takes some 30 more.
+    assert!((2_500..200_000).contains(&number(hot, "/hits")), "{hot}");
     assert_eq!(text(of("table_grow"), "/state"), "attached");
     assert_eq!(text(&report, "/coverage/confidence"), "at_least");
 }
