@@ -2,6 +2,7 @@
 
 use super::findings::scene::Past;
 use super::hooks::Event;
+use super::life::Life;
 use super::populations::{self, Populations};
 use super::report::{self, Report};
 use super::row::{self, Context};
@@ -31,9 +32,11 @@ impl Audit {
     #[must_use]
     pub fn drawn(&self, extent: Extent) -> Report {
         let now = self.head.latest();
-        let (maps, pasts, populations) = self.listing(now);
+        let (listed, populations) = self.listing();
+        let maps: Vec<_> = listed.iter().map(|life| row::row(life, self.context(now))).collect();
         let ladder = self.ladder();
         let counted = self.lives.counted();
+        let evidence = self.evidence(self.episodes.omitted(), counted.total.is_some(), &ladder);
         let outline = Report {
             schema: report::SCHEMA.to_owned(),
             auditor: self.head.auditor(),
@@ -41,7 +44,7 @@ impl Audit {
             target: self.head.target(&self.recognised),
             members: Vec::new(),
             window: self.head.window(),
-            memory: self.memory.report(ladder.rungs.clone(), &self.headroom),
+            memory: self.memory.report(ladder.rungs, &self.headroom),
             syscalls: self.hooks.told(Event::Syscall).then(|| self.syscalls.report()),
             events: self.events.report(&self.hooks, counted),
             sizes: self.kinds.of(&maps),
@@ -55,11 +58,7 @@ impl Audit {
             writers: None,
             findings: Vec::new(),
             undecided: Vec::new(),
-            coverage: self.coverage.report(self.evidence(
-                self.episodes.omitted(),
-                counted.total.is_some(),
-                &ladder,
-            )),
+            coverage: self.coverage.report(evidence),
             cost: self.cost(),
         };
         if extent == Extent::Outline {
@@ -76,19 +75,21 @@ impl Audit {
             writers: self.written.as_ref().map(|written| writers::report(written, &self.stacks)),
             ..outline
         };
+        let pasts: Vec<Past> = listed.into_iter().map(Past::of).collect();
         self.judged(report, &pasts)
     }
 
-    fn listing(&self, now: Nanos) -> (Vec<report::Map>, Vec<Past>, Vec<report::Population>) {
-        let told = self.told.kinds;
-        let context = Context { now, recognised: &self.recognised, stacks: &self.stacks, told };
+    /// The maps that are listed one by one, in their order, and the others.
+    fn listing(&self) -> (Vec<&Life>, Vec<report::Population>) {
         let (mut listed, folded) = self.lives.listing(self.crowds.is_some());
         listed.sort_by_cached_key(|life| rank::rank(life));
-        let pasts = listed.iter().map(|life| Past::of(life)).collect();
-        let rows = listed.into_iter().map(|life| row::row(life, context)).collect();
         let none = Populations::default();
         let crowds = self.crowds.as_ref().unwrap_or(&none);
-        (rows, pasts, populations::report([&folded, crowds], &self.recognised, told))
+        (listed, populations::report([&folded, crowds], &self.recognised, self.told.kinds))
+    }
+
+    fn context(&self, now: Nanos) -> Context<'_> {
+        Context { now, recognised: &self.recognised, stacks: &self.stacks, told: self.told.kinds }
     }
 
     fn cost(&self) -> report::Cost {

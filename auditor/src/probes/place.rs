@@ -13,7 +13,7 @@ use super::bpf::{self, Half, Site};
 use super::decode::Plain;
 use super::kernel::Kernel;
 use super::object::LoadError;
-use super::plan::Placement;
+use super::plan::{NO_SEMAPHORE, Placement};
 use super::programs::Hook;
 use crate::audit::unit::{Address, Pid};
 use crate::runtimes::hook::{Capture, Does, Header, Nulls, Stack, Taken, Watch, When};
@@ -36,6 +36,9 @@ pub enum PlaceError {
         #[source]
         error: io::Error,
     },
+    /// Nothing would switch it on.
+    #[error("{NO_SEMAPHORE}")]
+    Semaphore,
     /// The same, through aya.
     #[error("the kernel refuses a probe at {path}+{offset:#x}: {error}")]
     Perf {
@@ -75,6 +78,8 @@ impl Kernel {
                 let program = |half| if half == Half::Entry { entry } else { returns };
                 link_multi(program, placement, pid)?
             }
+            // It would be taken for a probe that never fires.
+            Hook::Perf if placement.hook.spot.semaphore().is_some() => return Err(PlaceError::Semaphore),
             Hook::Perf => self.link_perf(placement, pid)?,
         };
         self.links.insert(placement.id, links);

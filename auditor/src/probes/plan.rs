@@ -62,6 +62,10 @@ pub struct Plan {
     pub refusals: Vec<Refusal>,
 }
 
+/// Why a static probe with a semaphore is refused where hooks are perf links.
+pub const NO_SEMAPHORE: &str = "the program leaves this static probe out until its semaphore is raised, which only \
+    multi links do (Linux 6.10)";
+
 /// One hook that can be placed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
@@ -178,9 +182,7 @@ fn decide(
         return Err(refuse(&place, reason));
     }
     if hook.spot.semaphore().is_some() && !host.has_sound_multi_links() {
-        let reason =
-            "the program leaves this static probe out until its semaphore is raised, which needs Linux 6.10";
-        return Err(refuse(&place, reason.to_owned()));
+        return Err(refuse(&place, NO_SEMAPHORE.to_owned()));
     }
     let code = site::Function { bytes: &function.bytes, size: function.size };
     let site = match &hook.spot {

@@ -33,10 +33,14 @@ fn start(scene: &Scene, flags: &[&str], what: &str) -> Process {
 }
 
 fn agent(scene: &Scene, target: &Process) -> Process {
+    agent_with(scene, target, &[])
+}
+
+fn agent_with(scene: &Scene, target: &Process, flags: &[&str]) -> Process {
     let (pid, profile) = (target.pid().to_string(), source("noted.toml"));
     let profile = profile.to_str().unwrap();
-    let mut auditor =
-        scene.auditor(["attach", "-p", &pid, "--runtime", profile, "--min-bytes", "0", "-f", "json"]);
+    let asked = ["attach", "-p", &pid, "--runtime", profile, "--min-bytes", "0", "-f", "json"];
+    let mut auditor = scene.auditor(asked.iter().chain(flags));
     auditor.wait_to_say("attached to");
     auditor
 }
@@ -83,6 +87,25 @@ fn static_probes_of_a_stripped_program_are_told() {
 #[ignore = "needs root: cargo xtask test"]
 fn static_probes_that_are_off_until_somebody_listens_are_told() {
     is_told(&["-DSEMAPHORES"]);
+}
+
+/// Perf links raise no semaphore: a probe that needs one is refused, and one that needs none is told all the same.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn without_multi_links_a_probe_that_nothing_would_switch_on_is_refused() {
+    for (flags, state) in [(&[][..], "attached"), (&["-DSEMAPHORES"], "refused")] {
+        let scene = Scene::new();
+        let mut target = start(&scene, flags, "1000000");
+        let auditor = agent_with(&scene, &target, &["--no-feature", "uprobe_multi"]);
+        said(&mut target);
+        let report = json(&auditor.end_by(Signal::SIGINT).well().stdout);
+        target.hang_up();
+        target.end_by_itself().well();
+        let grow = probe(&report, "noted:words_grow_grow");
+        assert_eq!(text(grow, "/state"), state, "{grow}");
+        let says_why = grow["reason"].as_str().is_some_and(|reason| reason.contains("semaphore"));
+        assert_eq!(says_why, state == "refused", "{grow}");
+    }
 }
 
 /// The kernel raises a semaphore in the target's memory, and lowers it when the agent is gone, however it went.
