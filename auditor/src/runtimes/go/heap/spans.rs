@@ -144,22 +144,21 @@ pub(super) fn read(place: &Place, gather: &mut Gather<'_>, hands: Hands) -> Resu
     let generation = generation(place, memory)?;
     let half = if hands == Hands::One { pointers.len() } else { pointers.len() / 2 };
     let (one, other) = pointers.split_at(half);
-    let mut found = Found::with_room(pointers.len());
-    let ((), (behind, read)) = hands.both(
-        || found.read(one, place, generation, gather),
+    let (found, (behind, read)) = hands.both(
+        || Found::read(one, place, generation, gather),
         || {
-            let (mut found, mut gather) = (Found::with_room(other.len()), Gather::new(memory));
-            found.read(other, place, generation, &mut gather);
+            let mut gather = Gather::new(memory);
+            let found = Found::read(other, place, generation, &mut gather);
             (found, gather.read)
         },
     );
-    found.add(behind);
     gather.read += read;
-    if found.bad > pointers.len() / TOLERATED {
-        let check = format!("{} of {} spans make no sense", found.bad, pointers.len());
+    let bad = found.bad + behind.bad;
+    if bad > pointers.len() / TOLERATED {
+        let check = format!("{bad} of {} spans make no sense", pointers.len());
         return Err(fails(check));
     }
-    Ok(found.into_list(place.header, gather))
+    Ok(into_list([found, behind], place.header, gather))
 }
 
 /// `mheap_.sweepgen`.
@@ -184,69 +183,87 @@ pub(super) fn field(place: &Place, offset: usize) -> Result<Address, LayoutError
 struct Found {
     spans: Vec<Span>,
     bits: Vec<u64>,
+    /// The spans by address: the number of the first page, and below it that of the span.
+    order: Vec<u64>,
     bad: usize,
 }
 
+/// The number of a span is below [`MOST`].
+const NUMBER: u64 = MOST as u64 - 1;
+
 impl Found {
-    fn with_room(spans: usize) -> Self {
-        Self { spans: Vec::with_capacity(spans), bits: Vec::with_capacity(spans), bad: 0 }
-    }
-
-    fn add(&mut self, mut behind: Self) {
-        self.spans.append(&mut behind.spans);
-        self.bits.append(&mut behind.bits);
-        self.bad += behind.bad;
-    }
-
-    fn read(&mut self, pointers: &[u64], place: &Place, generation: u32, gather: &mut Gather<'_>) {
+    fn read(pointers: &[u64], place: &Place, generation: u32, gather: &mut Gather<'_>) -> Self {
         /// Spans that are asked for at once.
         const BATCH: usize = 1 << 14;
         let len = u32::try_from(place.layout.span.size).unwrap_or(0);
+        let room = pointers.len();
+        let (mut spans, mut bits, mut bad) = (Vec::with_capacity(room), Vec::with_capacity(room), 0);
         for batch in pointers.chunks(BATCH) {
             let pieces: Vec<Piece> = batch.iter().map(|at| Piece { at: *at, len }).collect();
             gather.pieces(&pieces, &mut |_, bytes| match bytes
                 .and_then(|bytes| parse(bytes, place, generation))
             {
-                Some(Parsed::InUse(span, bits)) => {
-                    self.spans.push(span);
-                    self.bits.push(bits);
+                Some(Parsed::InUse(span, at)) => {
+                    spans.push(span);
+                    bits.push(at);
                 }
                 Some(Parsed::Other) => {}
-                None => self.bad += 1,
+                None => bad += 1,
             });
         }
-    }
-
-    /// Sorts them and reads the bits of those that may hold headers. One that reaches into the next one is left out.
-    fn into_list(self, header: u64, gather: &mut Gather<'_>) -> List {
-        let starts = self.spans.iter().map(|span| span.start.0);
-        let mut order: Vec<(u64, u32)> = starts.zip(0..=u32::MAX).collect();
+        let pages = spans.iter().map(|span| span.start.0 / PAGE * (NUMBER + 1));
+        let mut order: Vec<u64> = pages.zip(0..=NUMBER).map(|(page, number)| page | number).collect();
         order.sort();
-        let mut list = List { spans: Vec::with_capacity(order.len()), ..List::default() };
-        let mut pieces = Vec::new();
-        let mut end = 0;
-        let mut bytes = 0_u32;
-        for (_, number) in order {
-            let number = number as usize;
-            let Some((mut span, at)) = self.spans.get(number).copied().zip(self.bits.get(number)) else {
-                continue;
-            };
-            list.pages += u64::from(span.pages);
-            if span.start.0 < end {
-                continue;
-            }
-            end = span.start.0 + u64::from(span.pages) * PAGE;
-            if span.may_hold_headers(header) {
-                let len = span.elements.div_ceil(8);
-                span.bits = bytes;
-                bytes = bytes.saturating_add(len);
-                pieces.push((list.spans.len(), Piece { at: *at, len }));
-            }
-            list.spans.push(span);
-        }
-        list.bits = read_bits(&list.spans, &pieces, gather);
-        list
+        Self { spans, bits, order, bad }
     }
+}
+
+/// Puts two parts together by address and reads the bits of those that may hold headers. One that reaches into the
+/// next one is left out.
+fn into_list(parts: [Found; 2], header: u64, gather: &mut Gather<'_>) -> List {
+    let [first, second] = &parts;
+    let mut list =
+        List { spans: Vec::with_capacity(first.spans.len() + second.spans.len()), ..List::default() };
+    let mut pieces = Vec::new();
+    let mut end = 0;
+    let mut bytes = 0_u32;
+    for (part, number) in merged(first, second) {
+        let Some((mut span, at)) = part.spans.get(number).copied().zip(part.bits.get(number)) else {
+            continue;
+        };
+        list.pages += u64::from(span.pages);
+        if span.start.0 < end {
+            continue;
+        }
+        end = span.start.0 + u64::from(span.pages) * PAGE;
+        if span.may_hold_headers(header) {
+            let len = span.elements.div_ceil(8);
+            span.bits = bytes;
+            bytes = bytes.saturating_add(len);
+            pieces.push((list.spans.len(), Piece { at: *at, len }));
+        }
+        list.spans.push(span);
+    }
+    list.bits = read_bits(&list.spans, &pieces, gather);
+    list
+}
+
+/// The spans of two parts by address, each as its part and its number there; of two at one place, the first part's is
+/// the first.
+fn merged<'a>(first: &'a Found, second: &'a Found) -> impl Iterator<Item = (&'a Found, usize)> {
+    let mut left = [first, second].map(|part| (part, part.order.as_slice()));
+    std::iter::from_fn(move || {
+        let [(_, of_first), (_, of_second)] = &left;
+        let page = |order: &[u64]| order.first().map(|next| next / (NUMBER + 1));
+        let is_first = match (page(of_first), page(of_second)) {
+            (Some(one), Some(other)) => one <= other,
+            (one, _) => one.is_some(),
+        };
+        let (part, order) = left.get_mut(usize::from(!is_first))?;
+        let (next, rest) = order.split_first()?;
+        *order = rest;
+        Some((*part, (next & NUMBER) as usize))
+    })
 }
 
 /// The bits of spans, each with its number.
