@@ -25,8 +25,9 @@ pub struct Places {
     known: Vec<u64>,
     /// Whether all are remembered; without that nothing can be called new.
     is_whole: bool,
-    /// Those of the census under way, in the order in which they were found.
-    found: Vec<u64>,
+    /// Those of the census under way: what follows in the order of addresses, and what is behind that. Where maps of
+    /// two sorts are found in turns, each sort by address, that puts both in order.
+    found: [Vec<u64>; 2],
     /// Where the last one that was asked for is, as they are asked for nearly in order.
     near: usize,
     kept: usize,
@@ -46,7 +47,8 @@ pub struct Known {
 impl Places {
     /// A census begins that will find at most so many maps, but for those on stacks.
     pub fn expect(&mut self, maps: usize) {
-        self.found.reserve(maps.min(MOST));
+        // Untouched room costs nothing, and moving what was found does.
+        self.found.iter_mut().for_each(|pile| pile.reserve(maps.min(MOST)));
     }
 
     /// A map was found. `is_large`: large enough to be listed.
@@ -56,17 +58,21 @@ impl Places {
         let is_new = self.is_whole && before.is_none_or(|flags| flags & NEW != 0);
         self.kept += usize::from(was_listed && !is_large);
         let known = Known { is_new, is_listed: is_large || was_listed };
-        if self.found.len() <= MOST {
+        let [first, second] = &mut self.found;
+        if first.len() + second.len() <= MOST {
             let flag = |is_so: bool, flag: u64| if is_so { flag } else { 0 };
             let flags = flag(is_new, NEW) | flag(known.is_listed, LISTED);
-            self.found.push(at.0 & !FLAGS | flags | flag(is_new && before.is_none(), FRESH));
+            let place = at.0 & !FLAGS | flags | flag(is_new && before.is_none(), FRESH);
+            let follows = first.last().is_none_or(|last| *last <= place);
+            if follows { first.push(place) } else { second.push(place) }
         }
         known
     }
 
     /// Adds what another one has found, of a part of the process that this one has not looked at.
     pub fn take_over(&mut self, other: Self) {
-        self.found.extend(other.found);
+        let more = self.found.iter_mut().zip(other.found);
+        more.for_each(|(pile, more)| pile.extend(more));
         self.kept += other.kept;
     }
 
@@ -75,19 +81,21 @@ impl Places {
     pub fn end(&mut self) {
         let before = std::mem::take(&mut self.known);
         let missed = before.into_iter().filter(|place| place & MISSED == 0).map(|place| place | MISSED);
-        self.found.extend(missed);
-        // By runs: both are in order but for a few jumps.
-        self.found.sort();
+        let [mut found, second] = std::mem::take(&mut self.found);
+        found.extend(second);
+        found.extend(missed);
+        // By runs: all of them are in order but for a few jumps.
+        found.sort();
         // Of one address, what was found comes before what was missed.
-        self.found.dedup_by_key(|place| *place & !FLAGS);
-        self.is_whole = self.found.len() <= MOST;
+        found.dedup_by_key(|place| *place & !FLAGS);
+        self.is_whole = found.len() <= MOST;
         let fresh = |place: &&mut u64| **place & FRESH != 0;
-        for place in self.found.iter_mut().filter(fresh) {
+        for place in found.iter_mut().filter(fresh) {
             *place &= !FRESH;
             self.born += 1;
         }
-        self.found.truncate(MOST);
-        self.known = std::mem::take(&mut self.found);
+        found.truncate(MOST);
+        self.known = found;
         (self.near, self.kept) = (0, 0);
     }
 
