@@ -44,8 +44,8 @@ pub struct Listed {
 pub struct Counted {
     /// Large maps, in no order.
     pub listed: Vec<Listed>,
-    /// The others, in no order.
-    pub small: Vec<Small>,
+    /// The others, in one list for each part of the heap.
+    pub small: Vec<Vec<Small>>,
     /// Maps whose overflow is what they themselves believe.
     pub estimates: u64,
     /// Spans that could not be read.
@@ -165,7 +165,7 @@ impl Look<'_> {
         let (kind, header) = (types.costs().kind, types.costs().header);
         // Untouched room costs nothing, and moving what was counted does.
         let small = Vec::with_capacity(heap.objects(form.object));
-        let mut counted = Counted { small, ..Counted::default() };
+        let mut counted = Counted { small: vec![small], ..Counted::default() };
         let mut again = Vec::new();
         let (mut gather, lookup) = (Gather::new(memory), Lookup::Snapshot);
         let mut reader = Reader { heap, types, gather: Gather::new(memory), lookup, walk: WALK, walks };
@@ -203,13 +203,15 @@ impl Part {
     /// Both together. `numbers`: the sets of types of the other one by the numbers that it has for them.
     fn and(mut self, other: Self, numbers: &[Guess]) -> Self {
         let here = |guess: Guess| guess.renumbered(numbers);
-        let Counted { listed, small, estimates, unread, undecided, read } = other.counted;
+        let Counted { listed, mut small, estimates, unread, undecided, read } = other.counted;
+        small.iter_mut().flatten().for_each(|one| one.guess = here(one.guess));
         let counted = &mut self.counted;
         counted.listed.extend(listed.into_iter().map(|mut one| {
             one.seen.guess = here(one.seen.guess);
             one
         }));
-        counted.small.extend(small.into_iter().map(|one| Small { guess: here(one.guess), ..one }));
+        // The lists stay two: moving what was counted costs more than going through both.
+        counted.small.append(&mut small);
         counted.estimates += estimates;
         counted.unread += unread;
         counted.undecided += undecided;
@@ -332,7 +334,8 @@ impl Counted {
         if known.is_listed {
             self.listed.push(Listed { seen: seen.clone(), is_new: known.is_new });
         } else {
-            self.small.push(Small::of(seen));
+            let part = self.small.last_mut();
+            part.into_iter().for_each(|part| part.push(Small::of(seen)));
         }
     }
 
@@ -404,12 +407,12 @@ mod tests {
                 let before = (&mut places, &mut walks);
                 let counted = count(&heap, &mut types, (Bytes(fold_below), &[]), before, (&memory, Hands::One));
                 if round == 0 {
-                    prop_assert_eq!(&in_two.small, &counted.small);
+                    prop_assert_eq!(in_two.small.concat(), counted.small.concat());
                     let seen = |counted: &Counted| counted.listed.iter().map(|one| one.seen.clone()).collect::<Vec<_>>();
                     prop_assert_eq!(seen(&in_two), seen(&counted));
                     prop_assert_eq!((in_two.undecided, in_two.estimates), (counted.undecided, counted.estimates));
                 }
-                let folded = counted.small.len();
+                let folded = counted.small.concat().len();
                 let listed = counted.found(&types);
                 prop_assert!(listed.len() + folded <= 12, "{listed:?} and {folded} others");
                 prop_assert!(listed.iter().all(|found| !found.is_new), "both censuses saw the same");

@@ -7,9 +7,9 @@ use std::collections::hash_map;
 use rustc_hash::FxHashMap;
 
 use super::census::{Counted, Listed, Small};
-use super::owners::{self, Owner, Owners, Process, Wanted};
+use super::owners::{self, Asked, Owner, Owners, Process, Wanted};
 use super::types::{Guess, Known, MapTypes};
-use crate::audit::fact::{Crowd, Described};
+use crate::audit::fact::{Crowd, Described, SizesId};
 use crate::audit::unit::{Address, Bytes};
 use crate::runtimes::census::{Found, add};
 
@@ -32,36 +32,96 @@ pub struct Held {
 /// What makes a crowd: type, owner, whether it is reachable.
 type Kind = (Guess, Option<Address>, Option<usize>, Option<bool>);
 
-/// Crowds by kind, in the order in which they were met.
-#[derive(Default)]
-struct Kinds {
-    all: Vec<(Kind, Crowd)>,
-    /// For a guess and the number of an owner, which of them it is.
-    places: FxHashMap<(Guess, u32), usize>,
+/// A kind of crowd, and what is known of each map of it.
+struct Sum {
+    kind: Kind,
+    crowd: Crowd,
+    told: Option<Told>,
 }
 
-impl Kinds {
-    /// The crowd of maps of a guess and an owner with its number. Beyond [`KINDS`] nothing is told but whether they
-    /// are reachable.
-    fn crowd(&mut self, guess: Guess, (number, owner): (u32, &Owner)) -> Option<&mut Crowd> {
-        let first = Crowd { needed: Some(Bytes(0)), ..Crowd::default() };
-        let next = self.all.len();
-        let place = match self.places.entry((guess, number)) {
-            hash_map::Entry::Occupied(place) => *place.get(),
-            hash_map::Entry::Vacant(place) if next < KINDS => {
-                self.all.push(((guess, owner.type_at, owner.name, owner.reachable), first));
-                *place.insert(next)
-            }
-            hash_map::Entry::Vacant(_) => {
-                let others = self.all.iter().skip(KINDS).position(|(kind, _)| kind.3 == owner.reachable);
-                if others.is_none() {
-                    self.all.push(((Guess::default(), None, None, owner.reachable), first));
-                }
-                others.map_or(next, |place| KINDS + place)
-            }
-        };
-        self.all.get_mut(place).map(|(_, crowd)| crowd)
+/// A type that only the owner tells: its number, and what each entry has behind pointers.
+#[derive(Clone, Copy)]
+struct Told {
+    id: SizesId,
+    behind: u64,
+}
+
+impl Told {
+    fn of(types: &MapTypes, guess: Guess, owner: &Owner) -> Option<Self> {
+        let known = only_told(types, guess, owner)?;
+        Some(Self { id: types.sizes_id_of(known)?, behind: known.behind })
     }
+}
+
+impl Sum {
+    fn new(kind: Kind, told: Option<Told>) -> Self {
+        let crowd = Crowd { needed: Some(Bytes(0)), ..Crowd::default() };
+        Self { kind, crowd, told }
+    }
+}
+
+/// Crowds by kind, in the order in which they were met.
+struct Kinds<'a> {
+    types: &'a MapTypes,
+    all: Vec<Sum>,
+    /// For a guess and the number of an owner, which of them it is.
+    places: FxHashMap<(Guess, u32), usize>,
+    /// The one that was asked for last: maps that lie side by side are often alike.
+    last: Option<((Guess, u32), usize)>,
+}
+
+impl<'a> Kinds<'a> {
+    fn new(types: &'a MapTypes) -> Self {
+        Self { types, all: Vec::new(), places: FxHashMap::default(), last: None }
+    }
+
+    /// Adds a map that has an owner with its number.
+    fn add(&mut self, one: &Small, (number, owner): (u32, &Owner)) {
+        let key = (one.guess, number);
+        let last = self.last.filter(|(last, _)| *last == key).map(|(_, place)| place);
+        let place = last.or_else(|| self.place(key, owner));
+        self.last = place.map(|place| (key, place));
+        let types = self.types;
+        if let Some(sum) = place.and_then(|place| self.all.get_mut(place)) {
+            add_as(one, sum.told, types, &mut sum.crowd);
+        } else if let Some(crowd) = self.others(owner) {
+            add_as(one, Told::of(types, one.guess, owner), types, crowd);
+        }
+    }
+
+    /// Which crowd it is; `None`: there are [`KINDS`] others.
+    fn place(&mut self, key: (Guess, u32), owner: &Owner) -> Option<usize> {
+        let next = self.all.len();
+        match self.places.entry(key) {
+            hash_map::Entry::Occupied(place) => Some(*place.get()),
+            hash_map::Entry::Vacant(place) if next < KINDS => {
+                let kind = (key.0, owner.type_at, owner.name, owner.reachable);
+                self.all.push(Sum::new(kind, Told::of(self.types, key.0, owner)));
+                Some(*place.insert(next))
+            }
+            hash_map::Entry::Vacant(_) => None,
+        }
+    }
+
+    /// Beyond [`KINDS`] nothing is told but whether maps are reachable.
+    fn others(&mut self, owner: &Owner) -> Option<&mut Crowd> {
+        let others = self.all.iter().skip(KINDS).position(|sum| sum.kind.3 == owner.reachable);
+        let place = others.map_or(self.all.len(), |place| KINDS + place);
+        if others.is_none() {
+            self.all.push(Sum::new((Guess::default(), None, None, owner.reachable), None));
+        }
+        self.all.get_mut(place).map(|sum| &mut sum.crowd)
+    }
+}
+
+/// Adds a map to a crowd; `told`: its type, if only its owner tells it.
+fn add_as(one: &Small, told: Option<Told>, types: &MapTypes, crowd: &mut Crowd) {
+    let behind = told.map_or(0, |told| told.behind).saturating_mul(one.live);
+    let needed = match told {
+        Some(told) => types.needed_of(told.id, one.live),
+        None => types.needed(one.guess, one.live),
+    };
+    Small { allocated: one.allocated + Bytes(behind), ..*one }.add_to(needed, crowd);
 }
 
 /// Finds out who holds the maps that were counted.
@@ -87,24 +147,22 @@ pub fn tell(mut counted: Counted, types: &MapTypes, process: &Process<'_>, runti
     Held { maps, crowds, notes: found.notes, read: found.read }
 }
 
-fn find(listed: &[Listed], small: &[Small], types: &MapTypes, process: &Process<'_>) -> Owners {
-    let wanted = |at: Address, bytes: Bytes, guess: Guess, has_tables: bool| Wanted {
-        at,
-        bytes: bytes.0,
-        types: types.places(guess),
-        has_tables,
+fn find(listed: &[Listed], small: &[Vec<Small>], types: &MapTypes, process: &Process<'_>) -> Owners {
+    let wanted = |Listed { seen, .. }: &Listed| Wanted {
+        at: seen.at,
+        bytes: seen.shape.allocated.0,
+        types: types.places(seen.guess),
+        has_tables: seen.has_tables,
     };
-    let large = listed
-        .iter()
-        .map(|Listed { seen, .. }| wanted(seen.at, seen.shape.allocated, seen.guess, seen.has_tables));
-    let others = small.iter().map(|one| wanted(one.at, one.allocated, one.guess, one.has_tables));
-    owners::find(process, &large.chain(others).collect::<Vec<_>>())
+    let first: Vec<Wanted<'_>> = listed.iter().map(wanted).collect();
+    owners::find(process, Asked { first: &first, small, types: Some(types) })
 }
 
 /// The type of a map of which only its owner tells it. What its entries have behind pointers, and what it would
 /// need, was not known before.
 fn only_told<'a>(types: &'a MapTypes, guess: Guess, owner: &Owner) -> Option<&'a Known> {
-    owner.type_at.and_then(|at| types.at(at)).filter(|_| types.common(guess).is_none())
+    let at = owner.type_at.filter(|_| types.common(guess).is_none())?;
+    types.at(at)
 }
 
 fn describe(described: &mut Described, owner: &Owner, found: &Owners, types: &MapTypes) {
@@ -123,20 +181,14 @@ fn name(owner: &Owner, found: &Owners) -> Option<String> {
 }
 
 /// Adds up the maps that are not listed: those behind the listed ones in what was found.
-fn crowds(small: &[Small], found: &Owners, types: &MapTypes, runtime: &str) -> Vec<Crowd> {
+fn crowds(small: &[Vec<Small>], found: &Owners, types: &MapTypes, runtime: &str) -> Vec<Crowd> {
     let owners = found.of.numbers();
-    let owners = owners.get(owners.len().saturating_sub(small.len())..).unwrap_or_default();
-    let mut kinds = Kinds::default();
-    for (one, number) in small.iter().zip(owners) {
-        let Some(owner) = found.of.kinds().get(*number as usize) else { continue };
-        let (mut one, known) = (*one, only_told(types, one.guess, owner));
-        one.allocated += Bytes(known.map_or(0, |known| known.behind).saturating_mul(one.live));
-        let needed = match known {
-            Some(known) => types.costs().needed(known, one.live),
-            None => types.needed(one.guess, one.live),
-        };
-        if let Some(crowd) = kinds.crowd(one.guess, (*number, owner)) {
-            one.add_to(needed, crowd);
+    let count = small.iter().map(Vec::len).sum();
+    let owners = owners.get(owners.len().saturating_sub(count)..).unwrap_or_default();
+    let mut kinds = Kinds::new(types);
+    for (one, number) in small.iter().flatten().zip(owners) {
+        if let Some(owner) = found.of.kinds().get(*number as usize) {
+            kinds.add(one, (*number, owner));
         }
     }
     let named = |(guess, type_at, name, reachable): Kind| {
@@ -145,7 +197,7 @@ fn crowds(small: &[Small], found: &Owners, types: &MapTypes, runtime: &str) -> V
     };
     // What is of one type by itself and what is by its owner are one crowd.
     let mut told = BTreeMap::<_, Crowd>::new();
-    for (kind, crowd) in kinds.all {
+    for Sum { kind, crowd, .. } in kinds.all {
         match told.entry(named(kind)) {
             Entry::Occupied(mut sum) => add(sum.get_mut(), &crowd),
             Entry::Vacant(place) => _ = place.insert(crowd),

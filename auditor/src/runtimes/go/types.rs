@@ -19,7 +19,7 @@ pub const NAMED: usize = 8;
 const MOST_SIZES: usize = 1 << 16;
 const MOST_SETS: usize = 1 << 16;
 const MOST_MEMBERS: usize = 1 << 21;
-/// Maps of fewer entries are the most by far: what they need is computed once a set of types.
+/// Maps of fewer entries are the most by far: what they need is computed once a type.
 const FEW: usize = 32;
 /// How many map types all unnamed ones begin with.
 const UNNAMED: &str = "map[";
@@ -61,8 +61,6 @@ struct Set {
     /// One of them, where all are alike in all that counts, or in their tables alone.
     common: Option<u32>,
     common_table: Option<u32>,
-    /// What a map of fewer than [`FEW`] entries needs, by their number; empty until one asks.
-    needed: OnceLock<[Option<Bytes>; FEW]>,
 }
 
 impl Set {
@@ -77,10 +75,12 @@ impl Set {
             common: are_alike(&|known| (known.bucket_size, known.is_pointer_free, known.behind)),
             common_table: are_alike(&|known| (known.bucket_size, known.is_pointer_free, 0)),
             numbers,
-            needed: OnceLock::new(),
         }
     }
 }
+
+/// What a map of fewer than [`FEW`] entries needs, by their number; empty until one asks.
+type Needs = OnceLock<Box<[Option<Bytes>; FEW]>>;
 
 /// A table as the heap shows it: bytes of its object, whether that holds no pointers, and how many groups, or
 /// buckets as a power of two, are in it.
@@ -92,6 +92,8 @@ pub struct MapTypes {
     types: Arc<Types>,
     costs: Costs,
     known: Vec<Known>,
+    /// For each of these.
+    needs: Vec<Needs>,
     by_bucket: BTreeMap<Address, Guess>,
     by_size: FxHashMap<Sized, Guess>,
     numbers: BTreeMap<Vec<u32>, Guess>,
@@ -108,6 +110,7 @@ impl MapTypes {
         let mut all = Self {
             types: Arc::new(types),
             costs,
+            needs: vec![Needs::new(); known.len()],
             known,
             by_bucket: BTreeMap::new(),
             by_size: FxHashMap::default(),
@@ -211,17 +214,21 @@ impl MapTypes {
     /// which of them it is.
     #[must_use]
     pub fn needed(&self, guess: Guess, live: u64) -> Option<Bytes> {
-        let set = self.sets.get(guess.0 as usize)?;
-        let few = || array::from_fn(|live| self.needed_by(set, live as u64));
-        let few = usize::try_from(live).ok().and_then(|live| set.needed.get_or_init(few).get(live));
-        few.copied().unwrap_or_else(|| self.needed_by(set, live))
-    }
-
-    fn needed_by(&self, set: &Set, live: u64) -> Option<Bytes> {
-        match set.common.and_then(|number| self.known.get(number as usize)) {
-            Some(known) => self.costs.needed(known, live),
+        match self.sets.get(guess.0 as usize)?.common {
+            Some(number) => self.needed_of(SizesId(number), live),
             None => (live == 0).then(|| Bytes(self.costs.header_object())),
         }
+    }
+
+    /// The same of one type, by its number.
+    #[must_use]
+    pub fn needed_of(&self, id: SizesId, live: u64) -> Option<Bytes> {
+        let known = self.known.get(id.0 as usize)?;
+        let needed = |live: u64| self.costs.needed(known, live);
+        let few = || Box::new(array::from_fn(|live| needed(live as u64)));
+        let few = self.needs.get(id.0 as usize)?.get_or_init(few);
+        let few = usize::try_from(live).ok().and_then(|live| few.get(live));
+        few.copied().unwrap_or_else(|| needed(live))
     }
 
     /// What a map of any of these types asks for when it grows next; `None`: it depends on which of them it is.

@@ -35,6 +35,11 @@ impl Bits {
         self.words.iter_mut().zip(&other.words).for_each(|(word, more)| *word |= more);
     }
 
+    /// How many numbers it holds.
+    pub(super) fn count(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
     /// Counts, so that [`Ranked::rank`] takes one step.
     pub(super) fn ranked(self) -> Ranked {
         let mut below = 0_u32;
@@ -57,11 +62,15 @@ pub(super) struct Ranked {
 
 impl Ranked {
     /// How many numbers of the set lie below this one, if it is in the set.
+    #[inline]
     pub(super) fn rank(&self, number: u64) -> Option<usize> {
         let (index, bit) = place(number);
         let word = *self.words.get(index)?;
+        if word & bit == 0 {
+            return None;
+        }
         let before = (word & (bit - 1)).count_ones() as usize;
-        (word & bit != 0).then_some(*self.ranks.get(index)? as usize + before)
+        Some(*self.ranks.get(index)? as usize + before)
     }
 
     /// How many numbers it holds.
@@ -83,6 +92,9 @@ impl Ranked {
             let at = usize::try_from(index).unwrap_or(usize::MAX);
             let Some((word, rank)) = self.words.get(at).zip(self.ranks.get(at)) else { return };
             let mut left = word & mask(index, from, to);
+            if left == 0 {
+                continue;
+            }
             let before = word & !mask(index, from, u64::MAX);
             let mut rank = *rank as usize + before.count_ones() as usize;
             while left != 0 {

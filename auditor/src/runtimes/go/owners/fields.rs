@@ -15,7 +15,7 @@ const PARTS: usize = 8 * LEAVES;
 const PATH: usize = 200;
 
 /// The types of a program, as far as they are asked for here.
-pub(super) trait Types {
+pub(super) trait Types: Sync {
     /// The type described there.
     fn get(&self, at: Address) -> Option<Type>;
     /// How it is written, such as `main.Cache`.

@@ -27,7 +27,7 @@ const RUNTIME: &str = "runtime.";
 const WORD: usize = 8;
 
 /// What a program's unwinding tables tell.
-pub(super) trait Unwind {
+pub(super) trait Unwind: Sync {
     /// What a frame holds at an instruction.
     fn frame(&self, at: Address) -> Option<FrameMap>;
     /// The function that holds an instruction.

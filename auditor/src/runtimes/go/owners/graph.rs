@@ -198,6 +198,11 @@ impl Graph {
         first.get(rank).or_else(|| behind.get(rank - first.len())).copied()
     }
 
+    /// How many nodes point to any other.
+    pub(super) fn leading(&self) -> usize {
+        self.leads.count()
+    }
+
     /// Whether the node points to any other.
     pub(super) fn leads_on(&self, node: Node) -> bool {
         self.leads.has(u64::from(node))

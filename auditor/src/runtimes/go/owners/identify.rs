@@ -19,8 +19,6 @@ const LIST: usize = 1 << 12;
 /// An object on the way to a map, and how it was reached.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Link {
-    /// Its place among the steps.
-    pub(super) place: usize,
     /// It itself.
     pub(super) object: Object,
     /// Where the pointer to it is, in bytes from the beginning of the object before.

@@ -51,26 +51,42 @@ impl<T: Copy + Eq + Hash> Interned<T> {
     }
 }
 
-impl<T: Copy + Eq + Hash> FromIterator<T> for Interned<T> {
-    /// There are fewer than 2^32 different items.
-    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
-        let mut kinds = Vec::new();
-        let mut numbers = FxHashMap::default();
-        let mut last = None;
-        let number = |item: T| {
-            // What lies side by side is often alike.
-            if let Some((_, number)) = last.filter(|(last, _)| *last == item) {
-                return number;
-            }
-            let number = *numbers.entry(item).or_insert_with(|| {
-                kinds.push(item);
-                u32::try_from(kinds.len() - 1).unwrap_or(u32::MAX)
-            });
-            last = Some((item, number));
-            number
-        };
-        let items = items.into_iter().map(number).collect();
-        Self { kinds, items }
+/// Such a list that is being written.
+#[derive(Debug)]
+pub(super) struct Interning<T> {
+    list: Interned<T>,
+    numbers: FxHashMap<T, u32>,
+    last: Option<(T, u32)>,
+}
+
+impl<T: Copy + Eq + Hash> Interning<T> {
+    /// Nothing yet, with room for so many items.
+    pub(super) fn with_room(items: usize) -> Self {
+        let list = Interned { kinds: Vec::new(), items: Vec::with_capacity(items) };
+        Self { list, numbers: FxHashMap::default(), last: None }
+    }
+
+    /// Adds an item. There are fewer than 2^32 different ones.
+    #[inline]
+    pub(super) fn add(&mut self, item: T) {
+        // What lies side by side is often alike.
+        let last = self.last.filter(|(last, _)| *last == item);
+        let number = last.map_or_else(|| self.number(item), |(_, number)| number);
+        self.last = Some((item, number));
+        self.list.items.push(number);
+    }
+
+    fn number(&mut self, item: T) -> u32 {
+        let kinds = &mut self.list.kinds;
+        *self.numbers.entry(item).or_insert_with(|| {
+            kinds.push(item);
+            u32::try_from(kinds.len() - 1).unwrap_or(u32::MAX)
+        })
+    }
+
+    /// The list.
+    pub(super) fn finish(self) -> Interned<T> {
+        self.list
     }
 }
 
@@ -82,7 +98,9 @@ mod tests {
     proptest! {
         #[test]
         fn what_goes_in_comes_out(items in proptest::collection::vec(0_u8..9, 0..99)) {
-            let list: Interned<u8> = items.iter().copied().collect();
+            let mut list = Interning::with_room(0);
+            items.iter().for_each(|item| list.add(*item));
+            let list = list.finish();
             prop_assert!(list.kinds.len() <= 9);
             prop_assert_eq!(list.iter().copied().collect::<Vec<_>>(), items);
         }

@@ -12,7 +12,7 @@ use super::graph::{Builder, Graph, Marks};
 use super::masks::Bitmaps;
 use super::nodes::{Node, Nodes, Run};
 use super::private::Private;
-use super::scene::Wanted;
+use super::scene::{Asked, Wanted};
 use super::search::{Target, find};
 use super::special::Special;
 use super::sweep::{Swept, sweep};
@@ -57,6 +57,7 @@ pub(super) struct World {
     /// What of the variables only the runtime uses, where they have no names.
     pub(super) private: Private,
     has_bitmaps: bool,
+    pub(super) is_one_handed: bool,
 }
 
 impl World {
@@ -236,9 +237,9 @@ impl World {
                 unwind: &Unwinding(&self.frames),
                 memory,
                 listed_from: 1000,
-                hands: Hands::Two,
+                hands: if self.is_one_handed { Hands::One } else { Hands::Two },
             },
-            wanted,
+            Asked { first: wanted, ..Asked::default() },
         )
     }
 

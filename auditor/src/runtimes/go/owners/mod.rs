@@ -33,6 +33,7 @@ mod graph;
 mod headers;
 mod identify;
 mod interned;
+mod keys;
 #[cfg(test)]
 mod made;
 mod masks;
@@ -71,7 +72,7 @@ pub use headers::Sought;
 pub use interned::Interned;
 use masks::Bitmaps;
 use nodes::Run;
-pub use scene::Wanted;
+pub use scene::{Asked, Wanted};
 use search::Target;
 use variables::Variables;
 
@@ -123,7 +124,7 @@ pub struct Owners {
 
 /// Finds out who holds each of these maps.
 #[must_use]
-pub fn find(process: &Process<'_>, wanted: &[Wanted<'_>]) -> Owners {
+pub fn find(process: &Process<'_>, wanted: Asked<'_>) -> Owners {
     let Process { program, memory, .. } = process;
     let layout = process.heap.place().layout;
     let modules = program.modules();

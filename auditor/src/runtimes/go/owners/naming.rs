@@ -1,17 +1,24 @@
 //! What is told of each map: whether it is reached, by which way, and of what type it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::repeat;
+use std::num::NonZeroU32;
 
 use super::classes::What;
 use super::frames::Frames;
 use super::goroutines::Goroutine;
+use super::interned::Interning;
 use super::origins::{Origins, Sources};
 use super::reach::Reached;
 use super::roots::{Holder, Root};
 use super::scene::{Scene, Wanted};
-use super::ways::{Begin, Ways};
+use super::ways::{Begin, Recall, Ways};
 use super::{Interned, Owner};
 use crate::audit::unit::Address;
+use crate::runtimes::go::hands::Hands;
+
+/// Of so many maps the classes are found before those of the others are looked for side by side. The tests have few.
+const FIRST: usize = if cfg!(test) { 4 } else { 1 << 13 };
 
 /// What was reached, and how far the certain roots lead.
 #[derive(Debug)]
@@ -78,23 +85,62 @@ impl<'a> Naming<'a> {
         Self { scene, sources, outcome, is_cut_short, listed_from, ways, origins, stacks }
     }
 
-    /// What is told of all maps, with the names.
-    pub(super) fn all(&mut self) -> (Interned<Owner>, Vec<String>) {
-        let found = self.scene.wanted.iter().map(|one| self.find(one)).collect();
+    /// What is told of all maps, with the names. `ranks`: for each map, its rank among those that are nodes.
+    pub(super) fn all(&mut self, ranks: &[u32], hands: Hands) -> (Interned<Owner>, Vec<String>) {
+        let mut found = Interning::with_room(ranks.len());
+        // What the first maps teach tells most of the others.
+        let first = ranks.len().min(FIRST);
+        self.find_all(0, ranks.get(..first).unwrap_or_default(), &[], &mut found);
+        let behind = ranks.get(first..).unwrap_or_default();
+        let seen = self.seen(behind, hands);
+        self.find_all(first, behind, &seen, &mut found);
+        let found = found.finish();
         self.written(&found)
     }
 
-    /// What is known of a map.
-    fn find(&mut self, wanted: &Wanted<'_>) -> Found {
-        let node = self.scene.nodes.at(wanted.at.0);
-        let Some(rank) = node.and_then(|node| self.scene.map(node)) else {
-            return self.on_stack(wanted).unwrap_or_default();
+    /// The classes of maps that are like others, as far as that is seen without learning more: with two hands, one
+    /// half each; with one, none.
+    fn seen(&self, ranks: &[u32], hands: Hands) -> [Vec<Option<NonZeroU32>>; 2] {
+        if hands == Hands::One {
+            return Default::default();
+        }
+        let (ways, reached) = (&self.ways, &self.outcome.reached);
+        let part = |ranks: &[u32]| {
+            let mut recall = Recall::default();
+            let class = |rank: &u32| ways.class_seen(reached.map(*rank as usize)?, &mut recall);
+            ranks.iter().map(class).map(|class| NonZeroU32::new(class? + 1)).collect()
         };
-        let Some(place) = self.outcome.reached.map(rank) else {
+        let (one, other) = ranks.split_at(ranks.len() / 2);
+        hands.both(|| part(one), || part(other)).into()
+    }
+
+    /// Adds what is known of maps from a number on. `seen`: the classes that were seen, in two lists.
+    fn find_all(
+        &mut self,
+        first: usize,
+        ranks: &[u32],
+        seen: &[Vec<Option<NonZeroU32>>],
+        found: &mut Interning<Found>,
+    ) {
+        let asked = self.scene.wanted;
+        let seen = seen.iter().flatten().copied().chain(repeat(None));
+        for ((number, rank), seen) in (first..).zip(ranks).zip(seen) {
+            if let Some(one) = asked.get(number) {
+                found.add(self.find(&one, *rank, seen.map(|class| class.get() - 1)));
+            }
+        }
+    }
+
+    /// What is known of a map; `seen`: its class, if it was seen.
+    fn find(&mut self, wanted: &Wanted<'_>, rank: u32, seen: Option<u32>) -> Found {
+        if rank as usize >= self.scene.maps.len() {
+            return self.on_stack(wanted).unwrap_or_default();
+        }
+        let Some(place) = self.outcome.reached.map(rank as usize) else {
             let reachable = (!self.is_cut_short).then_some(false);
             return Found { reachable, ..Found::default() };
         };
-        let class = self.class_of(place);
+        let class = seen.or_else(|| self.class_of(place));
         let known = class.and_then(|class| self.ways.class(class));
         let type_at = match known.map(|class| &class.what) {
             Some(What::Map(of, _)) => *of,
@@ -152,7 +198,7 @@ impl<'a> Naming<'a> {
             owners.extend([owner, Owner { type_at: owner.type_at.or(used), ..owner }]);
             used_as.push(used);
         }
-        let of = |(wanted, kind): (&Wanted<'_>, &u32)| {
+        let of = |(wanted, kind): (Wanted<'_>, &u32)| {
             let used = used_as.get(*kind as usize).copied().flatten();
             let is_used = used.is_some_and(|at| wanted.types.is_empty() || wanted.types.contains(&at));
             2 * kind + u32::from(is_used)

@@ -64,24 +64,34 @@ impl Run {
     }
 }
 
-/// A run with its place among the nodes.
+/// What of a run every word is held against: small, as there are many.
 #[derive(Clone, Copy, Debug)]
-struct Placed {
-    run: Run,
-    /// `2^32 / element`, rounded up: a product and a shift do for a division.
-    inverse: u64,
-    /// The first of its nodes.
-    first: u64,
-    /// Its first word among the words of all runs.
-    first_word: u64,
+struct Hot {
+    start: u64,
+    /// `2^32 / element`, rounded up: a product and a shift do for a division. 0 for a lone object, which needs none.
+    inverse: u32,
+    /// How many objects there are.
+    count: u32,
+    /// The first of their nodes.
+    first: Node,
 }
 
-impl Placed {
+impl Hot {
     /// Which object a place within the run belongs to. Exact for every size class and run of Go's, as
-    /// `runtime.mspan.objIndex` relies on; a lone object needs no division.
+    /// `runtime.mspan.objIndex` relies on.
+    #[inline]
     fn object(&self, within: u64) -> u64 {
-        if self.run.count == 1 { 0 } else { within.wrapping_mul(self.inverse) >> 32 }
+        within.wrapping_mul(u64::from(self.inverse)) >> 32
     }
+}
+
+/// The rest of a run.
+#[derive(Clone, Copy, Debug)]
+struct Cold {
+    element: u64,
+    header: Typing,
+    /// Its first word among the words of all runs.
+    first_word: u64,
 }
 
 /// An object that is a node.
@@ -100,7 +110,9 @@ pub(super) struct Object {
 /// All nodes.
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
-    runs: Vec<Placed>,
+    /// The runs, by address.
+    runs: Vec<Hot>,
+    cold: Vec<Cold>,
     /// The lowest address and how many bytes lie between it and the end of the highest run.
     low: u64,
     range: u64,
@@ -123,8 +135,11 @@ impl Nodes {
     /// would be too many are left out, which [`Self::is_cut_short`] tells.
     pub(super) fn new(runs: &[Run]) -> Self {
         let mut runs: Vec<&Run> = runs.iter().filter(|run| !run.is_pointer_free).collect();
-        runs.sort_unstable_by_key(|run| run.start);
+        // By runs: they mostly come by address.
+        runs.sort_by_key(|run| run.start);
         let mut nodes = Self::default();
+        nodes.runs.reserve(runs.len());
+        nodes.cold.reserve(runs.len());
         for run in runs {
             let is_placed = nodes.place(*run);
             nodes.is_cut_short |= !is_placed;
@@ -144,8 +159,14 @@ impl Nodes {
     }
 
     /// The runs that have a place, by address.
-    pub(super) fn runs(&self) -> impl Iterator<Item = (&Run, Node, u64)> {
-        self.runs.iter().map(|placed| (&placed.run, node(placed.first), placed.first_word))
+    pub(super) fn runs(&self) -> impl Iterator<Item = (Run, Node, u64)> {
+        let run = |(hot, cold): (&Hot, &Cold)| {
+            let (count, is_pointer_free) = (u64::from(hot.count), false);
+            let run =
+                Run { start: hot.start, element: cold.element, count, is_pointer_free, header: cold.header };
+            (run, hot.first, cold.first_word)
+        };
+        self.runs.iter().zip(&self.cold).map(run)
     }
 
     /// The node that the word points into, if it points into any.
@@ -154,24 +175,28 @@ impl Nodes {
         if word.wrapping_sub(self.low) >= self.range {
             return None;
         }
-        let placed = self.run_at(word)?;
-        let object = placed.object(word.wrapping_sub(placed.run.start));
-        (object < placed.run.count).then(|| node(placed.first + object))
+        let run = self.run_at(word)?;
+        let object = run.object(word.wrapping_sub(run.start));
+        // There are fewer than 2^32 objects.
+        (object < u64::from(run.count)).then(|| run.first + object as Node)
     }
 
     /// The object that a node is.
+    #[inline]
     pub(super) fn object(&self, node: Node) -> Option<Object> {
-        let placed = self.run_of(node)?;
-        let index = u64::from(node) - placed.first;
+        let number = self.run_of(node)?;
+        let (hot, cold) = (self.runs.get(number)?, self.cold.get(number)?);
+        let index = u64::from(node.checked_sub(hot.first).filter(|index| *index < hot.count)?);
         Some(Object {
-            base: placed.run.start + index * placed.run.element,
-            size: placed.run.element,
-            header: placed.run.header,
-            first_word: placed.first_word + index * (placed.run.element / WORD),
+            base: hot.start + index * cold.element,
+            size: cold.element,
+            header: cold.header,
+            first_word: cold.first_word + index * (cold.element / WORD),
         })
     }
 
-    fn run_at(&self, word: u64) -> Option<&Placed> {
+    #[inline]
+    fn run_at(&self, word: u64) -> Option<&Hot> {
         let arena = usize::try_from((word / ARENA).wrapping_sub(self.first_arena)).ok()?;
         let slot = u64::from(self.arenas.get(arena)?.checked_sub(1)?);
         let page = slot * ARENA_PAGES + word / PAGE % ARENA_PAGES;
@@ -179,47 +204,55 @@ impl Nodes {
         self.runs.get(run as usize)
     }
 
-    fn run_of(&self, node: Node) -> Option<&Placed> {
-        let node = u64::from(node);
-        let hint = *self.hints.get(usize::try_from(node / HINT).ok()?)? as usize;
-        let from_hint = self.runs.get(hint..)?.iter().take_while(|placed| placed.first <= node);
-        from_hint.last().filter(|placed| node - placed.first < placed.run.count)
+    /// The number of the last run that begins with that node or one before.
+    #[inline]
+    fn run_of(&self, node: Node) -> Option<usize> {
+        let hint = *self.hints.get((u64::from(node) / HINT) as usize)? as usize;
+        let behind = self.runs.get(hint..)?.iter().take_while(|run| run.first <= node).count();
+        (hint + behind).checked_sub(1)
     }
 
     fn place(&mut self, run: Run) -> bool {
         if !run.is_sound() {
             return false;
         }
-        let behind = self.runs.last().is_none_or(|last| last.run.start + last.run.bytes() <= run.start);
         let has_room = self.count + run.count <= NODES && self.words + run.bytes() / WORD <= WORDS;
-        if !behind || !has_room {
+        if run.start < self.end() || !has_room {
             return false;
         }
-        let inverse = (1_u64 << 32).div_ceil(run.element);
-        self.runs.push(Placed { run, inverse, first: self.count, first_word: self.words });
+        let inverse = if run.count == 1 { 0 } else { (1_u64 << 32).div_ceil(run.element) };
+        let (first, count, inverse) = (node(self.count), node(run.count), inverse as u32);
+        self.runs.push(Hot { start: run.start, inverse, count, first });
+        self.cold.push(Cold { element: run.element, header: run.header, first_word: self.words });
         self.count += run.count;
         self.words += (run.bytes() / WORD).next_multiple_of(ALIGNED);
         true
     }
 
+    /// Where the last run ends.
+    fn end(&self) -> u64 {
+        let last = self.runs.last().zip(self.cold.last());
+        last.map_or(0, |(hot, cold)| hot.start + cold.element * u64::from(hot.count))
+    }
+
     fn index(&mut self) {
-        let (Some(first), Some(last)) = (self.runs.first(), self.runs.last()) else { return };
-        self.low = first.run.start;
-        self.range = last.run.start + last.run.bytes() - self.low;
+        let Some(first) = self.runs.first() else { return };
+        self.low = first.start;
+        self.range = self.end() - self.low;
         self.first_arena = self.low / ARENA;
-        let runs = std::mem::take(&mut self.runs);
-        for (number, placed) in (0..).zip(&runs) {
-            self.is_cut_short |= self.index_pages(&placed.run, number).is_none();
-            let hints = (placed.first + placed.run.count).div_ceil(HINT);
-            self.hints.resize(usize::try_from(hints).unwrap_or(0), number);
+        for number in 0..self.runs.len() {
+            self.is_cut_short |= self.index_run(number).is_none();
         }
-        self.runs = runs;
     }
 
     /// `None`: there are too many arenas.
-    fn index_pages(&mut self, run: &Run, number: u32) -> Option<()> {
-        let (from, to) = (run.start / PAGE, (run.start + run.bytes()).div_ceil(PAGE));
-        for page in from..to {
+    fn index_run(&mut self, number: usize) -> Option<()> {
+        let (hot, cold) = (*self.runs.get(number)?, *self.cold.get(number)?);
+        let number = u32::try_from(number).ok()?;
+        let hints = (u64::from(hot.first) + u64::from(hot.count)).div_ceil(HINT);
+        self.hints.resize(usize::try_from(hints).unwrap_or(0), number);
+        let end = hot.start + cold.element * u64::from(hot.count);
+        for page in hot.start / PAGE..end.div_ceil(PAGE) {
             let place = self.slot(page / ARENA_PAGES)? * ARENA_PAGES as usize + (page % ARENA_PAGES) as usize;
             *self.pages.get_mut(place)? = number + 1;
         }

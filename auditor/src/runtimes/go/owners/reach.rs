@@ -26,16 +26,22 @@ pub(super) struct Step {
     pub(super) from: From,
 }
 
+/// A step as it is kept.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    node: Node,
+    /// The step before it or the root.
+    from: u32,
+    /// Which word of the object before it led there.
+    word: u32,
+}
+
 /// What was reached so far.
 #[derive(Debug)]
 pub(super) struct Reached {
     marked: Bits,
     /// Nodes that lead on and map headers, in the order in which they were reached.
-    steps: Vec<Node>,
-    /// For each step, the step before it or the root.
-    from: Vec<u32>,
-    /// For each step, which word of the object before it led there.
-    words: Vec<u32>,
+    steps: Vec<Kept>,
     /// For each map, by its rank, one more than the place of its step; 0: not reached.
     maps: Vec<u32>,
     /// How many maps were not reached.
@@ -44,11 +50,11 @@ pub(super) struct Reached {
 
 impl Reached {
     /// Nothing was reached yet, of so many maps.
-    pub(super) fn new(nodes: &Nodes, maps: usize) -> Self {
+    pub(super) fn new(nodes: &Nodes, graph: &Graph, maps: usize) -> Self {
         let marked = Bits::new(nodes.count());
-        // Untouched room costs nothing, and moving what was kept does.
-        let room = || Vec::with_capacity(usize::try_from(nodes.count()).unwrap_or(0));
-        Self { marked, steps: room(), from: room(), words: room(), maps: vec![0; maps], left: maps }
+        // There is room for all there can be: moving what was kept costs more.
+        let steps = Vec::with_capacity(graph.leading() + maps);
+        Self { marked, steps, maps: vec![0; maps], left: maps }
     }
 
     /// Goes on from roots, each with its number, until nothing new or no map is left.
@@ -63,7 +69,7 @@ impl Reached {
             self.reach(node, (from, 0), graph, maps);
         }
         while self.left > 0
-            && let Some(&node) = self.steps.get(next)
+            && let Some(&Kept { node, .. }) = self.steps.get(next)
         {
             let from = u32::try_from(next).unwrap_or(u32::MAX);
             if let Some(object) = nodes.object(node) {
@@ -84,9 +90,7 @@ impl Reached {
         }
         let map = maps.rank(number);
         if map.is_some() || graph.leads_on(node) {
-            self.steps.push(node);
-            self.from.push(from);
-            self.words.push(word);
+            self.steps.push(Kept { node, from, word });
         }
         if let Some(place) = map.and_then(|map| self.maps.get_mut(map)) {
             *place = u32::try_from(self.steps.len()).unwrap_or(u32::MAX);
@@ -100,8 +104,9 @@ impl Reached {
     }
 
     /// The step at that place.
+    #[inline]
     pub(super) fn step(&self, place: usize) -> Option<Step> {
-        let (node, from, word) = (*self.steps.get(place)?, *self.from.get(place)?, *self.words.get(place)?);
+        let Kept { node, from, word } = *self.steps.get(place)?;
         let from = if from & ROOT != 0 {
             From::Root((from & !ROOT) as usize)
         } else {
@@ -165,7 +170,7 @@ mod tests {
         let nodes = world.nodes();
         let marks = world.marks(&nodes, &[start + 16, start + 32, start + 48]);
         let (graph, _) = world.graph(&nodes, &marks, &world.memory());
-        let mut reached = Reached::new(&nodes, 3);
+        let mut reached = Reached::new(&nodes, &graph, 3);
         reached.spread([(0, 0), (1, 1)], (&nodes, &graph, &marks.maps));
         assert_eq!(way(&reached, 0), Some((1, vec![2, 1])));
         reached.spread([(2, 3), (3, 5)], (&nodes, &graph, &marks.maps));
@@ -183,7 +188,7 @@ mod tests {
         let nodes = world.nodes();
         let marks = world.marks(&nodes, &[start + 64]);
         let (graph, _) = world.graph(&nodes, &marks, &world.memory());
-        let mut reached = Reached::new(&nodes, 1);
+        let mut reached = Reached::new(&nodes, &graph, 1);
         reached.spread([(9, 0)], (&nodes, &graph, &marks.maps));
         assert_eq!(reached.step(1), Some(Step { node: 2, from: From::Step(0, 24) }));
         assert_eq!(reached.step(0), Some(Step { node: 0, from: From::Root(9) }));
@@ -202,7 +207,7 @@ mod tests {
             let at: Vec<u64> = maps.iter().map(|&map| start + map as u64 * 8).collect();
             let marks = world.marks(&nodes, &at);
             let (graph, _) = world.graph(&nodes, &marks, &world.memory());
-            let mut reached = Reached::new(&nodes, maps.len());
+            let mut reached = Reached::new(&nodes, &graph, maps.len());
             let from = roots.iter().enumerate().map(|(number, &root)| (number, root as Node));
             reached.spread(from, (&nodes, &graph, &marks.maps));
             let mut expected = BTreeSet::new();

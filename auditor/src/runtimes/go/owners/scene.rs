@@ -9,8 +9,10 @@ use super::masks::Bitmaps;
 use super::nodes::{Node, Nodes, Object, WORD};
 use super::reach::Reached;
 use crate::audit::unit::Address;
+use crate::runtimes::go::census::Small;
 use crate::runtimes::go::heap::Typing;
 use crate::runtimes::go::sizes::Sizes;
+use crate::runtimes::go::types::MapTypes;
 use crate::target::go::types::Kind;
 use crate::target::memory::{Memory, read_u64};
 
@@ -34,6 +36,59 @@ pub struct Wanted<'a> {
     pub has_tables: bool,
 }
 
+/// All maps whose owners are asked for, by number.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// Any maps.
+    pub first: &'a [Wanted<'a>],
+    /// Small ones behind these, as they were counted: there are too many to write them down twice.
+    pub small: &'a [Vec<Small>],
+    /// The types that the small ones may be of.
+    pub types: Option<&'a MapTypes>,
+}
+
+impl<'a> Asked<'a> {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.first.len() + self.small.iter().map(Vec::len).sum::<usize>()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The map of that number.
+    #[inline]
+    pub(super) fn get(&self, number: usize) -> Option<Wanted<'a>> {
+        let Some(mut behind) = number.checked_sub(self.first.len()) else {
+            return self.first.get(number).copied();
+        };
+        for part in self.small {
+            match part.get(behind) {
+                Some(small) => return Some(self.of_small(small)),
+                None => behind -= part.len(),
+            }
+        }
+        None
+    }
+
+    /// The maps, in the order of their numbers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Wanted<'a>> {
+        let asked = *self;
+        self.first.iter().copied().chain(self.small.iter().flatten().map(move |small| asked.of_small(small)))
+    }
+
+    #[inline]
+    fn of_small(&self, small: &Small) -> Wanted<'a> {
+        let Small { at, guess, has_tables, allocated, .. } = *small;
+        let types = self.types.map_or(&[][..], |types| types.places(guess));
+        Wanted { at, bytes: allocated.0, types, has_tables }
+    }
+}
+
 /// What was read.
 #[derive(Clone, Copy)]
 pub(super) struct Scene<'a> {
@@ -41,7 +96,7 @@ pub(super) struct Scene<'a> {
     pub(super) graph: &'a Graph,
     pub(super) reached: &'a Reached,
     /// The maps that were asked for.
-    pub(super) wanted: &'a [Wanted<'a>],
+    pub(super) wanted: Asked<'a>,
     /// Where among them those are that are nodes, in the order of their nodes.
     pub(super) maps: &'a [u32],
     /// These nodes.
@@ -53,7 +108,7 @@ pub(super) struct Scene<'a> {
     /// Where the runtime notes which words are pointers.
     pub(super) bitmaps: Bitmaps,
     /// The function that holds an address.
-    pub(super) function: &'a dyn Fn(Address) -> Option<String>,
+    pub(super) function: &'a (dyn Fn(Address) -> Option<String> + Sync),
 }
 
 /// A type, and whether an object holds many values of it, one behind the other.
@@ -76,7 +131,8 @@ pub(super) fn rounded(bytes: u64) -> Option<u64> {
 
 impl<'a> Scene<'a> {
     /// A map, by its rank among those that are nodes.
-    pub(super) fn wanted(&self, map: usize) -> Option<&'a Wanted<'a>> {
+    #[inline]
+    pub(super) fn wanted(&self, map: usize) -> Option<Wanted<'a>> {
         self.wanted.get(*self.maps.get(map)? as usize)
     }
 
@@ -176,5 +232,32 @@ impl<'a> Scene<'a> {
 impl std::fmt::Debug for Scene<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Scene").field("maps", &self.maps.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::unit::Bytes;
+    use crate::runtimes::go::types::Guess;
+
+    #[test]
+    fn maps_in_several_lists_have_numbers_one_behind_the_other() {
+        let guess = Guess::default();
+        let small = |at| {
+            let (live, capacity, allocated) = (1, 8, Bytes(at));
+            Small { at: Address(at), guess, has_tables: at == 5, live, capacity, allocated }
+        };
+        let first = [1, 2].map(|at| Wanted { at: Address(at), bytes: 0, types: &[], has_tables: true });
+        let small = [vec![small(3), small(4)], Vec::new(), vec![small(5)]];
+        let asked = Asked { first: &first, small: &small, types: None };
+        assert_eq!(asked.iter().map(|one| one.at.0).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+        assert_eq!(
+            (0..6).map_while(|number| asked.get(number)).collect::<Vec<_>>(),
+            asked.iter().collect::<Vec<_>>()
+        );
+        assert_eq!(asked.get(4), Some(Wanted { at: Address(5), bytes: 5, types: &[], has_tables: true }));
+        assert_eq!((asked.len(), asked.get(5), asked.is_empty()), (5, None, false));
+        assert!(Asked::default().is_empty());
     }
 }

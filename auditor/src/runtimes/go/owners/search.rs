@@ -17,7 +17,7 @@ use super::nodes::{Node, Nodes, Run};
 use super::origins::Sources;
 use super::reach::Reached;
 use super::roots::{Class, Holder, ORDER, Root, Roots};
-use super::scene::{Scene, Wanted};
+use super::scene::{Asked, Scene};
 use super::special::Special;
 use super::sweep::sweep;
 use super::variables::Variables;
@@ -30,6 +30,11 @@ use crate::target::memory::Memory;
 
 /// Most pointers that are kept: 128 MB.
 const POINTERS: usize = 32 << 20;
+/// Stands for no node, and marks the number of one that does not begin where a map is: there are fewer nodes.
+const NONE: Node = Node::MAX;
+const WITHIN: Node = 1 << 31;
+/// Which of the classes of roots come before those that have records: these come from the runtime.
+const RECORDS_FROM: usize = Class::Runtime as usize;
 
 /// What is searched.
 #[derive(Clone, Copy)]
@@ -111,16 +116,16 @@ impl Doubts {
 }
 
 /// Finds the owners of maps.
-pub(super) fn find(target: &Target<'_>, wanted: &[Wanted<'_>]) -> Owners {
+pub(super) fn find(target: &Target<'_>, wanted: Asked<'_>) -> Owners {
     let nodes = Nodes::new(target.runs);
     let structs: Vec<Type> =
         target.types.structs().into_iter().filter_map(|at| target.types.get(at)).collect();
-    let (headers, maps) = headers(&nodes, wanted);
+    let Headers { marked, ranks, maps } = headers(&nodes, wanted, target.hands);
     let special = Special::of(&structs, target.types);
-    let marks = Marks { maps: headers, types: target.type_range.clone(), special };
+    let marks = Marks { maps: marked, types: target.type_range.clone(), special };
     let mut frames = Frames::new(target.unwind);
-    let read = read(target, &nodes, &marks, maps.len(), &mut frames);
-    let outcome = reach(&read, maps.len());
+    let mut read = read(target, &nodes, &marks, maps.len(), &mut frames);
+    let outcome = reach(target, &mut read, maps.len());
     let scene = Scene {
         nodes: &nodes,
         graph: &read.graph,
@@ -148,28 +153,53 @@ pub(super) fn find(target: &Target<'_>, wanted: &[Wanted<'_>]) -> Owners {
     let is_cut_short = read.doubts.any();
     let mut naming =
         Naming::new(scene, (sources, frames), &outcome, ways, (is_cut_short, target.listed_from));
-    let (of, names) = naming.all();
+    let (of, names) = naming.all(&ranks, target.hands);
     Owners { of, names, read: Bytes(read.roots.read), notes: read.doubts.notes() }
 }
 
-/// The nodes that are headers, and for each of them, in order, the place of its map among those wanted. Of two at
-/// one place it is the first.
-fn headers(nodes: &Nodes, wanted: &[Wanted<'_>]) -> (Ranked, Vec<u32>) {
-    let header = |at: Address| {
-        let node = nodes.at(at.0)?;
-        (nodes.object(node)?.base == at.0).then_some(node)
-    };
-    let nodes_of: Vec<Option<Node>> = wanted.iter().map(|one| header(one.at)).collect();
-    let mut headers = Bits::new(nodes.count());
-    nodes_of.iter().flatten().for_each(|node| _ = headers.add(u64::from(*node)));
-    let headers = headers.ranked();
-    let mut maps = vec![u32::MAX; headers.len()];
-    for (place, node) in (0..u32::MAX).zip(&nodes_of) {
-        let rank = node.and_then(|node| headers.rank(u64::from(node)));
-        let map = rank.and_then(|rank| maps.get_mut(rank)).filter(|map| **map == u32::MAX);
-        map.into_iter().for_each(|map| *map = place);
+/// Where the maps that are asked for are among the nodes.
+struct Headers {
+    /// The nodes that are headers.
+    marked: Ranked,
+    /// For each map, the rank among these of the node that it is in; [`NONE`]: it is in none of them.
+    ranks: Vec<u32>,
+    /// For each of these, in order, the number of its map. Of two at one place it is the first.
+    maps: Vec<u32>,
+}
+
+/// Looks the maps up, with two hands one half each.
+fn headers(nodes: &Nodes, wanted: Asked<'_>, hands: Hands) -> Headers {
+    let half = if hands == Hands::One { wanted.len() } else { wanted.len() / 2 };
+    let ((mut places, mut marked), (more, behind)) =
+        hands.both(|| places(nodes, wanted, 0..half), || places(nodes, wanted, half..wanted.len()));
+    places.extend(more);
+    marked.add_all(&behind);
+    let marked = marked.ranked();
+    let mut maps = vec![NONE; marked.len()];
+    for (number, place) in (0..).zip(&mut places) {
+        let begins = *place & WITHIN == 0;
+        let rank = marked.rank(u64::from(*place & !WITHIN));
+        *place = rank.map_or(NONE, |rank| u32::try_from(rank).unwrap_or(NONE));
+        let map = rank.filter(|_| begins).and_then(|rank| maps.get_mut(rank)).filter(|map| **map == NONE);
+        map.into_iter().for_each(|map| *map = number);
     }
-    (headers, maps)
+    Headers { marked, ranks: places, maps }
+}
+
+/// The nodes that hold the headers in a range of maps, and which nodes are headers.
+fn places(nodes: &Nodes, wanted: Asked<'_>, range: Range<usize>) -> (Vec<Node>, Bits) {
+    let mut marked = Bits::new(nodes.count());
+    let place = |number: usize| {
+        let at = wanted.get(number)?.at.0;
+        let node = nodes.at(at)?;
+        let begins = nodes.object(node)?.base == at;
+        if begins {
+            marked.add(u64::from(node));
+        }
+        Some(if begins { node } else { node | WITHIN })
+    };
+    let places = range.map(place).map(|place| place.unwrap_or(NONE)).collect();
+    (places, marked)
 }
 
 fn read<'a>(
@@ -185,17 +215,14 @@ fn read<'a>(
     let empty = || Builder::new(nodes, marks, maps, POINTERS);
     let (graph, swept) = sweep(nodes, empty, (target.memory, target.hands));
     sees_stacks &= read_roots(target, &mut roots, &mut goroutines, frames);
-    if let Some(arenas) = &target.arenas {
-        let records = finalizers::read(arenas, target.arena_numbers, target.type_range, target.memory);
-        roots.add_records(&records);
-    }
     roots.read += swept.read;
     let doubts = Doubts {
         spans: nodes.is_cut_short,
         unread: swept.unread,
         pointers: graph.is_cut_short(),
         stacks: !sees_stacks,
-        roots: roots.is_cut_short || target.arenas.is_none(),
+        // Known when all roots are.
+        roots: false,
     };
     Read { nodes, graph, roots, goroutines, marks, doubts }
 }
@@ -228,19 +255,31 @@ fn held_by_finalized(read: &Read<'_>) -> impl Iterator<Item = Root> {
     })
 }
 
-fn reach(read: &Read<'_>, maps: usize) -> Outcome {
-    let mut reached = Reached::new(read.nodes, maps);
-    let mut doubtful = 0;
-    let mut roots: Vec<Root> = Vec::new();
-    for class in ORDER {
-        doubtful = reached.steps();
+/// Searches from the roots, and reads meanwhile what is asked for last.
+fn reach(target: &Target<'_>, read: &mut Read<'_>, maps: usize) -> Outcome {
+    let reached = Reached::new(read.nodes, &read.graph, maps);
+    let mut outcome = Outcome { reached, doubtful: 0, roots: Vec::new() };
+    let (first, last) = ORDER.split_at(RECORDS_FROM);
+    let Target { arenas, arena_numbers, type_range, memory, hands, .. } = *target;
+    let records = || arenas.map(|arenas| finalizers::read(&arenas, arena_numbers, type_range, memory));
+    let ((), records) = hands.both(|| spread(first, read, &mut outcome), records);
+    records.iter().for_each(|records| read.roots.add_records(records));
+    read.doubts.roots = read.roots.is_cut_short || records.is_none();
+    spread(last, read, &mut outcome);
+    outcome
+}
+
+/// Goes on from the roots of some classes.
+fn spread(classes: &[Class], read: &Read<'_>, outcome: &mut Outcome) {
+    let Outcome { reached, doubtful, roots } = outcome;
+    for class in classes {
+        *doubtful = reached.steps();
         let from = roots.len();
-        roots.extend(read.roots.of(class));
-        if class == Class::Runtime {
+        roots.extend(read.roots.of(*class));
+        if *class == Class::Runtime {
             roots.extend(held_by_finalized(read));
         }
         let numbered = roots.iter().enumerate().skip(from).map(|(number, root)| (number, root.node));
         reached.spread(numbered, (read.nodes, &read.graph, &read.marks.maps));
     }
-    Outcome { reached, doubtful, roots }
 }

@@ -6,7 +6,7 @@
 //! dead may have been half overwritten, and is not asked about.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::fields::{Types, leaves};
 use super::nodes::{Object, WORD};
@@ -109,7 +109,7 @@ enum Leads {
 #[derive(Debug)]
 pub(super) struct Shapes {
     by_size: BTreeMap<u64, Vec<Type>>,
-    known: BTreeMap<Address, Rc<Parts>>,
+    known: BTreeMap<Address, Arc<Parts>>,
 }
 
 impl Shapes {
@@ -202,13 +202,13 @@ impl Shapes {
         }
     }
 
-    fn parts(&mut self, types: &dyn Types, of: &Type) -> Option<Rc<Parts>> {
+    fn parts(&mut self, types: &dyn Types, of: &Type) -> Option<Arc<Parts>> {
         if let Some(parts) = self.known.get(&of.at) {
-            return Some(Rc::clone(parts));
+            return Some(Arc::clone(parts));
         }
         (self.known.len() < STRUCTS).then(|| {
-            let parts = Rc::new(Parts::of(types, of));
-            self.known.insert(of.at, Rc::clone(&parts));
+            let parts = Arc::new(Parts::of(types, of));
+            self.known.insert(of.at, Arc::clone(&parts));
             parts
         })
     }

@@ -19,7 +19,7 @@ pub(super) struct Swept {
 }
 
 /// A run and where its nodes and words begin.
-type Place<'a> = (&'a Run, Node, u64);
+type Place = (Run, Node, u64);
 
 /// Reads every run and says what its objects point to, beginning with graphs that are empty: with two hands each reads
 /// one half.
@@ -29,8 +29,8 @@ pub(super) fn sweep<'a>(
     (memory, hands): (&dyn Memory, Hands),
 ) -> (Graph, Swept) {
     let half = nodes.words() / 2;
-    let is_first = |place: &Place<'_>| hands == Hands::One || place.2 < half;
-    let part = |runs: &mut dyn Iterator<Item = Place<'_>>| {
+    let is_first = |place: &Place| hands == Hands::One || place.2 < half;
+    let part = |runs: &mut dyn Iterator<Item = Place>| {
         let mut builder = empty();
         let swept = add_runs(runs, memory, &mut builder);
         (builder, swept)
@@ -44,11 +44,7 @@ pub(super) fn sweep<'a>(
 }
 
 /// Reads runs and adds what their objects point to. Stops when no more is kept.
-fn add_runs<'a>(
-    runs: &mut dyn Iterator<Item = Place<'a>>,
-    memory: &dyn Memory,
-    builder: &mut Builder<'_>,
-) -> Swept {
+fn add_runs(runs: &mut dyn Iterator<Item = Place>, memory: &dyn Memory, builder: &mut Builder<'_>) -> Swept {
     let mut swept = Swept::default();
     let runs = runs.map(|place| (place.0.start..place.0.start + place.0.bytes(), place));
     blocks::read(runs, memory, &mut |part, bytes| {
@@ -65,7 +61,7 @@ fn add_runs<'a>(
 }
 
 /// Adds the objects of a part of a run; the first and the last one may go on beyond it.
-fn add((run, first, first_word): Place<'_>, start: u64, bytes: &[u8], builder: &mut Builder<'_>) {
+fn add((run, first, first_word): Place, start: u64, bytes: &[u8], builder: &mut Builder<'_>) {
     let offset = start - run.start;
     let (mut index, mut within) = (offset / run.element, offset % run.element);
     let mut rest = bytes;

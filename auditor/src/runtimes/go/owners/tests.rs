@@ -363,6 +363,8 @@ proptest! {
         let all: Vec<_> = (0..300).map(|number| wanted(HEAP + 16 * number)).collect();
         let found = world.find(&all, &world.memory());
         prop_assert_eq!(found.of.len(), all.len());
+        world.is_one_handed = true;
+        prop_assert_eq!(&world.find(&all, &world.memory()), &found, "one hand finds what two find");
         prop_assert!(found.names.iter().all(|name| name.len() < 3000));
         for owner in found.of.iter() {
             prop_assert!(owner.name.is_none_or(|name| name < found.names.len()));
