@@ -21,6 +21,7 @@ globals!(
     PAGE_SHIFT,
     EXIT_BEFORE_MM,
     OOM_GIVES_TASK,
+    FOLLOW,
 );
 
 /// Stays 0. The verifier knows that, the compiler does not.

@@ -1,10 +1,11 @@
 //! What the kernel side keeps instead of sending it: counts, calls that have not returned, maps to
 //! look at when the process exits.
 
-use auditor_ebpf::{Pending, PendingKey, Tally, TallyKey, Watch, WatchKey, counter};
+use auditor_ebpf::{Pending, PendingKey, STRANGE_HITS, Tally, TallyKey, Watch, WatchKey, counter};
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 
-use crate::maps::{PENDING, TALLIES, WATCHES};
+use crate::config::FOLLOW;
+use crate::maps::{HITS, PENDING, TALLIES, WATCHES};
 use crate::{atomic, emit};
 
 /// Counts a hit of a (hook, map) pair.
@@ -25,6 +26,15 @@ pub(crate) fn tally(key: TallyKey) -> Option<()> {
         emit::count(counter::TALLY_FULL);
     }
     Some(())
+}
+
+/// Counts the hit of a process that is no target: it is let pass, but took its time all the same.
+#[inline(always)]
+pub(crate) fn strange(index: u32) -> Option<()> {
+    if FOLLOW.load() == 1 {
+        emit::add(HITS.get_ptr_mut(STRANGE_HITS + index));
+    }
+    None
 }
 
 /// Keeps a call until it returns.

@@ -57,6 +57,11 @@ pub const STEPS: usize = 4;
 pub const SPECS: u32 = 256;
 /// Where the hits of the syscall program are, behind those of the specs.
 pub const SYSCALL_HITS: u32 = SPECS;
+/// Where the hits of processes that are no targets begin, by spec: a hook that sees forked children sees
+/// whoever runs the file.
+pub const STRANGE_HITS: u32 = SYSCALL_HITS + 1;
+/// All of them.
+pub const ALL_HITS: u32 = STRANGE_HITS + SPECS;
 /// Ring buffer size in bytes; a power of two and a multiple of the page size.
 pub const RING_BYTES: u32 = 4 << 20;
 /// The consumer is woken when this many bytes wait in the ring; stragglers wait for its timer.
@@ -160,6 +165,14 @@ pub mod source {
     pub const NONE: u32 = u32::MAX;
 }
 
+/// Values of [`map::TARGETS`].
+pub mod target {
+    /// The process was asked for.
+    pub const ASKED: u32 = 1;
+    /// It came of one by fork, and is a target until it runs another program.
+    pub const KIN: u32 = 2;
+}
+
 /// [`TaskRecord::event`].
 pub mod task {
     /// `other` is the child's pid.
@@ -188,8 +201,10 @@ pub mod counter {
     pub const LOOK_FAILED: u32 = 5;
     /// Hits with a capture that could not be read.
     pub const CAPTURE_FAILED: u32 = 6;
+    /// Children that found no room among the targets.
+    pub const TARGETS_FULL: u32 = 7;
     /// How many there are.
-    pub const COUNT: u32 = 7;
+    pub const COUNT: u32 = 8;
     /// What each one counts, for reports, in index order.
     pub const NAMES: [&str; COUNT as usize] = [
         "ring_full",
@@ -199,6 +214,7 @@ pub mod counter {
         "watch_full",
         "look_failed",
         "capture_failed",
+        "targets_full",
     ];
 }
 
@@ -208,11 +224,11 @@ pub mod map {
     pub const RING: &str = "RING";
     /// Array of [`super::Spec`] by cookie.
     pub const SPECS: &str = "SPECS";
-    /// Hash of pid (in the root pid namespace) to 1.
+    /// Hash of pid (in the root pid namespace) to a [`super::target`].
     pub const TARGETS: &str = "TARGETS";
     /// Hash of [`super::TallyKey`] to [`super::Tally`].
     pub const TALLIES: &str = "TALLIES";
-    /// Per-CPU array of hits by spec.
+    /// Per-CPU array of hits by spec, of the syscall program, and of others than the targets by spec.
     pub const HITS: &str = "HITS";
     /// Per-CPU array of [`super::counter`].
     pub const COUNTERS: &str = "COUNTERS";
@@ -272,6 +288,8 @@ pub mod global {
     pub const EXIT_BEFORE_MM: &str = "EXIT_BEFORE_MM";
     /// u32: 1 where `mark_victim` is given a task, 0 where it is given a pid.
     pub const OOM_GIVES_TASK: &str = "OOM_GIVES_TASK";
+    /// u32: 1 where what a target forks is a target, too.
+    pub const FOLLOW: &str = "FOLLOW";
 }
 
 wire! {

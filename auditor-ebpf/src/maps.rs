@@ -21,7 +21,7 @@ pub(crate) static TALLIES: HashMap<TallyKey, Tally> =
     HashMap::with_max_entries(auditor_ebpf::TALLIES, BPF_F_NO_PREALLOC);
 
 #[map]
-pub(crate) static HITS: PerCpuArray<u64> = PerCpuArray::with_max_entries(auditor_ebpf::SYSCALL_HITS + 1, 0);
+pub(crate) static HITS: PerCpuArray<u64> = PerCpuArray::with_max_entries(auditor_ebpf::ALL_HITS, 0);
 
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(counter::COUNT, 0);

@@ -25,9 +25,9 @@ fn hook(context: ProbeContext) -> u32 {
 
 #[inline(always)]
 fn try_hook(context: &ProbeContext, regs: &Registers) -> Option<()> {
-    let pid = emit::current_target()?;
     // SAFETY: the helper takes the context as it came.
     let index = unsafe { bpf_get_attach_cookie(context.as_ptr()) } as u32;
+    let Some(pid) = emit::current_target() else { return keep::strange(index) };
     let spec = SPECS.get(index)?;
     if spec.flags & flag::SKIP_IF_BELOW != 0 && regs.is_below() {
         return None;

@@ -1,13 +1,13 @@
 //! What becomes of the process: fork, exec, exit, chosen by the OOM killer.
 
-use auditor_ebpf::{TaskRecord, kind, task};
+use auditor_ebpf::{TaskRecord, counter, kind, target, task};
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use aya_log_ebpf::debug;
 
 use super::{look, rss};
-use crate::config::{EXIT_BEFORE_MM, OOM_GIVES_TASK, TASK_TGID};
+use crate::config::{EXIT_BEFORE_MM, FOLLOW, OOM_GIVES_TASK, TASK_TGID};
 use crate::emit;
 use crate::maps::TARGETS;
 
@@ -17,9 +17,18 @@ fn fork(context: RawTracePointContext) -> i32 {
     let Some(parent) = emit::current_target() else { return 0 };
     let Some(child) = tgid_of(context.arg(1)) else { return 0 };
     if child != parent {
+        adopt(child);
         send(task::FORK, parent, child);
     }
     0
+}
+
+/// Makes a child a target before it runs.
+#[inline(always)]
+fn adopt(child: u32) {
+    if FOLLOW.load() == 1 && TARGETS.insert(child, target::KIN, 0).is_err() {
+        emit::count(counter::TARGETS_FULL);
+    }
 }
 
 /// match-proto:v3.4:include/trace/events/sched.h:sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
@@ -27,8 +36,18 @@ fn fork(context: RawTracePointContext) -> i32 {
 fn exec(_context: RawTracePointContext) -> i32 {
     if let Some(pid) = emit::current_target() {
         send(task::EXEC, pid, 0);
+        disown(pid);
     }
     0
+}
+
+/// A child that runs another program is none of the family any more.
+#[inline(always)]
+fn disown(pid: u32) {
+    // SAFETY: read at once.
+    if unsafe { TARGETS.get(pid) }.copied() == Some(target::KIN) {
+        let _: Option<()> = TARGETS.remove(pid).ok();
+    }
 }
 
 /// Before 6.16 this comes after the memory has gone and does not tell which thread is the last; the

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use auditor::audit::unit::Pid;
 use auditor::probes::host::Host;
 use auditor::probes::kernel::{Kernel, LinkKind, Multi};
-use auditor::probes::object::{Log, Settings};
+use auditor::probes::object::{Log, Reach, Settings};
 use auditor::probes::plan::{self, Evacuation, Function, Placement, Wanted};
 use auditor::runtimes::hook::{Capture, Does, Header, Heat, Hook, Nulls, Spot, Stack, Watch, When};
 use auditor::target::module::{Module, modules};
@@ -58,8 +58,13 @@ impl Agent {
     /// Starts the target and loads the kernel side. Must be called inside a tokio runtime.
     pub(crate) fn start() -> Result<Self> {
         let host = Host::ask();
-        let settings =
-            Settings { rss_step: 1 << 20, types: host.types.clone().ok(), page_shift: 12, log: Log::Off };
+        let settings = Settings {
+            rss_step: 1 << 20,
+            types: host.types.clone().ok(),
+            page_shift: 12,
+            log: Log::Off,
+            reach: Reach::One,
+        };
         let mut kernel = Kernel::load(&settings, Multi::Allowed)?;
         ensure!(kernel.link_kind() == LinkKind::Multi, "this kernel has no uprobe_multi links (Linux 6.6)");
         let target = Target::start()?;

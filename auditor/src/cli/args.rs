@@ -206,6 +206,9 @@ pub(super) struct Audit {
     pub(super) trigger: Vec<String>,
     #[command(flatten)]
     pub(super) sought: Sought,
+    /// Follow what comes of each process by fork, too, as one target with members: PostgreSQL's backends
+    #[arg(long, conflicts_with = "ring")]
+    pub(super) follow: bool,
     /// Count moved buckets by probe (each of them, costly), by poll (free, may miss some) or auto
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Evacuation::Auto, hide_possible_values = true)]
     pub(super) evacuation: Evacuation,

@@ -16,8 +16,11 @@ use crate::session::{burst, inspect};
 
 /// Audits until they end, the user says so, or the time is over.
 pub(super) fn run(request: cli::Attach, colour: Colour) -> anyhow::Result<Exit> {
-    let pids = targets::pids(&request.targets).context(CannotAttach)?;
+    let mut pids = targets::pids(&request.targets).context(CannotAttach)?;
     let mut audit = request.audit;
+    if audit.follow {
+        pids = targets::heads(pids);
+    }
     audit.check_files(pids.len())?;
     if pids.len() > 1 && audit.output.format == Format::Live {
         log::info!("the live screen shows one process; for {} it is -f text", pids.len());

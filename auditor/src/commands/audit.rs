@@ -13,7 +13,7 @@ use crate::cli;
 use crate::probes::events::{EVENTS, RETURNS};
 use crate::probes::host::Host;
 use crate::probes::kernel::Multi;
-use crate::probes::object::Log;
+use crate::probes::object::{Log, Reach};
 use crate::probes::plan::Evacuation;
 use crate::render::escape;
 use crate::session::burst::Asked;
@@ -66,6 +66,7 @@ pub(super) fn options(request: &cli::Audit, begin: Begin) -> anyhow::Result<Opti
         rules: rules::texts(&request.judging)?,
         log: if log::log_enabled!(log::Level::Trace) { Log::Debug } else { Log::Off },
         writers: request.writers.map(|(map, time)| Asked { map, time }),
+        reach: if request.follow { Reach::Family } else { Reach::One },
     })
 }
 

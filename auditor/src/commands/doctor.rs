@@ -9,7 +9,7 @@ use crate::output;
 use crate::probes::events::EVENTS;
 use crate::probes::host::{Host, Nop5, capability};
 use crate::probes::kernel::{Kernel, LinkKind, Multi};
-use crate::probes::object::{Log, Settings};
+use crate::probes::object::{Log, Reach, Settings};
 use crate::probes::plan;
 use crate::render::escape;
 use crate::session::inspect::{self, Options};
@@ -120,8 +120,8 @@ fn kernel(host: &Host) -> Vec<Row> {
 /// Loads everything, to know rather than to conclude.
 fn load(host: &Host) -> Row {
     let about = "loading the programs";
-    let settings =
-        Settings { rss_step: 1 << 20, types: host.types.clone().ok(), page_shift: 12, log: Log::Off };
+    let types = host.types.clone().ok();
+    let settings = Settings { rss_step: 1 << 20, types, page_shift: 12, log: Log::Off, reach: Reach::One };
     let multi = if host.has_sound_multi_links() { Multi::Allowed } else { Multi::Forbidden };
     let loaded = shell::run(async { Kernel::load(&settings, multi) })
         .map_err(|error| error.to_string())

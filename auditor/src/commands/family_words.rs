@@ -9,7 +9,8 @@ pub(super) const FAMILY_WORDS: &[Topic] = &[Topic {
     line: "report: the processes of a family, which are one target",
     text: "
 census -p PID --follow looks at a process and at all that came of it by fork and still run its
-program, such as PostgreSQL's backends. maps, growths and findings say by pid whose they are: a
+program, such as PostgreSQL's backends; attach -p PID --follow follows them, and all that are
+forked meanwhile, from their first instruction on. maps, growths and findings say by pid whose they are: a
 forked process has its maps at the addresses of its parent's. sight is asked, found or forked;
 left says why one is followed no more: exited, replaced (it ran another program), or why it
 could not be looked at.

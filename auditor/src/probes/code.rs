@@ -154,11 +154,17 @@ fn last_lines(log: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::probes::host::Host;
-    use crate::probes::object::Log;
+    use crate::probes::object::{Log, Reach};
     use auditor_ebpf::program;
 
     fn settings() -> Settings {
-        Settings { rss_step: 1 << 20, types: Host::ask().types.ok(), page_shift: 12, log: Log::Off }
+        Settings {
+            rss_step: 1 << 20,
+            types: Host::ask().types.ok(),
+            page_shift: 12,
+            log: Log::Off,
+            reach: Reach::One,
+        }
     }
 
     /// Instructions that the verifier walked; Linux tells from 5.16 on.

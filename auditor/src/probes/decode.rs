@@ -1,5 +1,6 @@
 //! Bytes of the ring to events. The only place that casts wire bytes.
 
+use crate::audit::unit::Pid;
 use auditor_ebpf::{
     Header, HookHeaderRecord, HookRecord, LOOK_BYTES, LookRecord, RssRecord, SyscallRecord, TaskRecord, Wire,
     kind,
@@ -20,6 +21,22 @@ pub enum Event {
     Look(Box<LookRecord>),
     /// A record of a kind that this reader does not know, or too short for its kind.
     Unknown(u32),
+}
+
+impl Event {
+    /// The process that it is of; `None`: nobody can tell.
+    #[must_use]
+    pub const fn pid(&self) -> Option<Pid> {
+        let header = match self {
+            Self::Hook(record, _) => &record.header,
+            Self::Syscall(record) => &record.header,
+            Self::Rss(record) => &record.header,
+            Self::Task(record) => &record.header,
+            Self::Look(record) => &record.header,
+            Self::Unknown(_) => return None,
+        };
+        Some(Pid(header.pid))
+    }
 }
 
 /// Bit of [`HookRecord::failed`]: the header could not be copied.

@@ -9,12 +9,12 @@ use rustc_hash::FxHashMap;
 use super::code::Maps;
 use super::decode::Plain;
 use super::events::{self, KernelEvent, Way};
-use super::object::{LoadError, Settings};
+use super::object::{LoadError, Reach, Settings};
 use super::place::Links;
 use super::programs::{self, Diagnostics, Hook, Loaded, Programs};
 use super::ring::Ring;
 use crate::audit::unit::{Address, Bytes, Pid};
-use auditor_ebpf::{STACKS, Spec, Tally, TallyKey, WatchKey, counter, map};
+use auditor_ebpf::{STACKS, STRANGE_HITS, Spec, Tally, TallyKey, WatchKey, counter, map, target};
 
 /// The loaded kernel side. Dropping it takes everything out of the target and the kernel.
 pub struct Kernel {
@@ -28,13 +28,14 @@ pub struct Kernel {
     pub(super) specs: Array<MapData, Plain<Spec>>,
     targets: HashMap<MapData, u32, u32>,
     tallies: HashMap<MapData, Plain<TallyKey>, Plain<Tally>>,
-    counted: FxHashMap<(u32, u64), u64>,
+    counted: FxHashMap<(u32, Pid, u64), u64>,
     hits: PerCpuArray<MapData, u64>,
     counters: PerCpuArray<MapData, u64>,
     stacks: StackTraceMap<MapData>,
     spare_stacks: StackTraceMap<MapData>,
     watches: HashMap<MapData, Plain<WatchKey>, Plain<auditor_ebpf::Watch>>,
     memory: Bytes,
+    pub(super) reach: Reach,
     diagnostics: Option<Diagnostics>,
     /// The maps of the programs alone: a program that is loaded later must find them open.
     others: Maps,
@@ -106,6 +107,7 @@ impl Kernel {
             watches: open(map::WATCHES, HashMap::try_from(take(map::WATCHES)?))?,
             ring: Ring::open(take(map::RING)?)?,
             memory,
+            reach: settings.reach,
             diagnostics,
             others: maps,
         })
@@ -120,14 +122,48 @@ impl Kernel {
         }
     }
 
-    /// Lets the programs see a process.
+    /// Lets the programs see a process, whatever it runs.
     ///
     /// # Errors
     /// What the kernel says.
     pub fn follow(&mut self, pid: Pid) -> Result<(), LoadError> {
+        self.follow_as(pid, target::ASKED)
+    }
+
+    /// The same of one that a target has forked: until it runs another program.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn follow_kin(&mut self, pid: Pid) -> Result<(), LoadError> {
+        self.follow_as(pid, target::KIN)
+    }
+
+    fn follow_as(&mut self, pid: Pid, target: u32) -> Result<(), LoadError> {
         self.targets
-            .insert(pid.0, 1, 0)
+            .insert(pid.0, target, 0)
             .map_err(|error| LoadError::Map { name: map::TARGETS, error: Box::new(error) })
+    }
+
+    /// Forgets processes that have ended, and what was counted of them.
+    pub fn forget(&mut self, pids: &BTreeSet<Pid>) {
+        for pid in pids {
+            if let Err(error) = self.targets.remove(&pid.0) {
+                log::trace!("targets: {error}");
+            }
+        }
+        let tallies: Vec<Plain<TallyKey>> = self.tallies.keys().filter_map(Result::ok).collect();
+        for key in tallies.iter().filter(|key| pids.contains(&Pid(key.0.pid))) {
+            if let Err(error) = self.tallies.remove(key) {
+                log::trace!("tallies: {error}");
+            }
+        }
+        let watches: Vec<Plain<WatchKey>> = self.watches.keys().filter_map(Result::ok).collect();
+        for key in watches.iter().filter(|key| pids.contains(&Pid(key.0.pid as u32))) {
+            if let Err(error) = self.watches.remove(key) {
+                log::trace!("watch list: {error}");
+            }
+        }
+        self.counted.retain(|(_, pid, _), _| !pids.contains(pid));
     }
 
     /// Loads and attaches the program of a kernel event, under the number of its hook: to the returns of
@@ -167,7 +203,7 @@ impl Kernel {
     pub fn counted(&mut self) -> Vec<Counted> {
         let mut news = Vec::new();
         for (Plain(key), Plain(tally)) in self.tallies.iter().filter_map(Result::ok) {
-            let seen = self.counted.entry((key.spec, key.key)).or_default();
+            let seen = self.counted.entry((key.spec, Pid(key.pid), key.key)).or_default();
             let count = tally.count.saturating_sub(*seen);
             if count > 0 {
                 *seen = tally.count;
@@ -188,8 +224,19 @@ impl Kernel {
     #[must_use]
     pub fn hits(&self, hook: u32) -> u64 {
         let counted_at = events::of(hook).map_or(Some(hook), |event| event.counted_at);
-        let values = counted_at.and_then(|index| self.hits.get(&index, 0).ok());
-        values.map_or(0, |values| values.iter().sum())
+        counted_at.map_or(0, |index| self.hits_at(index))
+    }
+
+    /// Those, and the hits of processes that are no targets.
+    #[must_use]
+    pub fn traps(&self, hook: u32) -> u64 {
+        let strange = events::of(hook).is_none() && self.reach == Reach::Family;
+        let strangers = if strange { self.hits_at(STRANGE_HITS + hook) } else { 0 };
+        self.hits(hook).saturating_add(strangers)
+    }
+
+    fn hits_at(&self, index: u32) -> u64 {
+        self.hits.get(&index, 0).map_or(0, |values| values.iter().sum())
     }
 
     /// What the programs have lost so far, over all CPUs, by [`counter`].
@@ -241,7 +288,7 @@ mod tests {
 
     fn settings(log: Log) -> Settings {
         let types = Host::ask().types.ok();
-        Settings { rss_step: 1 << 20, types, page_shift: 12, log }
+        Settings { rss_step: 1 << 20, types, page_shift: 12, log, reach: Reach::Family }
     }
 
     #[tokio::test]

@@ -88,6 +88,18 @@ pub struct Settings {
     pub page_shift: u32,
     /// Whether the programs' own diagnostics are wanted.
     pub log: Log,
+    /// Which processes are seen.
+    pub reach: Reach,
+}
+
+/// Which processes are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Those that were named. A hook is placed into one process.
+    One,
+    /// Their children, too, from their first instruction on. A hook is placed into a file, so that others that
+    /// run it pay for its traps as well.
+    Family,
 }
 
 /// Whether the programs' own diagnostics are wanted.
@@ -114,6 +126,7 @@ impl Settings {
             (global::PAGE_SHIFT, self.page_shift),
             (global::EXIT_BEFORE_MM, number(|types| u32::from(types.exit_before_mm))),
             (global::OOM_GIVES_TASK, number(|types| u32::from(types.oom_gives_task == Some(true)))),
+            (global::FOLLOW, u32::from(self.reach == Reach::Family)),
         ];
         let level: u8 = if self.log == Log::Off { 0 } else { 4 };
         let numbers = numbers.map(|(name, value)| (name, value.to_ne_bytes().to_vec()));

@@ -12,7 +12,7 @@ use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink,
 use super::bpf::{self, Half, Site};
 use super::decode::Plain;
 use super::kernel::Kernel;
-use super::object::LoadError;
+use super::object::{LoadError, Reach};
 use super::plan::{NO_SEMAPHORE, Placement};
 use super::programs::Hook;
 use crate::audit::unit::{Address, Pid};
@@ -65,22 +65,23 @@ pub enum Links {
 }
 
 impl Kernel {
-    /// Puts a hook into a process. It sees nothing before [`Kernel::follow`].
+    /// Puts a hook into a process, or for a family into the file. It sees nothing before [`Kernel::follow`].
     ///
     /// # Errors
     /// [`PlaceError`] when the kernel refuses; nothing is left behind then.
     pub fn place(&mut self, placement: &Placement, pid: Pid) -> Result<(), PlaceError> {
+        let only = (self.reach == Reach::One).then_some(pid);
         self.specs
             .set(placement.id, Plain(spec(placement)), 0)
             .map_err(|error| LoadError::Map { name: map::SPECS, error: Box::new(error) })?;
         let links = match &self.programs.hook {
             Hook::Multi { entry, returns } => {
                 let program = |half| if half == Half::Entry { entry } else { returns };
-                link_multi(program, placement, pid)?
+                link_multi(program, placement, only)?
             }
             // It would be taken for a probe that never fires.
             Hook::Perf if placement.hook.spot.semaphore().is_some() => return Err(PlaceError::Semaphore),
-            Hook::Perf => self.link_perf(placement, pid)?,
+            Hook::Perf => self.link_perf(placement, only)?,
         };
         self.links.insert(placement.id, links);
         self.sites.insert((placement.address, placement.id));
@@ -109,7 +110,7 @@ impl Kernel {
         });
     }
 
-    fn link_perf(&mut self, placement: &Placement, pid: Pid) -> Result<Links, PlaceError> {
+    fn link_perf(&mut self, placement: &Placement, only: Option<Pid>) -> Result<Links, PlaceError> {
         let mut links = Vec::new();
         for name in halves(placement.hook.when).iter().map(|half| program_of(*half)) {
             let refused = |error| PlaceError::Perf {
@@ -122,7 +123,11 @@ impl Kernel {
                 location: UProbeAttachLocation::AbsoluteOffset(placement.offset),
                 cookie: Some(u64::from(placement.id)),
             };
-            let scope = NonZeroU32::new(pid.0).map_or(UProbeScope::CallingProcess, UProbeScope::OneProcess);
+            let only = only.map(|pid| NonZeroU32::new(pid.0));
+            let scope = match only {
+                None => UProbeScope::AllProcesses,
+                Some(pid) => pid.map_or(UProbeScope::CallingProcess, UProbeScope::OneProcess),
+            };
             let id = hook.attach(point, &placement.file, scope).map_err(refused)?;
             links.push(hook.take_link(id).map_err(refused)?);
         }
@@ -139,7 +144,7 @@ impl Drop for Kernel {
 fn link_multi<'a>(
     program: impl Fn(Half) -> &'a OwnedFd,
     placement: &Placement,
-    pid: Pid,
+    only: Option<Pid>,
 ) -> Result<Links, PlaceError> {
     let semaphore = placement.hook.spot.semaphore();
     let site = Site { offset: placement.offset, cookie: u64::from(placement.id), semaphore };
@@ -149,7 +154,8 @@ fn link_multi<'a>(
         error,
     };
     let path = c_path(&placement.file).map_err(refused)?;
-    let attach = |half: &Half| bpf::link_multi(program(*half), *half, &path, &[site], pid.0);
+    let attach =
+        |half: &Half| bpf::link_multi(program(*half), *half, &path, &[site], only.map_or(0, |pid| pid.0));
     let links: Result<_, _> = halves(placement.hook.when).iter().map(attach).collect();
     Ok(Links::Multi(links.map_err(refused)?))
 }

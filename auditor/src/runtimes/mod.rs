@@ -78,6 +78,12 @@ pub trait Instance: Debug + Send {
     /// Whether an evacuation's progress can be read from memory, so that polling will do.
     fn evacuation_is_readable(&self) -> bool;
 
+    /// The same in another process, one that came of this one by fork or the other way round and has the same files
+    /// at the same places; what was learnt of this process is not in it. `None`: it is to be recognised there.
+    fn afresh(&self) -> Option<Box<dyn Instance>> {
+        None
+    }
+
     /// What the process was started with: `NAME=VALUE` of each variable, ended by a zero byte. Told before
     /// [`Instance::check`], where it can be read.
     fn started_with(&mut self, _environment: &str) {}

@@ -70,10 +70,10 @@ impl Live {
     /// Puts the hooks in; they see at once.
     pub(super) fn begin_burst(&mut self, asked: Asked, plan: &Plan) {
         log::info!("{}", price(asked, plan));
-        let pid = self.process.pid();
+        let pid = self.first.pid();
         let mut sites = BTreeMap::new();
         for placement in &plan.placements {
-            let hook = setup::place(&mut self.kernel, placement, &self.memory, pid);
+            let hook = setup::place(&mut self.kernel, placement, &self.first.memory, pid);
             if hook.state == HookState::Attached {
                 self.governor.govern(placement.id, placement.cost);
                 sites.insert(placement.id, placement.address);
@@ -117,7 +117,7 @@ impl Live {
         let Some(burst) = &mut self.burst else { return Vec::new() };
         burst.is_over = true;
         let (to, cut_short) = (burst.until.min(now), burst.cut_short.clone());
-        let (stacks, sites) = (&mut self.stacks, &burst.sites);
+        let (stacks, sites) = (&mut self.first.stacks, &burst.sites);
         let told =
             burst.writers.told(to, cut_short, |spec, caller| stacks.number_of(*sites.get(&spec)?, caller));
         let ids: Vec<u32> = sites.keys().copied().collect();

@@ -1,11 +1,13 @@
 //! Looks over the whole process: every map there is, told as facts. Where no hook tells of births and
 //! deaths, once at the beginning is not enough.
 
-use super::live::{Live, now};
+use super::live::now;
+use super::member::Member;
 use super::sampler::View;
 use super::setup::wall_clock;
 use crate::audit::fact::{Occasion, What};
 use crate::audit::unit::Nanos;
+use crate::probes::kernel::Kernel;
 use crate::runtimes::census::Census;
 use crate::runtimes::{Instance as _, LayoutError, Moment};
 
@@ -42,15 +44,15 @@ impl Schedule {
     }
 }
 
-impl Live {
+impl Member {
     /// Looks at every map there is: before the hooks see anything (what was there), and once more
     /// after that (what came in between).
     ///
     /// # Errors
     /// [`LayoutError`] when the target's own list of maps cannot be followed.
-    pub(super) fn census(&mut self) -> Result<(), LayoutError> {
+    pub(super) fn census(&mut self, kernel: &mut Kernel) -> Result<(), LayoutError> {
         let census = self.count_all()?;
-        self.watch(&census);
+        self.watch(&census, kernel);
         let view = View { instance: self.translator.instance(), memory: &self.memory };
         for fact in self.sampler.count(view, census, Occasion::AtAttach, now) {
             self.order.push(fact);
@@ -105,11 +107,11 @@ impl Live {
     }
 
     /// Has the kernel side look at these maps when the process exits.
-    fn watch(&mut self, census: &Census) {
+    fn watch(&self, census: &Census, kernel: &mut Kernel) {
         let instance = self.translator.instance();
         if instance.header_suffices() {
             let (pid, len) = (self.process.pid(), instance.header_len() as u32);
-            census.maps.iter().for_each(|found| self.kernel.watch(pid, found.map.0, 0, len));
+            census.maps.iter().for_each(|found| kernel.watch(pid, found.map.0, 0, len));
         }
     }
 

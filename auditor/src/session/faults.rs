@@ -1,6 +1,8 @@
 //! Page faults of the target: read at each round of the loop, and told where something grew since the round before,
 //! so that little else lies between the readings around a growth.
 
+use std::io;
+
 use super::live::now;
 use crate::audit::fact::{self, Fact, What};
 use crate::audit::unit::{Nanos, Pid};
@@ -14,8 +16,8 @@ const PACE: Nanos = Nanos(10_000_000);
 
 type Reading = (Nanos, fact::Faults);
 
-/// The last two readings, and what was told of them.
-#[derive(Debug)]
+/// The last two readings, and what was told of them. Of nobody by default.
+#[derive(Debug, Default)]
 pub(super) struct Faults {
     counts: Option<FaultCounts>,
     earlier: Option<Reading>,
@@ -30,17 +32,11 @@ pub(super) struct Faults {
 
 impl Faults {
     /// Nothing was read yet.
-    pub(super) fn of(pid: Pid) -> Self {
-        let counts = FaultCounts::open(pid).map_err(|error| log::warn!("page faults: {error}")).ok();
-        Self {
-            counts,
-            earlier: None,
-            latest: None,
-            told: None,
-            is_dear: false,
-            has_grown: false,
-            owes_one: false,
-        }
+    ///
+    /// # Errors
+    /// When /proc does not tell of the process.
+    pub(super) fn of(pid: Pid) -> io::Result<Self> {
+        Ok(Self { counts: Some(FaultCounts::open(pid)?), ..Self::default() })
     }
 
     /// A round begins: what is drained in it happened since the reading of the round before.
@@ -107,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_readings_before_and_after_a_growth_are_told_and_those_of_a_quiet_time_are_not() {
-        let mut faults = Faults::of(Pid(std::process::id()));
+        let mut faults = Faults::of(Pid(std::process::id())).unwrap();
         let told: Vec<usize> = [false, false, true, false, false, true, true, false, false]
             .map(|grows| round(&mut faults, grows))
             .into();
@@ -116,17 +112,18 @@ mod tests {
 
     #[test]
     fn a_tick_tells_and_nothing_is_told_twice_or_of_nobody() {
-        let mut faults = Faults::of(Pid(std::process::id()));
+        let mut faults = Faults::of(Pid(std::process::id())).unwrap();
         let first = faults.at_tick().unwrap();
         assert_eq!(round(&mut faults, true), 1, "the one before was told at the tick");
         assert!(first.at < faults.at_tick().unwrap().at);
-        let mut nobody = Faults::of(Pid(u32::MAX));
+        assert!(Faults::of(Pid(u32::MAX)).is_err());
+        let mut nobody = Faults::default();
         assert_eq!((round(&mut nobody, true), nobody.at_tick()), (0, None));
     }
 
     #[test]
     fn what_is_dear_is_read_at_ticks_alone() {
-        let mut faults = Faults::of(Pid(std::process::id()));
+        let mut faults = Faults::of(Pid(std::process::id())).unwrap();
         faults.is_dear = true;
         faults.round();
         assert!(faults.latest.is_none() && faults.at_tick().is_some());

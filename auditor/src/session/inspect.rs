@@ -6,12 +6,12 @@ use std::path::Path;
 use super::burst::Asked;
 use super::governor::Budget;
 use super::latecomers::Latecomers;
-use super::recognise::{Choice, lend, recognise};
+use super::recognise::{Choice, Model, Part, lend, recognise};
 use crate::audit::fact;
 use crate::audit::unit::{Bytes, Pid};
 use crate::probes::host::Host;
 use crate::probes::kernel::Multi;
-use crate::probes::object::{LoadError, Log};
+use crate::probes::object::{LoadError, Log, Reach};
 use crate::probes::plan::{self, Evacuation, Function, Plan, Wanted};
 use crate::runtimes::hook::{Hook, Spot};
 use crate::runtimes::together::Together;
@@ -48,6 +48,8 @@ pub struct Options {
     pub log: Log,
     /// Whose writers are looked at for a moment.
     pub writers: Option<Asked>,
+    /// Whether what came of the target by fork is followed, too.
+    pub reach: Reach,
 }
 
 impl Default for Options {
@@ -65,6 +67,7 @@ impl Default for Options {
             rules: Vec::new(),
             log: Log::Off,
             writers: None,
+            reach: Reach::One,
         }
     }
 }
@@ -178,6 +181,8 @@ pub struct Inspected {
     pub build_id: Option<String>,
     /// The allocator of its C library, where that is known.
     pub allocator: Option<&'static str>,
+    /// What others of its family have, too, if they are followed.
+    pub(super) model: Option<Model>,
 }
 
 /// Looks at a process and plans. Attaches nothing, changes nothing.
@@ -196,12 +201,16 @@ pub fn inspect(pid: Pid, options: &Options, host: &Host) -> Result<Inspected, Se
     let next = plan.len() + burst.len();
     // A runtime that is built in knows the whole process.
     let is_wanted = !options.runtimes.only.is_empty() || opened.is_described;
+    // What one process of a family loads later, others do not.
+    let is_wanted = is_wanted && options.reach == Reach::One;
     let latecomers = is_wanted.then(|| {
         let files = (pid, opened.modules.as_slice());
         Latecomers::new(files, options.runtimes.clone(), (options.evacuation, next), host.clone())
     });
+    let model = (options.reach == Reach::Family).then(|| opened.model());
     let Opened { process, runtimes, .. } = opened;
-    Ok(Inspected { process, runtimes, latecomers, plan, burst, host: host.clone(), build_id, allocator })
+    let host = host.clone();
+    Ok(Inspected { process, runtimes, latecomers, plan, burst, host, build_id, allocator, model })
 }
 
 /// A process that may be looked at, and its runtimes.
@@ -219,6 +228,20 @@ pub struct Opened {
 }
 
 impl Opened {
+    fn new(process: Process, modules: Vec<Module>, parts: Vec<Part>) -> Self {
+        let (homes, instances) = parts.into_iter().unzip();
+        let runtimes = Together::of(instances);
+        let is_built_in = |found: &fact::Runtime| RUNTIMES.iter().any(|runtime| runtime.name() == found.name);
+        let is_described = !runtimes.found().iter().all(is_built_in);
+        Self { process, runtimes, homes, modules, is_described }
+    }
+
+    /// What others of its family have, too.
+    pub(super) fn model(&self) -> Model {
+        let parts = self.homes.iter().enumerate();
+        Model::of(&self.modules, parts.map(|(part, home)| (*home, self.runtimes.part(part).afresh())))
+    }
+
     /// The program's build id.
     #[must_use]
     pub fn build_id(&self) -> Option<String> {
@@ -286,28 +309,28 @@ pub(super) fn plan_of(
 /// # Errors
 /// [`SetupError`].
 pub fn open(pid: Pid, choice: &Choice) -> Result<Opened, SetupError> {
-    open_beside(pid, choice, &[])
+    open_beside(pid, choice, None)
 }
 
-/// The same of a process that has files which are known of another one.
+/// The same of a process of whose family another one is known.
 ///
 /// # Errors
 /// [`SetupError`].
-pub(super) fn open_beside(pid: Pid, choice: &Choice, known: &[Module]) -> Result<Opened, SetupError> {
+pub(super) fn open_beside(pid: Pid, choice: &Choice, model: Option<&Model>) -> Result<Opened, SetupError> {
     let process = Process::open(pid)?;
     let mut modules = modules(pid)?;
-    modules.iter_mut().for_each(|module| module.share(known));
+    let known = model.map_or(0, |model| model.share(&mut modules));
+    if let Some(parts) = model.and_then(|model| model.recognise(&process, &modules, known, choice)) {
+        return Ok(Opened::new(process, modules, parts));
+    }
     if let Some(misfit) = donor::misfits(&choice.symbols, &modules).into_iter().next() {
         return Err(SetupError::Symbols(misfit));
     }
     if !choice.symbols.is_empty() {
         lend(pid, &modules, choice);
     }
-    let (homes, instances) = recognise(&process, &modules, choice)?.into_iter().unzip();
-    let runtimes = Together::of(instances);
-    let is_built_in = |found: &fact::Runtime| RUNTIMES.iter().any(|runtime| runtime.name() == found.name);
-    let is_described = !runtimes.found().iter().all(is_built_in);
-    Ok(Opened { process, runtimes, homes, modules, is_described })
+    let parts = recognise(&process, &modules, choice)?;
+    Ok(Opened::new(process, modules, parts))
 }
 
 /// Most bytes of a function that are decoded to find a site.

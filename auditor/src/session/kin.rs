@@ -5,17 +5,17 @@ use std::path::Path;
 use super::inspect::{self, Opened, Options, SetupError};
 use super::live::whole;
 use super::one_look::{Journal, one};
+use super::recognise::Model;
 use crate::audit::fact::{Ended, Left, Lost, Member, Sight, What};
 use crate::audit::report::Report;
 use crate::audit::unit::Pid;
 use crate::recording;
 use crate::target::family::{self, Kin};
-use crate::target::module::Module;
 use crate::target::proc;
 use crate::target::process::ProcessError;
 
 /// Most members that are looked at.
-const MEMBERS: usize = 256;
+pub(super) const MEMBERS: usize = 256;
 
 /// Takes a census of a process and of all that came of it by fork and run its program, one after the other, and draws
 /// the report of them as one target. Facts are kept in `recording`, if any.
@@ -32,14 +32,15 @@ pub fn look(
     let mut journal = Journal::new(recording);
     let asked = Member { pid, parent: None, comm: first.identity().comm.clone(), sight: Sight::Asked };
     let introduce = |journal: &mut Journal| journal.tell(What::Member(Box::new(asked)));
-    let files = one(opened, options, &mut journal, introduce)?;
+    let model = opened.model();
+    one(opened, options, &mut journal, introduce)?;
     tell_shares(&mut journal, pid);
     let kin = family::descendants(Path::new(proc::ROOT), pid).unwrap_or_else(|error| {
         journal.tell(What::Note(format!("its children are not known: {error}")));
         Vec::new()
     });
     let (looked_at, beyond) = kin.split_at(kin.len().min(MEMBERS - 1));
-    looked_at.iter().for_each(|kin| look_at(&mut journal, *kin, options, &files));
+    looked_at.iter().for_each(|kin| look_at(&mut journal, *kin, options, &model));
     journal.tell(What::Of(pid));
     if !beyond.is_empty() {
         let count = beyond.len() as u64;
@@ -49,12 +50,10 @@ pub fn look(
 }
 
 /// Looks at a member beside the first one.
-fn look_at(journal: &mut Journal, kin: Kin, options: &Options, files: &[Module]) {
-    let comm = proc::read(Path::new(proc::ROOT), kin.pid, "comm").unwrap_or_default();
-    let comm = comm.trim_end_matches('\n').to_owned();
-    let member = Member { pid: kin.pid, parent: Some(kin.parent), comm, sight: Sight::Found };
+fn look_at(journal: &mut Journal, kin: Kin, options: &Options, model: &Model) {
+    let member = Member { pid: kin.pid, parent: Some(kin.parent), comm: comm(kin.pid), sight: Sight::Found };
     journal.tell(What::Member(Box::new(member)));
-    let looked_at = inspect::open_beside(kin.pid, &options.runtimes, files).and_then(|opened| {
+    let looked_at = inspect::open_beside(kin.pid, &options.runtimes, Some(model)).and_then(|opened| {
         let process = opened.process.clone();
         one(opened, options, journal, |_| {})?;
         Ok(process)
@@ -75,8 +74,14 @@ fn tell_shares(journal: &mut Journal, pid: Pid) {
     }
 }
 
+/// The name of a process, or none where it has ended.
+pub(super) fn comm(pid: Pid) -> String {
+    let comm = proc::read(Path::new(proc::ROOT), pid, "comm").unwrap_or_default();
+    comm.trim_end_matches('\n').to_owned()
+}
+
 /// Whether the process has ended.
-fn is_over(error: &SetupError) -> bool {
+pub(super) fn is_over(error: &SetupError) -> bool {
     let SetupError::Process(error) = error else { return matches!(error, SetupError::Ended { .. }) };
     matches!(
         error,

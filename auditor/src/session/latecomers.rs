@@ -87,7 +87,9 @@ impl Live {
 
     /// The same, where nothing need have told.
     pub(super) fn look_for_latecomers(&mut self) {
-        let Some(late) = self.latecomers.as_mut().filter(|_| !self.process.has_exited()) else { return };
+        let Some(late) = self.latecomers.as_mut().filter(|_| !self.first.process.has_exited()) else {
+            return;
+        };
         let modules = match late.come() {
             Ok(modules) if modules.is_empty() => return,
             Ok(modules) => modules,
@@ -96,9 +98,9 @@ impl Live {
                 return;
             }
         };
-        lend(self.process.pid(), &modules, &late.choice);
+        lend(self.first.process.pid(), &modules, &late.choice);
         let mut found = Found::default();
-        found.look_for_described(&late.choice, &modules, &self.memory);
+        found.look_for_described(&late.choice, &modules, &self.first.memory);
         for (home, instance) in found.parts {
             self.take_in(instance, &modules[home]);
         }
@@ -107,9 +109,9 @@ impl Live {
     /// One runtime more.
     fn take_in(&mut self, instance: Box<dyn Instance>, module: &Module) {
         let Some(late) = &mut self.latecomers else { return };
-        let runtimes = self.translator.runtimes_mut();
+        let runtimes = self.first.translator.runtimes_mut();
         let part = runtimes.add(instance);
-        let checked = runtimes.check_part(part, &self.memory);
+        let checked = runtimes.check_part(part, &self.first.memory);
         let found = runtimes.found_of(part);
         if let Err(error) = checked {
             log::warn!("{} came later and is not looked at: {error}", setup::names(&found));
@@ -124,22 +126,23 @@ impl Live {
         found.into_iter().for_each(|runtime| self.tell(What::Runtime(runtime)));
         let mut states: Vec<_> = plan.refusals.iter().map(plan::Refusal::as_hook).collect();
         for placement in &plan.placements {
-            let state = setup::place(&mut self.kernel, placement, &self.memory, self.process.pid());
+            let state =
+                setup::place(&mut self.kernel, placement, &self.first.memory, self.first.process.pid());
             if state.state == HookState::Attached && plan::is_governed(placement, evacuation) {
                 self.governor.govern(placement.id, placement.cost);
             }
             states.push(state);
         }
-        self.translator.know(plan.placements);
+        self.first.translator.know(plan.placements);
         for state in states {
             self.hooks.insert(state.id, state.clone());
             self.tell(What::Hook(state));
         }
-        let census = self.translator.runtimes_mut().census(self.min_bytes, &self.memory);
+        let census = self.first.translator.runtimes_mut().census(self.first.min_bytes, &self.first.memory);
         let Ok(census) = census else { return };
-        let view = View { instance: self.translator.instance(), memory: &self.memory };
-        for fact in self.sampler.count(view, census, Occasion::Census, now) {
-            self.order.push(fact);
+        let view = View { instance: self.first.translator.instance(), memory: &self.first.memory };
+        for fact in self.first.sampler.count(view, census, Occasion::Census, now) {
+            self.first.order.push(fact);
         }
     }
 }

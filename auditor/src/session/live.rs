@@ -5,29 +5,20 @@ use std::collections::BTreeMap;
 use nix::time::{ClockId, clock_gettime};
 
 use super::burst::Burst;
-use super::census::Schedule;
-use super::faults::Faults;
 use super::governor::Governor;
 use super::keep::Keep;
+use super::kindred::Kindred;
 use super::latecomers::Latecomers;
-use super::readings::{self, Readings};
-use super::residents::Residents;
-use super::sampler::Sampler;
-use super::stacks::Stacks;
-use super::stock::Told;
-use super::translate::Translator;
+use super::member::Member;
+use crate::audit::Extent;
 use crate::audit::fact::{self, Ended, Fact, HookState, What};
-use crate::audit::order::Order;
+use crate::audit::family::Family;
 use crate::audit::report::Report;
-use crate::audit::unit::{Address, Bytes, Nanos, Pid};
-use crate::audit::{Audit, Extent};
+use crate::audit::unit::{Nanos, Pid};
 use crate::probes::decode::Event;
 use crate::probes::kernel::Kernel;
-use crate::target::memory::LiveMemory;
 use crate::target::own::Own;
-use crate::target::pressure::Scarcity;
-use crate::target::process::{Identity, Process};
-use crate::target::usage::Usage;
+use crate::target::process::Identity;
 
 /// How long a fact waits for an earlier one. A program that took its time may be interrupted before
 /// it has its place in the ring; what comes later still is counted as late.
@@ -35,26 +26,23 @@ const PATIENCE: Nanos = Nanos(20_000_000);
 /// Records read at once, so that a flood does not keep the rest of the loop waiting.
 const BATCH: usize = 1 << 16;
 
-/// One target being audited.
+/// One target being audited: a process, or with those that came of it by fork.
 #[derive(Debug)]
 pub struct Live {
-    pub(super) process: Process,
-    pub(super) memory: LiveMemory,
-    pub(super) translator: Translator,
+    /// The process that was asked for.
+    pub(super) first: Member,
+    /// `None`: there is no other.
+    pub(super) kindred: Option<Kindred>,
     pub(super) kernel: Kernel,
     pub(super) governor: Governor,
     pub(super) hooks: BTreeMap<u32, fact::Hook>,
-    pub(super) recording: Option<Keep>,
-    pub(super) sampler: Sampler,
-    pub(super) stacks: Stacks,
-    pub(super) usage: Option<Usage>,
-    pub(super) scarcity: Scarcity,
     pub(super) own: Option<Own>,
-    pub(super) order: Order<Fact>,
-    pub(super) audit: Audit,
-    pub(super) lost: BTreeMap<&'static str, u64>,
-    /// What was told last, so that only news become facts.
-    pub(super) told: Told,
+    pub(super) audit: Family,
+    /// Hits of each hook that were told last.
+    pub(super) hits: BTreeMap<u32, u64>,
+    recording: Option<Keep>,
+    /// Whose facts are applied.
+    current: Pid,
     /// Whether anybody wants a report at each tick.
     draws_intervals: Option<Extent>,
     /// Whether facts came since the last report was drawn.
@@ -62,17 +50,6 @@ pub struct Live {
     replaced: bool,
     /// When the hooks began to see.
     began: Nanos,
-    /// Maps whose first table has just been seen, or whose look was overtaken: they are looked at while
-    /// they live, for the name.
-    pub(super) newborn: Vec<Address>,
-    /// Readings whose looks wait to be applied.
-    pub(super) readings: Readings,
-    /// Maps below it may be folded.
-    pub(super) min_bytes: Bytes,
-    pub(super) schedule: Schedule,
-    /// `None`: there is no page map that could be asked.
-    pub(super) residents: Option<Residents>,
-    faults: Faults,
     /// A short look at the writers of one map.
     pub(super) burst: Option<Burst>,
     /// `None`: what comes later is of no interest.
@@ -83,11 +60,7 @@ pub struct Live {
 #[derive(Debug)]
 pub struct Parts {
     /// The process.
-    pub process: Process,
-    /// Its memory.
-    pub memory: LiveMemory,
-    /// Its runtime.
-    pub translator: Translator,
+    pub first: Member,
     /// The kernel side, with hooks placed.
     pub kernel: Kernel,
     /// The budget.
@@ -96,10 +69,10 @@ pub struct Parts {
     pub hooks: BTreeMap<u32, fact::Hook>,
     /// Where facts are kept.
     pub recording: Option<Keep>,
-    /// Maps below it may be folded.
-    pub min_bytes: Bytes,
     /// What comes later, if that is of interest.
     pub latecomers: Option<Latecomers>,
+    /// The others of its family, if they are followed.
+    pub kindred: Option<Kindred>,
 }
 
 /// CLOCK_BOOTTIME now, the clock of all facts.
@@ -114,34 +87,21 @@ impl Live {
     /// Nothing has been seen yet.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let pid = parts.process.pid();
         Self {
-            stacks: Stacks::new(pid),
-            faults: Faults::of(pid),
-            residents: Residents::open(pid).map_err(|error| log::warn!("{}", whole(&error))).ok(),
-            usage: Usage::open(pid).map_err(|error| log::warn!("{pid:?}: {error}")).ok(),
-            scarcity: Scarcity::of(pid),
             own: Own::open().map_err(|error| log::warn!("own cost: {error}")).ok(),
-            process: parts.process,
-            memory: parts.memory,
-            translator: parts.translator,
+            current: parts.first.pid(),
+            first: parts.first,
+            kindred: parts.kindred,
             kernel: parts.kernel,
             governor: parts.governor,
             hooks: parts.hooks,
             recording: parts.recording,
-            sampler: Sampler::default(),
-            order: Order::new(),
-            audit: Audit::new(),
-            lost: BTreeMap::new(),
-            told: Told::default(),
+            audit: Family::new(),
+            hits: BTreeMap::new(),
             draws_intervals: Some(Extent::Whole),
             news: false,
             replaced: false,
             began: Nanos(0),
-            newborn: Vec::new(),
-            readings: Readings::default(),
-            min_bytes: parts.min_bytes,
-            schedule: Schedule::default(),
             burst: None,
             latecomers: parts.latecomers,
         }
@@ -150,13 +110,13 @@ impl Live {
     /// The target.
     #[must_use]
     pub fn pid(&self) -> Pid {
-        self.process.pid()
+        self.first.pid()
     }
 
     /// What /proc says of it.
     #[must_use]
     pub fn identity(&self) -> &Identity {
-        self.process.identity()
+        self.first.process.identity()
     }
 
     /// All hooks, placed or not.
@@ -187,17 +147,17 @@ impl Live {
         self.report()
     }
 
-    /// The first facts: how it began, what was recognised, what was placed.
-    pub(super) fn introduce(&mut self, began: fact::Began, runtimes: Vec<fact::Runtime>) {
-        self.tell(What::Began(Box::new(began)));
-        runtimes.into_iter().for_each(|runtime| self.tell(What::Runtime(runtime)));
-        let hooks: Vec<fact::Hook> = self.hooks.values().cloned().collect();
-        hooks.into_iter().for_each(|hook| self.tell(What::Hook(hook)));
+    /// A fact of this moment, of the process that was asked for.
+    pub(super) fn tell(&mut self, what: What) {
+        self.first.tell(what);
     }
 
-    /// A fact of this moment.
-    pub(super) fn tell(&mut self, what: What) {
-        self.order.push(Fact { at: now(), thread: None, what });
+    /// A hook is not what it was, which is news of every process that it sees.
+    pub(super) fn tell_hook(&mut self, hook: &fact::Hook) {
+        self.tell(What::Hook(hook.clone()));
+        if let Some(kindred) = &mut self.kindred {
+            kindred.tell_hook(hook);
+        }
     }
 
     /// The hooks see from now on: what came before is all there.
@@ -220,11 +180,12 @@ impl Live {
     /// it: as it was then, and not with what came after, so that a replay gives the same.
     pub fn drain(&mut self) -> Vec<Report> {
         let before = now();
-        self.faults.round();
+        self.first.faults.round();
         self.read_ring();
         self.greet_latecomers();
-        self.faults.told().into_iter().for_each(|fact| self.order.push(fact));
-        self.greet_the_newborn();
+        self.greet_kindred();
+        self.first.faults.told().into_iter().for_each(|fact| self.first.order.push(fact));
+        self.first.greet_the_newborn(&mut self.kernel);
         self.apply_until(Nanos(before.0.saturating_sub(PATIENCE.0)))
     }
 
@@ -232,7 +193,7 @@ impl Live {
     /// be dropped off the loop: that waits for the kernel.
     pub fn govern(&mut self) -> Option<crate::probes::place::Links> {
         let kernel = &self.kernel;
-        let over = self.governor.observe(now(), |hook| kernel.hits(hook))?;
+        let over = self.governor.observe(now(), |hook| kernel.traps(hook))?;
         let links = self.kernel.remove(over.hook);
         if let Some(hook) = self.hooks.get_mut(&over.hook) {
             hook.state = HookState::Disabled;
@@ -247,7 +208,7 @@ impl Live {
             if let Some(burst) = &mut self.burst {
                 burst.lost(hook.id, reason, now());
             }
-            self.tell(What::Hook(hook));
+            self.tell_hook(&hook);
         }
         links
     }
@@ -256,11 +217,12 @@ impl Live {
     /// reading a program's debug information for the first frame takes longer than the governor may
     /// be kept waiting.
     pub fn tick(&mut self) {
-        self.name_stacks();
+        self.first.name_stacks();
         self.look_for_latecomers();
-        self.poll();
-        self.tell_memory();
-        self.faults.at_tick().into_iter().for_each(|fact| self.order.push(fact));
+        self.first.poll(&mut self.kernel, &self.audit);
+        self.first.tell_memory();
+        self.first.faults.at_tick().into_iter().for_each(|fact| self.first.order.push(fact));
+        self.poll_kindred();
         self.take_stock();
         self.tell(What::Tick);
         if let Some(recording) = &mut self.recording {
@@ -276,13 +238,14 @@ impl Live {
             self.tell(What::Exit);
         } else {
             self.poll_for_the_last_time();
-            self.tell_memory();
+            self.first.tell_memory();
         }
         drop(self.break_burst_off());
         self.kernel.remove_all();
         while self.read_ring() == BATCH {}
-        self.faults.at_tick().into_iter().for_each(|fact| self.order.push(fact));
-        self.name_stacks();
+        self.first.faults.at_tick().into_iter().for_each(|fact| self.first.order.push(fact));
+        self.first.name_stacks();
+        self.end_kindred(ended);
         self.take_stock();
         self.tell(What::Ended(ended));
         self.apply_until(Nanos(u64::MAX)).into_iter().for_each(tick);
@@ -297,65 +260,43 @@ impl Live {
         let mut events = Vec::new();
         let read = self.kernel.ring.drain(BATCH, |event| events.push(event));
         for event in events {
-            self.take(&event);
+            self.take(event);
         }
         read
     }
 
-    fn take(&mut self, event: &Event) {
-        if let (Some(burst), Event::Hook(record, _)) = (&mut self.burst, event)
+    fn take(&mut self, event: Event) {
+        if let (Some(burst), Event::Hook(record, _)) = (&mut self.burst, &event)
             && burst.takes(record)
         {
             return;
         }
         if let Some(late) = &mut self.latecomers {
-            late.hears(event);
+            late.hears(&event);
         }
-        let stack = match event {
-            Event::Hook(record, _) if record.stack >= 0 => {
-                let kernel = &self.kernel;
-                self.stacks.number(record.stack, record.caller, |id| kernel.stack(id))
-            }
-            _ => None,
+        let ours = match &mut self.kindred {
+            Some(kindred) => kindred.take(event, self.first.pid(), &self.kernel),
+            None => Some(event),
         };
-        let faults = &mut self.faults;
-        let (order, sampler, newborn) = (&mut self.order, &mut self.sampler, &mut self.newborn);
-        let translated = self.translator.event(event, stack, |fact| {
-            newborn.extend(sampler.follow(&fact.what));
-            faults.drained(&fact.what);
-            order.push(fact);
-        });
-        if let Err(lost) = translated {
-            *self.lost.entry(lost.0).or_default() += 1;
-        }
-    }
-
-    fn name_stacks(&mut self) {
-        let instance = self.translator.instance();
-        for stack in self.stacks.named(|at| instance.frames(at)) {
-            self.tell(What::Stack(stack));
+        if let Some(event) = ours {
+            self.first.take(&event, &self.kernel);
         }
     }
 
     fn apply_until(&mut self, until: Nanos) -> Vec<Report> {
+        let mut ready = Vec::new();
+        let pid = self.first.pid();
+        self.first.release(until, |fact| ready.push((pid, fact)));
+        if let Some(kindred) = &mut self.kindred {
+            kindred.release(until, |pid, fact| ready.push((pid, fact)));
+            // Stable: of facts of one time and one process the order stays.
+            ready.sort_by_key(|(_, fact)| fact.at);
+        }
         let mut ticks = Vec::new();
-        let overtaken = self.readings.overtaken(self.order.waiting());
-        for fact in self.order.release(until) {
-            if let Some(map) = readings::is_among(&overtaken, &fact) {
-                if self.sampler.misread(map) {
-                    self.newborn.push(map);
-                }
-                continue;
-            }
-            let kind = self.told.kinds.before(&fact, self.translator.instance());
-            for fact in kind.iter().chain([&fact]) {
-                if let Some(recording) = &mut self.recording {
-                    recording.take(fact);
-                }
-                self.audit.apply(fact);
-            }
-            self.news = true;
-            self.replaced |= fact.what == What::Exec;
+        for (of, fact) in ready {
+            self.turn_to(of, &fact);
+            self.keep(&fact);
+            self.replaced |= of == pid && fact.what == What::Exec;
             if fact.what == What::Tick
                 && let Some(extent) = self.draws_intervals
             {
@@ -363,8 +304,26 @@ impl Live {
                 self.news = false;
             }
         }
-        self.readings.applied(until);
         ticks
+    }
+
+    /// Says whose facts come, where it was another's.
+    fn turn_to(&mut self, pid: Pid, fact: &Fact) {
+        if self.current == pid {
+            return;
+        }
+        self.current = pid;
+        if !matches!(fact.what, What::Member(_)) {
+            self.keep(&Fact { at: fact.at, thread: None, what: What::Of(pid) });
+        }
+    }
+
+    fn keep(&mut self, fact: &Fact) {
+        if let Some(recording) = &mut self.recording {
+            recording.take(fact);
+        }
+        self.audit.apply(fact);
+        self.news = true;
     }
 }
 

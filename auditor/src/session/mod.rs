@@ -8,6 +8,7 @@
 //! `burst` looks at the writers of one map for a moment; `stacks` names frames; `translate`, `readings`, `writers`
 //! and `governor` are pure.
 
+mod allowance;
 mod beside;
 pub mod burst;
 mod census;
@@ -16,9 +17,11 @@ pub mod governor;
 pub mod inspect;
 pub mod keep;
 pub mod kin;
+pub mod kindred;
 mod kinds;
 pub mod latecomers;
 pub mod live;
+pub mod member;
 pub mod one_look;
 mod polling;
 pub mod readings;
@@ -117,7 +120,7 @@ pub async fn follow(
     face: &mut dyn Face,
     mut stop: Stop,
 ) -> io::Result<Ended> {
-    let exit = Readiness::of(&*live.process.pidfd())?;
+    let exit = Readiness::of(&*live.first.process.pidfd())?;
     let start = Instant::now();
     let end = start + timing.duration.unwrap_or(NEVER);
     let mut tick = paced(start, timing.interval);

@@ -23,7 +23,6 @@ use crate::runtimes::census::{Census, Found};
 use crate::runtimes::together::Together;
 use crate::runtimes::{Instance as _, LayoutError};
 use crate::target::memory::LiveMemory;
-use crate::target::module::Module;
 use crate::target::own::Own;
 use crate::target::pressure::Scarcity;
 use crate::target::process::Process;
@@ -70,15 +69,15 @@ pub fn look(
     Ok(journal.end())
 }
 
-/// Looks at one process. How it began is told first, then what `introduce` has to tell. Gives the files it has.
+/// Looks at one process. How it began is told first, then what `introduce` has to tell.
 pub(super) fn one(
     opened: Opened,
     options: &Options,
     journal: &mut Journal,
     introduce: impl FnOnce(&mut Journal),
-) -> Result<Vec<Module>, SetupError> {
+) -> Result<(), SetupError> {
     let (build_id, allocator) = (opened.build_id(), opened.allocator());
-    let Opened { process, runtimes, modules, .. } = opened;
+    let Opened { process, runtimes, .. } = opened;
     let mut look = Look {
         memory: LiveMemory::of(&process),
         min_bytes: options.min_bytes,
@@ -101,7 +100,7 @@ pub(super) fn one(
     counted.map_err(|error| setup::failed(&look.process, name, error))?;
     timed("asking for pages", || look.ask_for_pages());
     look.take_stock();
-    Ok(modules)
+    Ok(())
 }
 
 impl Journal {

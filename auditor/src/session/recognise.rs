@@ -92,6 +92,64 @@ pub(super) fn recognise(
     }
 }
 
+/// What others of a family have, too: files, and runtimes in which nothing of a process is yet.
+#[derive(Debug)]
+pub(super) struct Model {
+    modules: Vec<Module>,
+    parts: Vec<Part>,
+}
+
+impl Model {
+    /// As one of them has it.
+    pub(super) fn of(
+        modules: &[Module],
+        parts: impl Iterator<Item = (usize, Option<Box<dyn Instance>>)>,
+    ) -> Self {
+        let parts: Option<Vec<Part>> = parts.map(|(home, part)| Some((home, part?))).collect();
+        Self { modules: modules.to_vec(), parts: parts.unwrap_or_default() }
+    }
+
+    /// Has the files of another one know what is known of the same ones; what is new comes last. Gives how many are
+    /// the same.
+    pub(super) fn share(&self, modules: &mut Vec<Module>) -> usize {
+        let same = |module: &Module| self.modules.iter().find(|known| known.is_same(module));
+        for module in modules.iter_mut() {
+            if let Some(known) = same(module) {
+                module.share(known);
+            }
+        }
+        let (mut known, new): (Vec<_>, Vec<_>) = modules.drain(..).partition(|module| same(module).is_some());
+        let count = known.len();
+        known.extend(new);
+        *modules = known;
+        count
+    }
+
+    /// The runtimes of another one, of whose files so many are the same. `None`: they are to be looked for.
+    pub(super) fn recognise(
+        &self,
+        process: &Process,
+        modules: &[Module],
+        known: usize,
+        choice: &Choice,
+    ) -> Option<Vec<Part>> {
+        let again = |(home, instance): &Part| {
+            let home = modules[..known].iter().position(|module| module.is_same(&self.modules[*home]))?;
+            Some((home, instance.afresh()?))
+        };
+        let mut parts = self.parts.iter().map(again).collect::<Option<Vec<Part>>>()?;
+        if parts.is_empty() {
+            return None;
+        }
+        let new = &modules[known..];
+        lend(process.pid(), new, choice);
+        let mut found = Found::default();
+        found.look_for_described(choice, new, &LiveMemory::of(process));
+        parts.extend(found.parts.into_iter().map(|(home, part)| (known + home, part)));
+        Some(parts)
+    }
+}
+
 /// Has stripped files borrow their names: from the files that the user gave, else from where the system keeps them.
 pub(super) fn lend(pid: Pid, modules: &[Module], choice: &Choice) {
     let donors = Donors::of(pid, &choice.symbols);

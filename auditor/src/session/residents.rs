@@ -9,7 +9,8 @@ use std::path::Path;
 
 use super::beside::{self, Place};
 use super::census::Schedule;
-use super::live::{Live, now, whole};
+use super::live::{now, whole};
+use super::member::Member;
 use crate::audit::Audit;
 use crate::audit::fact::{Beside, Fact, Pages, Resident, What};
 use crate::audit::unit::{Address, Bytes, Nanos, Pid};
@@ -313,11 +314,11 @@ fn add(sum: Option<Pages>, pages: &Pages) -> Option<Pages> {
     })
 }
 
-impl Live {
+impl Member {
     /// Asks what of the maps is in RAM, as far as there is time.
-    pub(super) fn ask_for_pages(&mut self) {
+    pub(super) fn ask_for_pages(&mut self, audit: &Audit) {
         let Some(residents) = &mut self.residents else { return };
-        let (audit, order) = (&self.audit, &self.order);
+        let order = &self.order;
         let maps = || listed(audit, order.waiting());
         let world = World {
             instance: self.translator.instance(),

@@ -9,7 +9,9 @@ use nix::time::{ClockId, clock_gettime};
 use super::governor::Governor;
 use super::inspect::{Inspected, Options, SetupError};
 use super::keep::Keep;
+use super::kindred::Kindred;
 use super::live::{Live, Parts, now};
+use super::member::Member;
 use super::timed::timed;
 use super::translate::Translator;
 use crate::audit::fact::{self, Began, HookState, What};
@@ -55,13 +57,13 @@ pub fn start(
     hooks.extend(inspected.plan.refusals.iter().map(|refusal| (refusal.id, refusal.as_hook())));
     let began = began(&inspected.process, inspected.build_id, options);
     let translator = Translator::new(inspected.runtimes, inspected.plan.placements);
-    let process = inspected.process;
-    let min_bytes = options.min_bytes;
+    let kindred = inspected
+        .model
+        .map(|model| Kindred::new(options.clone(), model, &runtimes, translator.hooks().clone()));
+    let first = Member::new(inspected.process, memory, translator, options.min_bytes);
     let latecomers = inspected.latecomers;
-    let parts =
-        Parts { process, memory, translator, kernel, governor, hooks, recording, min_bytes, latecomers };
-    let mut live = Live::new(parts);
-    live.introduce(began, runtimes);
+    let mut live = Live::new(Parts { first, kernel, governor, hooks, recording, latecomers, kindred });
+    introduce(&mut live, began, runtimes);
     inspected.allocator.into_iter().for_each(|name| live.tell(What::Allocator(name.to_owned())));
     options.rules.iter().for_each(|text| live.tell(What::Rules(text.clone())));
     timed("the first census", || first_census(&mut live, pid))?;
@@ -71,12 +73,26 @@ pub fn start(
     Ok(live)
 }
 
+/// The first facts: how it began, what was recognised, what was placed.
+fn introduce(live: &mut Live, began: Began, runtimes: Vec<fact::Runtime>) {
+    let (pid, comm) = (began.pid, began.comm.clone());
+    live.tell(What::Began(Box::new(began)));
+    if live.kindred.is_some() {
+        let member = fact::Member { pid, parent: None, comm, sight: fact::Sight::Asked };
+        live.tell(What::Member(Box::new(member)));
+    }
+    runtimes.into_iter().for_each(|runtime| live.tell(What::Runtime(runtime)));
+    let hooks: Vec<fact::Hook> = live.hooks().cloned().collect();
+    hooks.into_iter().for_each(|hook| live.tell(What::Hook(hook)));
+}
+
 fn settings(host: &Host, options: &Options) -> Settings {
     Settings {
         rss_step: u32::try_from(options.rss_step.0).unwrap_or(u32::MAX),
         types: host.types.clone().ok(),
         page_shift: page_size().0.trailing_zeros(),
         log: options.log,
+        reach: options.reach,
     }
 }
 
@@ -86,11 +102,14 @@ fn first_census(live: &mut Live, pid: Pid) -> Result<(), SetupError> {
         _ if Process::open(pid).is_err() => SetupError::Ended { pid: pid.0 },
         error => SetupError::Layout { pid: pid.0, runtime: "map".to_owned(), error },
     };
-    live.census().map_err(layout)?;
+    live.first.census(&mut live.kernel).map_err(layout)?;
+    live.adopt_kindred()?;
     live.tick();
     live.begins();
     live.kernel.follow(pid)?;
-    live.census().map_err(layout)
+    // What was forked in between.
+    live.adopt_kindred()?;
+    live.first.census(&mut live.kernel).map_err(layout)
 }
 
 /// Checks the layout on this process before any number of it is shown.

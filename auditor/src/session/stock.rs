@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use super::kinds::Kinds;
 use super::live::Live;
+use super::member::Member;
 use crate::audit::fact::{self, What};
 use crate::audit::unit::Nanos;
+use crate::probes::kernel::Counted;
 
 /// What was told last.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    pub(super) hits: BTreeMap<u32, u64>,
     pub(super) lost: BTreeMap<&'static str, u64>,
     pub(super) memory: Option<fact::Memory>,
     pub(super) pressure: Option<fact::Pressure>,
@@ -20,19 +21,44 @@ pub(super) struct Told {
 impl Live {
     /// Everything else that is cumulative or read from /proc.
     pub(super) fn take_stock(&mut self) {
+        let first = self.first.pid();
         for counted in self.kernel.counted() {
-            let at = Nanos(counted.last);
-            match self.translator.counted(counted.hook, counted.key, counted.count, at) {
-                Ok(fact) => fact.into_iter().for_each(|fact| self.order.push(fact)),
-                Err(lost) => *self.lost.entry(lost.0).or_default() += counted.count,
+            match &mut self.kindred {
+                Some(kindred) if counted.pid != first => kindred.count(&counted),
+                _ => self.first.count(&counted),
             }
         }
-        self.tell_pressure();
+        self.part_with_kindred();
+        self.first.tell_pressure();
         self.tell_hits();
-        self.tell_losses();
+        for (name, count) in auditor_ebpf::counter::NAMES.into_iter().zip(self.kernel.losses()) {
+            self.first.lost.insert(name, count);
+        }
+        self.first.tell_losses();
         let Some(own) = self.own.as_ref().and_then(|own| own.read().ok()) else { return };
         let bpf_memory = self.kernel.memory();
         self.tell(What::Cost(fact::Cost { agent_cpu: own.cpu, agent_rss: own.rss, bpf_memory }));
+    }
+
+    fn tell_hits(&mut self) {
+        let placed: Vec<u32> = self.hooks.keys().copied().collect();
+        for hook in placed {
+            let hits = self.kernel.hits(hook);
+            if hits > 0 && self.hits.insert(hook, hits) != Some(hits) {
+                self.tell(What::Hits { hook, hits });
+            }
+        }
+    }
+}
+
+impl Member {
+    /// Hits that were counted in the kernel.
+    pub(super) fn count(&mut self, counted: &Counted) {
+        let at = Nanos(counted.last);
+        match self.translator.counted(counted.hook, counted.key, counted.count, at) {
+            Ok(fact) => fact.into_iter().for_each(|fact| self.order.push(fact)),
+            Err(lost) => *self.lost.entry(lost.0).or_default() += counted.count,
+        }
     }
 
     /// RSS and what it is made of, right after the maps were read: what takes long must not come in between, or the
@@ -52,20 +78,8 @@ impl Live {
         }
     }
 
-    fn tell_hits(&mut self) {
-        let placed: Vec<u32> = self.hooks.keys().copied().collect();
-        for hook in placed {
-            let hits = self.kernel.hits(hook);
-            if hits > 0 && self.told.hits.insert(hook, hits) != Some(hits) {
-                self.tell(What::Hits { hook, hits });
-            }
-        }
-    }
-
-    fn tell_losses(&mut self) {
-        for (name, count) in auditor_ebpf::counter::NAMES.into_iter().zip(self.kernel.losses()) {
-            self.lost.insert(name, count);
-        }
+    /// What was not seen of it.
+    pub(super) fn tell_losses(&mut self) {
         self.lost.insert("headers_unreadable", self.sampler.failed());
         for (source, count) in self.lost.clone() {
             if count > 0 && self.told.lost.insert(source, count) != Some(count) {

@@ -44,7 +44,19 @@ impl Translator {
     #[must_use]
     pub fn new(runtimes: Together, placements: Vec<Placement>) -> Self {
         let hooks = placements.into_iter().map(|placement| (placement.id, placement.hook)).collect();
+        Self::with(runtimes, hooks)
+    }
+
+    /// The same with hooks that another process's runtimes have, too.
+    #[must_use]
+    pub const fn with(runtimes: Together, hooks: BTreeMap<u32, Hook>) -> Self {
         Self { runtimes, hooks, told: Vec::new() }
+    }
+
+    /// The hooks, by their numbers.
+    #[must_use]
+    pub const fn hooks(&self) -> &BTreeMap<u32, Hook> {
+        &self.hooks
     }
 
     /// The runtime.

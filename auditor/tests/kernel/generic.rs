@@ -10,7 +10,7 @@ use auditor::probes::decode::Event;
 use auditor::probes::events::EVENTS;
 use auditor::probes::host::Host;
 use auditor::probes::kernel::{Kernel, Multi};
-use auditor::probes::object::{Log, Settings};
+use auditor::probes::object::{Log, Reach, Settings};
 use auditor::probes::plan::{self, Placement};
 use auditor::runtimes::hook::{Capture, Does, Filter, Header, Heat, Hook, Nulls, Spot, Stack, Watch, When};
 use auditor::target::module::{Module, Symbol, modules};
@@ -63,7 +63,8 @@ impl Bench {
         let module = modules(pid).unwrap().into_iter().find(Module::is_main).unwrap();
         let host = Host::ask();
         let types = host.types.clone().ok();
-        let settings = Settings { rss_step: 1 << 30, types, page_shift: 12, log: Log::Off };
+        let settings =
+            Settings { rss_step: 1 << 30, types, page_shift: 12, log: Log::Off, reach: Reach::One };
         let mut kernel = Kernel::load(&settings, multi).unwrap();
         let numbered = (plan::EVENT_IDS..).zip(EVENTS);
         for (hook, event) in numbered.filter(|(_, event)| event.offered(&host, &[]).is_ok()) {

@@ -16,8 +16,9 @@ pub(super) const MOST_NOTES: usize = 100;
 /// Members that a note names.
 const NAMED: usize = 3;
 
-/// The report of the family whose members' reports these are; the first is the one that was asked for.
-pub(super) fn merge(reports: Vec<(Pid, Report)>) -> Report {
+/// The report of the family whose members' reports these are; the first is the one that was asked for. `past`: what
+/// others counted.
+pub(super) fn merge(reports: Vec<(Pid, Report)>, past: Option<&Report>) -> Report {
     let all = reports.len();
     let mut notes = Notes::default();
     let mut reports = reports.into_iter();
@@ -30,6 +31,9 @@ pub(super) fn merge(reports: Vec<(Pid, Report)>) -> Report {
         notes.take(pid, &mut report.coverage);
         add(&mut sum, report);
     }
+    if let Some(past) = past {
+        add(&mut sum, past.clone());
+    }
     sum.coverage.notes = notes.told(all);
     // Of one process alone.
     (sum.lags, sum.timeline, sum.gc) = (Vec::new(), None, if all == 1 { sum.gc } else { None });
@@ -37,6 +41,33 @@ pub(super) fn merge(reports: Vec<(Pid, Report)>) -> Report {
     sum.forecast.growths.iter_mut().for_each(|growth| growth.fits = None);
     sort(&mut sum);
     sum
+}
+
+/// What a member counted that left, added to what others did: its maps are listed no more.
+pub(super) fn fold(past: Option<Report>, report: Report) -> Report {
+    let whole = super::Audit::new().report();
+    let report = Report {
+        syscalls: report.syscalls,
+        events: report.events,
+        populations: report.populations,
+        coverage: Coverage { notes: Vec::new(), ..report.coverage },
+        target: report.target,
+        cost: report.cost,
+        ..whole
+    };
+    let Some(mut past) = past else { return report };
+    add(&mut past, report);
+    past.populations = populations(past.populations);
+    past
+}
+
+/// A few of many.
+pub(super) fn few(pids: &[Pid]) -> String {
+    let named: Vec<String> = pids.iter().take(NAMED).map(|pid| pid.0.to_string()).collect();
+    if pids.len() > NAMED {
+        return format!("{} members, {}, ...", pids.len(), named.join(", "));
+    }
+    named.join(", ")
 }
 
 /// What the family's numbers are: lower bounds.

@@ -69,6 +69,7 @@ fn audit(args: Watch, output: &Output) -> Result<Audit, UsageError> {
         ring: None,
         runtime: args.runtime,
         symbols: args.symbols,
+        follow: false,
         evacuation: Evacuation::Auto,
         budget: args.budget,
         min_bytes: args.min_bytes,

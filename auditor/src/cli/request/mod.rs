@@ -136,6 +136,8 @@ pub struct Audit {
     pub runtime: RuntimeChoice,
     /// Files with names that files of the target were stripped of.
     pub symbols: Vec<PathBuf>,
+    /// Whether what comes of each process by fork is followed, too, as one target.
+    pub follow: bool,
     /// How moved buckets are counted.
     pub evacuation: Evacuation,
     /// What the probes may take from the target.
@@ -269,6 +271,9 @@ impl Attach {
             }
             audit.check_files(pids.len())?;
         }
+        if writers.is_some() && audit.follow {
+            return Err(UsageError::WritersOfFamily);
+        }
         Ok(Self { targets, audit })
     }
 }
@@ -339,6 +344,7 @@ impl Audit {
             ring: args.ring.map(|window| Ring { window, triggers: args.trigger }),
             runtime: args.sought.runtime,
             symbols: args.sought.symbols,
+            follow: args.follow,
             evacuation: args.evacuation,
             budget: args.budget,
             min_bytes: args.min_bytes,

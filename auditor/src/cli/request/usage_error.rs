@@ -54,6 +54,9 @@ pub enum UsageError {
     /// One address for several processes.
     #[error("--writers ADDRESS is a map of one process, and -p names {0}")]
     WritersOfMany(usize),
+    /// One address for all of a family.
+    #[error("--writers ADDRESS is a map of one process, and --follow is for all that came of it")]
+    WritersOfFamily,
     /// Thresholds for a report whose findings are made.
     #[error("--rules and --expect are for a command: what FILE holds was judged when it was seen")]
     JudgingOfFile,

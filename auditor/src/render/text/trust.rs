@@ -83,7 +83,8 @@ pub(super) fn again(report: &Report, page: &mut Page) {
     let is_gone = matches!(report.window.ended, Some(Ended::TargetExited | Ended::TargetReplaced));
     let is_family = !report.members.is_empty();
     let follow = if is_family {
-        format!("census -p {pid} --follow --record FILE")
+        let verb = if report.window.ended == Some(Ended::OneLook) { "census" } else { "attach" };
+        format!("{verb} -p {pid} --follow --record FILE")
     } else if is_gone {
         "run --record FILE -- CMD".to_owned()
     } else {

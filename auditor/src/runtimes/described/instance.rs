@@ -147,6 +147,20 @@ fn unique(placed: &BTreeMap<String, Placed>, name: &str) -> String {
 }
 
 impl Instance for DescribedInstance {
+    fn afresh(&self) -> Option<Box<dyn Instance>> {
+        Some(Box::new(Self {
+            profile: Arc::clone(&self.profile),
+            evidence: self.evidence.clone(),
+            placed: self.placed.clone(),
+            roots: self.roots.clone(),
+            objects: self.objects.clone(),
+            known: Known::default(),
+            kinds: RefCell::default(),
+            header_len: self.header_len,
+            header_suffices: self.header_suffices,
+        }))
+    }
+
     fn found(&self) -> Vec<fact::Runtime> {
         let version = self.profile.versions.clone();
         let (name, evidence) = (self.profile.name.clone(), self.evidence.clone());

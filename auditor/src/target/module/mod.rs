@@ -77,7 +77,7 @@ pub struct Symbol {
 }
 
 /// A mapped file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Module {
     file: MappedFile,
     content: Content,
@@ -147,7 +147,7 @@ impl FileBytes {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Content {
     /// Read when it is needed and only what is needed.
     OnDisk,
@@ -188,16 +188,17 @@ impl Module {
         Self { file, content, known: Arc::default() }
     }
 
-    /// Takes over what is known of the same file at the same place in another process, which came of this one by
-    /// fork or the other way round: it is looked into once.
-    pub fn share(&mut self, others: &[Self]) {
-        let is_same = |other: &&Self| {
-            let (one, other) = (&self.file, &other.file);
-            (one.inode, &one.path, &one.ranges) == (other.inode, &other.path, &other.ranges)
-        };
-        if let Some(other) = others.iter().find(is_same) {
-            self.known = Arc::clone(&other.known);
-        }
+    /// Whether it is the same file at the same place, in another process that came of this one by fork or the other
+    /// way round.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let (one, other) = (&self.file, &other.file);
+        (one.inode, &one.path, &one.ranges) == (other.inode, &other.path, &other.ranges)
+    }
+
+    /// Takes over what is known of the same file at the same place: it is looked into once.
+    pub fn share(&mut self, other: &Self) {
+        self.known = Arc::clone(&other.known);
     }
 
     /// The facts of the mapping.

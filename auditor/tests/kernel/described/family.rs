@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::postgres::{Postgres, Session};
@@ -69,6 +70,48 @@ fn every_process_of_postgres_is_a_member_and_has_the_tables_that_it_says() {
         }
         let pids: BTreeSet<u64> = rows(&report, "/members").iter().map(|it| number(it, "/pid")).collect();
         assert_eq!(pids, processes_of(first.postmaster()), "checkpointer and writers are members, too");
+    }
+}
+
+/// Sessions are forked while all are followed: what each says of its tables is what is told of them.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn sessions_of_postgres_that_are_opened_while_it_is_followed_are_told_with_those_before() {
+    for suite in [Suite::Bookworm, Suite::Trixie] {
+        let scene = Scene::new();
+        let mut before = Postgres::start(&scene, suite);
+        let (pid, file) = (before.postmaster().to_string(), scene.name("followed.rec"));
+        let follow = ["attach", "-p", &pid, "--follow", "--min-bytes", "0", "-f", "json", "--record", &file];
+        let mut auditor = scene.auditor(follow);
+        auditor.wait_to_say("attached to");
+        let mut after = [before.another(&scene, "second"), before.another(&scene, "third")];
+        let gone = before.another(&scene, "fourth");
+        let left = gone.backend();
+        drop(gone);
+        before.prepare(0..3_000);
+        after[0].prepare(0..7_000);
+        after[1].prepare(0..500);
+        // What was prepared after that is read at the last poll.
+        let truth = [&mut *before].into_iter().chain(&mut after).map(|session| {
+            let said = session.tables(PREPARED).iter().map(|table| table.total).collect::<Vec<_>>();
+            (session.backend(), said)
+        });
+        let truth: Vec<(u32, Vec<u64>)> = truth.collect();
+        let output = auditor.end_by(Signal::SIGINT).well().stdout;
+        let report = json(&output);
+        for (backend, said) in truth {
+            let its = |map: &&Value| map["pid"] == backend && map["name"] == PREPARED;
+            let reported =
+                rows(&report, "/maps").iter().filter(its).map(|map| number(map, "/bytes/allocated"));
+            assert_eq!(reported.collect::<Vec<_>>(), said, "{backend}: {}", report["coverage"]);
+        }
+        let sights =
+            [&*before].into_iter().chain(&after).map(|it| member(&report, it.backend())["sight"].clone());
+        assert_eq!(sights.collect::<Vec<_>>(), ["found", "forked", "forked"]);
+        assert!(!member(&report, left)["ended"].is_null(), "{}", member(&report, left));
+        assert_eq!(number(&report, "/coverage/lost"), 0, "{}", report["coverage"]);
+        let replayed = scene.audit(["replay", &file, "-f", "json"]).well().stdout;
+        assert_eq!(output, replayed);
     }
 }
 

@@ -4,10 +4,11 @@
 //! `program.rs`, `suite.rs`, `resp.rs`, `redis.rs`, `postgres.rs` and `memcached.rs` start them, make them do one
 //! step after another and ask them; `words.rs` reads their memory by hand. `family.rs` looks at a server with all its processes. `layouts.rs` holds the pages
 //! docs/runtimes/ against the truth, without the auditor: if that fails, a program has changed and not the auditor.
-//! `page.rs`, `harmless.rs` and `noted.rs` have programs of their own, with profiles that are not built in.
+//! `page.rs`, `harmless.rs`, `noted.rs` and `forks.rs` have programs of their own, with profiles that are not built in.
 
 mod audited;
 mod family;
+mod forks;
 mod harmless;
 mod layouts;
 mod memcached;
