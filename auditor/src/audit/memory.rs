@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-use super::fact::{self, RssMember};
+use super::fact::{self, Arenas, RssMember};
 use super::headroom::Headroom;
 use super::report::{self, Rss, Rung};
 use super::unit::{Bytes, Nanos};
@@ -18,6 +18,7 @@ pub(super) struct Memory {
     shmem: Gauge,
     limit: Option<Bytes>,
     rss: Rss,
+    arenas: Option<Arenas>,
 }
 
 /// The youngest value of one counter.
@@ -70,6 +71,7 @@ impl Memory {
     /// The target replaced its program: what its memory held is gone.
     pub(super) fn replaced(&mut self) {
         (self.file, self.anon, self.swap, self.shmem) = Default::default();
+        self.arenas = None;
     }
 
     /// RSS as of now, once all its members are known.
@@ -106,10 +108,16 @@ impl Memory {
             headroom: headroom.left(self.limit_and_rss()),
             pressure: headroom.report(),
             ladder,
+            arenas: self.arenas.as_ref().map(Into::into),
             changes: None,
             verdict: None,
             outlook: None,
         }
+    }
+
+    /// What glibc's `malloc` has.
+    pub(super) const fn has_arenas(&mut self, arenas: Arenas) {
+        self.arenas = Some(arenas);
     }
 
     /// What it may hold and what it does.

@@ -202,6 +202,7 @@ impl Audit {
             What::LazilyFreed(bytes) => self.lazily_freed = Some(*bytes),
             What::Beside(beside) => self.beside = Some(*beside),
             What::Faults(faults) => self.episodes.faults((at, *faults)),
+            What::Arenas(arenas) => self.memory.has_arenas(*arenas),
         }
     }
 

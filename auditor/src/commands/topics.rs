@@ -95,7 +95,21 @@ start and end are nanoseconds of CLOCK_BOOTTIME, wall_start is the clock on the 
     },
     Topic {
         name: "memory",
-        also: &["rss", "ladder", "limit", "swap", "unexplained", "headroom", "pressure"],
+        also: &[
+            "rss",
+            "ladder",
+            "limit",
+            "swap",
+            "unexplained",
+            "headroom",
+            "pressure",
+            "arenas",
+            "system",
+            "top",
+            "fast",
+            "binned",
+            "whole",
+        ],
         line: "report: RSS over time and what it is made of",
         text: "
 rss has the first, the last and the highest value that was seen. ladder explains rss.last row
@@ -105,7 +119,10 @@ sizes of maps do not, so such a row is at most what is left of RSS. limit is the
 memory limit of the target's cgroups; null: none. headroom is how much more fits: what that
 limit leaves, page cache that is given up easily not counted, and no more than the host has;
 of a target that was killed, what was left before: its death leaves the whole group empty.
-pressure is what the cgroup was charged and how long its tasks waited for memory.",
+pressure is what the cgroup was charged and how long its tasks waited for memory.
+arenas are those of glibc's malloc: system is what it took of the kernel, free of it are top (at
+the end of each), fast (small chunks that are not merged) and binned (all others); whole: these
+are all. Free chunks go back to the kernel when whole pages are free and something asks for it.",
     },
     Topic {
         name: "changes",

@@ -5,11 +5,11 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::audit::fact::{
-    Allocate, Began, Beside, Call, Charge, Clear, Cost, Counted, Crowd, Cycle, Described, Ended, Evacuate,
-    Fact, Faults, Free, Grow, GrowthKind, Heap, Hook, HookState, Left, Look, Lost, Managed, ManagedEvent,
-    Member, Memory, Next, Occasion, Pages, Part, Pressure, Progress, Resident, Rss, RssMember, Runtime,
-    Shape, Shares, Sight, SizeClass, Sizes, SizesId, Stack, StackId, Stalls, Step, Syscall, What, Writer,
-    Written,
+    Allocate, Arenas, Began, Beside, Call, Charge, Clear, Cost, Counted, Crowd, Cycle, Described, Ended,
+    Evacuate, Fact, Faults, Free, Grow, GrowthKind, Heap, Hook, HookState, Left, Look, Lost, Managed,
+    ManagedEvent, Member, Memory, Next, Occasion, Pages, Part, Pressure, Progress, Resident, Rss, RssMember,
+    Runtime, Shape, Shares, Sight, SizeClass, Sizes, SizesId, Stack, StackId, Stalls, Step, Syscall, What,
+    Writer, Written,
 };
 use crate::audit::unit::{Address, Bytes, Nanos, Pid, Tid};
 
@@ -160,9 +160,15 @@ pub(super) fn one_of_each() -> Vec<Fact> {
         What::Of(Pid(4712)),
         What::Left(Left::Unread(text())),
         What::Shares(shares([1, 2, 3, 4, 5])),
+        What::Arenas(arenas([6, 7, 8, 9])),
     ];
     let fact = |(n, what)| Fact { at: Nanos(1_000_000_000_000 + 1_000 * n), thread: Some(Tid(9)), what };
     (0_u64..).zip(whats).map(fact).collect()
+}
+
+fn arenas(numbers: [u64; 4]) -> Arenas {
+    let [system, top, fast, binned] = numbers.map(Bytes);
+    Arenas { arenas: 2, system, top, fast, binned, whole: top > fast }
 }
 
 fn pages(n: u64) -> Pages {
@@ -455,6 +461,7 @@ fn any_what() -> impl Strategy<Value = What> {
         prop_oneof![Just(Left::Exited), Just(Left::Replaced), any::<String>().prop_map(Left::Unread)]
             .prop_map(What::Left),
         any::<[u64; 5]>().prop_map(|numbers| What::Shares(shares(numbers))),
+        any::<[u64; 4]>().prop_map(|numbers| What::Arenas(arenas(numbers))),
         option::of(bytes()).prop_map(|n| What::Beside(Beside { heap: n, runtime: n, ..Beside::default() })),
         option::of(any::<u64>()).prop_map(|n| What::Written(Box::new(written(n)))),
         option::of(any::<u64>()).prop_map(|n| What::Sizes(Box::new(sizes(n)))),

@@ -63,6 +63,7 @@ impl Standing {
             | What::Pressure(_)
             | What::Beside(_)
             | What::Faults(_)
+            | What::Arenas(_)
             | What::Allocator(_) => self.replace(fact.what),
             what => self.take_of_map(what),
         }

@@ -1,6 +1,7 @@
 //! From a pid to a plan: is it a process that may be audited, which runtime is in it, what would go
 //! where. Looks and plans, attaches nothing, changes nothing.
 
+use std::ops::Range;
 use std::path::Path;
 
 use super::burst::Asked;
@@ -8,7 +9,7 @@ use super::governor::Budget;
 use super::latecomers::Latecomers;
 use super::recognise::{Choice, Model, Part, lend, recognise};
 use crate::audit::fact;
-use crate::audit::unit::{Bytes, Pid};
+use crate::audit::unit::{Address, Bytes, Pid};
 use crate::probes::host::Host;
 use crate::probes::kernel::Multi;
 use crate::probes::object::{LoadError, Log, Reach};
@@ -181,6 +182,8 @@ pub struct Inspected {
     pub build_id: Option<String>,
     /// The allocator of its C library, where that is known.
     pub allocator: Option<&'static str>,
+    /// Where glibc's `malloc` keeps its data; none: it has another one.
+    pub malloc: Vec<Range<Address>>,
     /// What others of its family have, too, if they are followed.
     pub(super) model: Option<Model>,
 }
@@ -195,7 +198,7 @@ pub fn inspect(pid: Pid, options: &Options, host: &Host) -> Result<Inspected, Se
     }
     let mut opened = open(pid, &options.runtimes)?;
     let build_id = opened.build_id();
-    let allocator = opened.allocator();
+    let (allocator, malloc) = (opened.allocator(), opened.malloc());
     let plan = opened.plan(options.evacuation, host);
     let burst = opened.burst(options.writers, plan.len(), host)?;
     let next = plan.len() + burst.len();
@@ -210,7 +213,7 @@ pub fn inspect(pid: Pid, options: &Options, host: &Host) -> Result<Inspected, Se
     let model = (options.reach == Reach::Family).then(|| opened.model());
     let Opened { process, runtimes, .. } = opened;
     let host = host.clone();
-    Ok(Inspected { process, runtimes, latecomers, plan, burst, host, build_id, allocator, model })
+    Ok(Inspected { process, runtimes, latecomers, plan, burst, host, build_id, allocator, malloc, model })
 }
 
 /// A process that may be looked at, and its runtimes.
@@ -253,6 +256,11 @@ impl Opened {
     #[must_use]
     pub fn allocator(&self) -> Option<&'static str> {
         allocator::recognise(&self.modules)
+    }
+
+    /// Where glibc's `malloc` keeps its data.
+    pub(super) fn malloc(&self) -> Vec<Range<Address>> {
+        allocator::data_of_glibc(&self.modules)
     }
 
     /// What of the runtimes would go where.

@@ -9,12 +9,14 @@ use std::mem;
 use std::path::Path;
 
 use super::allowance::{Allowance, Share};
+use super::arenas::Arenas;
 use super::inspect::{self, Options, SetupError};
 use super::kin::{self, MEMBERS};
 use super::live::{Live, now, whole};
 use super::member::Member;
 use super::recognise::Model;
 use super::setup;
+use super::timed::timed;
 use super::translate::Translator;
 use crate::audit::fact::{self, Ended, Fact, Left, Lost, Sight, What};
 use crate::audit::family::Family;
@@ -64,6 +66,8 @@ pub struct Kindred {
     /// Records for which there was no room, and processes.
     lost: u64,
     beyond: u64,
+    /// Of these, those that were there before: each is counted once.
+    left_out: BTreeSet<Pid>,
 }
 
 /// A process that was not looked at yet.
@@ -102,6 +106,7 @@ impl Kindred {
             told: Vec::new(),
             lost: 0,
             beyond: 0,
+            left_out: BTreeSet::new(),
         }
     }
 
@@ -176,7 +181,8 @@ impl Kindred {
     }
 
     fn knows(&self, pid: Pid) -> bool {
-        self.members.contains_key(&pid) || self.expected.iter().any(|it| it.kin.pid == pid)
+        let is_expected = self.expected.iter().any(|it| it.kin.pid == pid);
+        is_expected || self.members.contains_key(&pid) || self.left_out.contains(&pid)
     }
 
     fn expect(&mut self, kin: Kin, sight: Sight, at: Nanos) {
@@ -187,6 +193,9 @@ impl Kindred {
         self.expected.iter_mut().filter(|it| it.kin.pid == kin.pid).for_each(|it| it.has_ended = true);
         if self.members.len() + self.expected.len() + 1 >= MEMBERS {
             self.beyond = self.beyond.saturating_add(1);
+            if sight == Sight::Found {
+                self.left_out.insert(kin.pid);
+            }
             return;
         }
         self.expected.push_back(Expected { kin, sight, at, events: Vec::new(), has_ended: false });
@@ -204,7 +213,8 @@ impl Kindred {
         let comm = kin::comm(pid);
         let member = fact::Member { pid, parent: Some(parent), comm, sight: expected.sight };
         let member = What::Member(Box::new(member));
-        let why = match self.enter(&expected, member.clone(), hooks, kernel) {
+        let entered = timed("looking at a child", || self.enter(&expected, member.clone(), hooks, kernel));
+        let why = match entered {
             Ok(member) => {
                 self.members.insert(pid, member);
                 return;
@@ -229,6 +239,7 @@ impl Kindred {
         }
         let mut opened = inspect::open_beside(pid, &self.options.runtimes, Some(&self.model))?;
         let (build_id, allocator) = (opened.build_id(), opened.allocator());
+        let malloc = opened.malloc();
         let process = opened.process.clone();
         let memory = LiveMemory::of(&process);
         let found = setup::check_layout(&mut opened.runtimes, &process, &memory)?;
@@ -243,7 +254,8 @@ impl Kindred {
         let began = setup::began(&process, build_id, &self.options);
         let translator = Translator::with(opened.runtimes, self.hooks.clone());
         let name = setup::names(&found);
-        let mut member = Member::new(process, memory, translator, self.options.min_bytes);
+        let arenas = Arenas::find(&memory, &malloc);
+        let mut member = Member::new(process, memory, translator, arenas, self.options.min_bytes);
         let rules = self.options.rules.iter().map(|text| What::Rules(text.clone()));
         let introduced = [introduction, What::Began(Box::new(began))]
             .into_iter()

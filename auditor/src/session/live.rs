@@ -239,6 +239,7 @@ impl Live {
         } else {
             self.poll_for_the_last_time();
             self.first.tell_memory();
+            self.first.tell_arenas();
         }
         drop(self.break_burst_off());
         self.kernel.remove_all();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::arenas::Arenas;
 use super::census::Schedule;
 use super::faults::Faults;
 use super::live::{now, whole};
@@ -46,12 +47,20 @@ pub struct Member {
     /// `None`: there is no page map that could be asked.
     pub(super) residents: Option<Residents>,
     pub(super) faults: Faults,
+    /// `None`: its `malloc` is none that can be asked.
+    pub(super) arenas: Option<Arenas>,
 }
 
 impl Member {
     /// Nothing has been seen of it yet.
     #[must_use]
-    pub fn new(process: Process, memory: LiveMemory, translator: Translator, min_bytes: Bytes) -> Self {
+    pub(super) fn new(
+        process: Process,
+        memory: LiveMemory,
+        translator: Translator,
+        arenas: Option<Arenas>,
+        min_bytes: Bytes,
+    ) -> Self {
         let pid = process.pid();
         // Of one that ends just now nothing can be opened, and it will be told that it ended.
         let complain = |words: String| {
@@ -78,6 +87,7 @@ impl Member {
             readings: Readings::default(),
             min_bytes,
             schedule: Schedule::default(),
+            arenas,
         }
     }
 

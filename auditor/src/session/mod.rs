@@ -9,6 +9,7 @@
 //! and `governor` are pure.
 
 mod allowance;
+mod arenas;
 mod beside;
 pub mod burst;
 mod census;

@@ -4,15 +4,18 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::ops::Range;
 use std::thread;
 use std::time::Duration;
 
+use super::arenas::Arenas;
 use super::inspect::{Opened, Options, SetupError};
 use super::kinds::Kinds;
 use super::live::{now, whole};
 use super::residents::{MOST, Residents, World};
 use super::sampler::{Sampler, View};
 use super::setup;
+use super::stock::is_swapped;
 use super::timed::timed;
 use crate::audit::fact::{Cost, Ended, Fact, Lost, Occasion, What};
 use crate::audit::family::Family;
@@ -49,6 +52,8 @@ struct Look<'a> {
     process: Process,
     runtimes: Together,
     memory: LiveMemory,
+    /// Where glibc's `malloc` keeps its data.
+    malloc: Vec<Range<Address>>,
     min_bytes: Bytes,
     sampler: Sampler,
     kinds: Kinds,
@@ -76,11 +81,12 @@ pub(super) fn one(
     journal: &mut Journal,
     introduce: impl FnOnce(&mut Journal),
 ) -> Result<(), SetupError> {
-    let (build_id, allocator) = (opened.build_id(), opened.allocator());
+    let (build_id, allocator, malloc) = (opened.build_id(), opened.allocator(), opened.malloc());
     let Opened { process, runtimes, .. } = opened;
     let mut look = Look {
         memory: LiveMemory::of(&process),
         min_bytes: options.min_bytes,
+        malloc,
         sampler: Sampler::default(),
         kinds: Kinds::default(),
         journal,
@@ -188,10 +194,13 @@ impl Look<'_> {
 
     /// What the process holds, and what the look has cost.
     fn take_stock(&mut self) {
-        match Usage::open(self.process.pid()).and_then(|mut usage| usage.read()) {
-            Ok(memory) => self.tell(What::Memory(memory)),
-            Err(error) => log::warn!("{error}: its RSS is not known"),
-        }
+        let memory = Usage::open(self.process.pid()).and_then(|mut usage| usage.read());
+        let memory = memory.map_err(|error| log::warn!("{error}: its RSS is not known")).ok();
+        let is_swapped = is_swapped(memory.as_ref());
+        memory.into_iter().for_each(|memory| self.tell(What::Memory(memory)));
+        let arenas = Arenas::find(&self.memory, &self.malloc);
+        let news = arenas.and_then(|mut arenas| arenas.ask_at_last(&self.memory, is_swapped));
+        news.into_iter().for_each(|news| self.tell(news));
         self.tell(What::Pressure(Scarcity::of(self.process.pid()).read()));
         if let Ok(own) = Own::open().and_then(|own| own.read()) {
             self.tell(What::Cost(Cost { agent_cpu: own.cpu, agent_rss: own.rss, bpf_memory: Bytes(0) }));

@@ -6,6 +6,7 @@ use std::path::Path;
 use nix::sys::utsname::uname;
 use nix::time::{ClockId, clock_gettime};
 
+use super::arenas::Arenas;
 use super::governor::Governor;
 use super::inspect::{Inspected, Options, SetupError};
 use super::keep::Keep;
@@ -60,7 +61,8 @@ pub fn start(
     let kindred = inspected
         .model
         .map(|model| Kindred::new(options.clone(), model, &runtimes, translator.hooks().clone()));
-    let first = Member::new(inspected.process, memory, translator, options.min_bytes);
+    let arenas = Arenas::find(&memory, &inspected.malloc);
+    let first = Member::new(inspected.process, memory, translator, arenas, options.min_bytes);
     let latecomers = inspected.latecomers;
     let mut live = Live::new(Parts { first, kernel, governor, hooks, recording, latecomers, kindred });
     introduce(&mut live, began, runtimes);

@@ -6,7 +6,7 @@ use super::kinds::Kinds;
 use super::live::Live;
 use super::member::Member;
 use crate::audit::fact::{self, What};
-use crate::audit::unit::Nanos;
+use crate::audit::unit::{Bytes, Nanos};
 use crate::probes::kernel::Counted;
 
 /// What was told last.
@@ -69,6 +69,18 @@ impl Member {
             self.told.memory = Some(memory.clone());
             self.tell(What::Memory(memory));
         }
+        if let Some(arenas) = &mut self.arenas {
+            let news = arenas.ask(&self.memory, is_swapped(self.told.memory.as_ref()));
+            news.into_iter().for_each(|news| self.tell(news));
+        }
+    }
+
+    /// What its `malloc` has, for the last time.
+    pub(super) fn tell_arenas(&mut self) {
+        if let Some(arenas) = &mut self.arenas {
+            let news = arenas.ask_at_last(&self.memory, is_swapped(self.told.memory.as_ref()));
+            news.into_iter().for_each(|news| self.tell(news));
+        }
     }
 
     fn tell_pressure(&mut self) {
@@ -87,4 +99,9 @@ impl Member {
             }
         }
     }
+}
+
+/// Whether pages of it may not be in RAM. Unknown is taken for yes.
+pub(super) fn is_swapped(memory: Option<&fact::Memory>) -> bool {
+    memory.is_none_or(|memory| memory.swap > Bytes(0))
 }

@@ -1,7 +1,10 @@
 //! Which allocator a C library's `malloc` is, told by what its library exports: each has something of its own to
 //! give memory back with.
 
+use std::ops::Range;
+
 use super::module::Module;
+use crate::audit::unit::Address;
 
 /// An allocator.
 #[derive(Debug)]
@@ -32,6 +35,17 @@ const ROWS: [Row; 4] = [
 #[must_use]
 pub fn recognise(modules: &[Module]) -> Option<&'static str> {
     chosen(|symbol| modules.iter().any(|module| module.elf().is_ok_and(|elf| elf.symbol(symbol).is_some())))
+}
+
+/// Where a process has the data that the file with glibc's `malloc` keeps; none: it has another one.
+#[must_use]
+pub fn data_of_glibc(modules: &[Module]) -> Vec<Range<Address>> {
+    if recognise(modules) != Some("glibc") {
+        return Vec::new();
+    }
+    let has_it = |module: &&Module| module.elf().is_ok_and(|elf| elf.symbol("malloc_trim").is_some());
+    let ranges = modules.iter().find(has_it).into_iter().flat_map(|module| &module.file().ranges);
+    ranges.filter(|range| !range.executable).map(|range| range.start..range.end).collect()
 }
 
 /// The one whose symbols there are: one that replaces the C library's goes before it. jemalloc and tcmalloc

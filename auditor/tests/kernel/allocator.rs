@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use crate::described::program::source;
 use crate::harness::go::{Program, Variant, toolchains};
-use crate::harness::{Scene, demo, json};
+use crate::harness::{PATIENCE, Process, Scene, demo, json, number, wait_until};
 
 fn allocator(scene: &Scene, pid: u32) -> Value {
     let report = json(&scene.audit(["census", "-p", &pid.to_string(), "-f", "json"]).well().stdout);
@@ -60,5 +61,55 @@ fn a_go_program_has_one_only_with_a_c_library() {
         let scene = Scene::new();
         let program = Program::start(&scene, &go.build(variant), &["grow"]);
         assert_eq!(allocator(&scene, program.pid()), expected, "{variant:?}");
+    }
+}
+
+/// The program, and what `mallinfo2` says of it.
+fn with_arenas(scene: &Scene, what: &str) -> (Process, Value) {
+    let (program, source) = (scene.path("arenas"), source("arenas.c"));
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-std=gnu11", "-O2", "-Wall", "-Werror", "-pthread", "-o"]).arg(&program).arg(source);
+    assert!(gcc.status().unwrap().success());
+    let target = scene.start(what, Command::new(program).arg(what).stdin(Stdio::piped()));
+    wait_until("it has said what it has", PATIENCE, || target.stdout().ends_with('\n'));
+    let said = json(&target.stdout());
+    (target, said)
+}
+
+fn arenas(report: &Value) -> &Value {
+    report.pointer("/memory/arenas").unwrap()
+}
+
+/// Without a symbol of the C library, and to the byte.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn what_glibc_has_and_has_free_is_what_it_says_itself() {
+    let profile = source("arenas.toml");
+    let profile = profile.to_str().unwrap();
+    for (what, several) in [("small", false), ("sizes", false), ("threads", true)] {
+        let scene = Scene::new();
+        let (mut target, said) = with_arenas(&scene, what);
+        let pid = target.pid().to_string();
+        let asked = ["-p", &pid, "--runtime", profile, "-f", "json"];
+        let looked = json(&scene.audit(["census"].iter().chain(&asked)).well().stdout);
+        let file = scene.name("arenas.rec");
+        let followed =
+            scene.audit(["attach", "--duration", "2s", "--record", &file].iter().chain(&asked)).well();
+        for report in [&looked, &json(&followed.stdout)] {
+            let arenas = arenas(report);
+            let [top, fast, binned] = ["/top", "/fast", "/binned"].map(|field| number(arenas, field));
+            assert_eq!(arenas["whole"], true, "{arenas} {said}");
+            assert_eq!(number(arenas, "/system"), number(&said, "/system"), "{what}: {arenas} {said}");
+            assert_eq!(top + fast + binned, number(&said, "/free"), "{what}: {arenas} {said}");
+            assert_eq!(fast, number(&said, "/fast"), "{what}: {arenas} {said}");
+            assert_eq!(number(arenas, "/count") > 1, several, "{what}: {arenas}");
+            assert!(
+                several && top > number(&said, "/top") || top == number(&said, "/top"),
+                "{arenas} {said}"
+            );
+        }
+        assert_eq!(scene.audit(["replay", &file, "-f", "json"]).well().stdout, followed.stdout);
+        target.hang_up();
+        target.end_by_itself().well();
     }
 }

@@ -105,3 +105,20 @@ pub struct Clear {
     /// From where.
     pub stack: Option<StackId>,
 }
+
+/// What glibc's `malloc` has taken from the kernel, and what of it is free: its arenas added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arenas {
+    /// How many there are.
+    pub arenas: u32,
+    /// Taken from the kernel for them (`system_mem`). Large requests, which have mappings of their own, are not among it.
+    pub system: Bytes,
+    /// Free behind the last chunk of each: it goes back when the program frees what is next to it and much is there.
+    pub top: Bytes,
+    /// Free in chunks of at most 128 bytes that are not merged with their neighbours (fastbins).
+    pub fast: Bytes,
+    /// Free in other lists.
+    pub binned: Bytes,
+    /// Whether all lists were followed to their ends: else `fast` and `binned` are lower bounds.
+    pub whole: bool,
+}

@@ -19,7 +19,7 @@ mod writers;
 
 pub use census::{Crowd, Described};
 pub use family::{Left, Member, Shares, Sight};
-pub use heap::{Clear, Cycle, Heap, Managed, ManagedEvent, SizeClass};
+pub use heap::{Arenas, Clear, Cycle, Heap, Managed, ManagedEvent, SizeClass};
 pub use pages::{Beside, Charge, Faults, Pages, Pressure, Resident, Stalls};
 pub use sizes::{Sizes, SizesId, Step};
 pub use syscalls::{Call, Syscall};
@@ -138,6 +138,8 @@ pub enum What {
     Left(Left),
     /// What of the process's memory is its own and what is shared.
     Shares(Shares),
+    /// The arenas of glibc's `malloc` were read.
+    Arenas(Arenas),
 }
 
 impl What {

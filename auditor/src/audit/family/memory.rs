@@ -45,6 +45,8 @@ impl Memory {
             headroom: None,
             pressure: first.pressure,
             ladder: self.ladder(living),
+            // Of one process alone: look at one member for it.
+            arenas: None,
             changes: None,
             verdict: None,
             outlook: None,

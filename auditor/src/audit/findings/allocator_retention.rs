@@ -3,7 +3,7 @@
 use super::Rule;
 use super::scene::{Found, Outcome, Scene};
 use crate::audit::ladder::{OF_ALLOCATOR, UNEXPLAINED};
-use crate::audit::report::{Report, Severity, Tables};
+use crate::audit::report::{Arenas, Report, Severity, Tables};
 use crate::audit::trend::Whole;
 use crate::audit::unit::Bytes;
 use crate::audit::words;
@@ -14,8 +14,9 @@ pub(super) const RULE: Rule = Rule {
     text: "
 Decided by: maps hold less than at their most, tables of theirs were seen to go, less went back
 to the kernel meanwhile (munmap, MADV_DONTNEED, MADV_FREE), and RSS did not fall by it. What the
-program has made since may have taken its place: it is an upper bound. Not where a managed heap
-counts itself: there the ladder tells it apart.
+program has made since may have taken its place: it is an upper bound. Of glibc's malloc the lists
+of free chunks are read (memory.arenas): no more is kept than is free in them. Not where a managed
+heap counts itself: there the ladder tells it apart.
 What to do: glibc: malloc_trim(0), M_TRIM_THRESHOLD, MALLOC_ARENA_MAX. jemalloc:
 background_thread:true and dirty_decay_ms. tcmalloc: ReleaseFreeMemory or a release rate.
 mimalloc: mi_collect. None of them gives back a page on which anything still lives.",
@@ -51,6 +52,7 @@ fn found(scene: &Scene<'_>) -> Option<Found> {
     if bytes < limits.least.0 || bytes < limits.of_rss.of_size(rss) {
         return None;
     }
+    let arenas = report.memory.arenas.as_ref();
     Some(Found {
         severity: Severity::Warning,
         map: None,
@@ -59,7 +61,7 @@ fn found(scene: &Scene<'_>) -> Option<Found> {
             words::bytes(then.maps.less(of_maps(report))),
             words::bytes(bytes)
         ),
-        evidence: vec![
+        evidence: [
             format!(
                 "at +{} maps held {} and RSS was {}, now they hold {} and it is {}",
                 words::span(then.at.since(report.window.start)),
@@ -73,10 +75,31 @@ fn found(scene: &Scene<'_>) -> Option<Found> {
                 words::bytes(let_go(report)),
                 words::bytes(given_back(report).unwrap_or_default())
             ),
-        ],
+        ]
+        .into_iter()
+        .chain(arenas.map(said))
+        .collect(),
         remedy: remedy(report.target.allocator.as_deref()),
         reclaimable: Some(bytes),
     })
+}
+
+/// What glibc's lists say of it.
+fn said(arenas: &Arenas) -> String {
+    let least = if arenas.whole { "" } else { "at least " };
+    let fast = if arenas.fast.0 > arenas.free().0 / 2 {
+        format!(
+            ", {} of it in small chunks that are merged when malloc_trim(0) asks for it",
+            words::bytes(arenas.fast)
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        "glibc has {} of the kernel's, {least}{} of it free{fast}",
+        words::bytes(arenas.system),
+        words::bytes(arenas.free())
+    )
 }
 
 /// What the allocator has for it, or each of those there are.
@@ -99,7 +122,9 @@ pub(in crate::audit) fn kept(scene: &Scene<'_>) -> Option<Kept> {
     let missing = then.maps.less(of_maps(report)).less(fell);
     // What it keeps lies in mappings that nobody explains, or in the break.
     let beyond_maps = row(UNEXPLAINED)?.less(of_maps(report)) + row(OF_ALLOCATOR).unwrap_or_default();
+    let free = report.memory.arenas.as_ref().filter(|arenas| arenas.whole).map(Arenas::free);
     let bytes = missing.min(let_go(report).less(given_back(report)?)).min(beyond_maps);
+    let bytes = free.map_or(bytes, |free| bytes.min(free));
     Some(Kept { bytes, then })
 }
 

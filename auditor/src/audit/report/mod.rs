@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::fact::{Ended, HookState, Sizes, SizesId};
 use super::unit::{Address, Bytes, Nanos, Pid};
 
+mod arenas;
 mod change;
 mod finding;
 mod forecast;
@@ -22,6 +23,7 @@ mod pressure;
 mod timeline;
 mod writers;
 
+pub use arenas::Arenas;
 pub use change::{Change, Changes, Part};
 pub use finding::{Finding, Severity, Undecided};
 pub use forecast::{Forecast, Misses, NextGrowth, Upcoming};
@@ -160,6 +162,8 @@ pub struct Memory {
     pub pressure: Option<Pressure>,
     /// Adds up to `rss.last`; the last row is `unexplained`.
     pub ladder: Vec<Rung>,
+    /// What glibc's `malloc` has taken and has free; `null`: it is another one, or its arenas were not found.
+    pub arenas: Option<Arenas>,
     /// Why RSS moved; `null`: it was known at one tick at most.
     pub changes: Option<Changes>,
     /// What will become of RSS: of the largest part of it that may come back.

@@ -3,7 +3,7 @@
 use super::opening::Sentence;
 use super::page::{Page, ROWS};
 use crate::audit::ladder::TABLES;
-use crate::audit::report::{Calls, Change, Gc, Memory, Report, Rung};
+use crate::audit::report::{Arenas, Calls, Change, Gc, Memory, Report, Rung};
 use crate::audit::unit::Bytes;
 use crate::render::changes as sentences;
 use crate::render::columns::classes::CLASSES;
@@ -58,7 +58,19 @@ pub(in crate::render) fn besides(report: &Report) -> Vec<Sentence> {
     });
     let swap = memory.swap.filter(|swap| *swap > Bytes(0));
     let swap = swap.map(|swap| (Tone::Warn, format!("besides, {} are swapped out", human::bytes(swap))));
-    maps.into_iter().chain(swap).collect()
+    let arenas = memory.arenas.as_ref().map(|arenas| (Tone::Normal, of_arenas(arenas)));
+    maps.into_iter().chain(swap).chain(arenas).collect()
+}
+
+/// What the allocator has free of what it took.
+fn of_arenas(arenas: &Arenas) -> String {
+    let Arenas { count, system, top, fast, binned, whole } = arenas;
+    let [system, top, fast, binned, free] = [*system, *top, *fast, *binned, arenas.free()].map(human::bytes);
+    let least = if *whole { "" } else { "at least " };
+    format!(
+        "glibc's malloc took {system} in {}, {least}{free} of it free: {fast} in chunks of up to 128 bytes, {binned} in others, {top} at the end",
+        human::plural(*count, "arena")
+    )
 }
 
 /// Why RSS moved, the largest changes in the order of time; and how long what moves it takes.

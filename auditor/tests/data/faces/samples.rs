@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use auditor::audit::fact::{GrowthKind, HookState, Sight, Sizes, SizesId, Step};
 use auditor::audit::report::{
-    Auditor, Calls, Change, Changes, Confidence, Cost, Coverage, Episode, Evacuation, Events, Faults,
+    Arenas, Auditor, Calls, Change, Changes, Confidence, Cost, Coverage, Episode, Evacuation, Events, Faults,
     Finding, Forecast, Gc, Growths, HeapExtended, Host, Lag, LargeObjects, Madvise, Map, MapBytes, Member,
     Memory, Misses, Moment, NextGrowth, Origin, Outlook, Part, Pauses, Population, PopulationBytes, Pressure,
     Probe, Report, Rss, Rung, Runtime, SCHEMA, Severity, SizeClass, Syscalls, Tables, Target, Timeline,
@@ -104,6 +104,7 @@ pub(crate) fn empty() -> Report {
             headroom: None,
             pressure: None,
             ladder: vec![],
+            arenas: None,
             changes: None,
             verdict: None,
             outlook: None,
@@ -522,6 +523,11 @@ fn findings() -> Vec<Finding> {
     ]
 }
 
+fn arenas() -> Arenas {
+    let [system, top, fast, binned] = [mib(1180), Bytes(46 << 10), mib(970), mib(120)];
+    Arenas { count: 9, system, top, fast, binned, whole: true }
+}
+
 fn ladder() -> Vec<Rung> {
     [
         ("file pages", 41, "process status"),
@@ -644,6 +650,7 @@ pub(crate) fn rich() -> Report {
             headroom: Some(mib(1_060)),
             pressure: Some(pressure()),
             ladder: ladder(),
+            arenas: Some(arenas()),
             changes: Some(changes()),
             verdict: Some(Verdict::Stalled),
             outlook: Some(Outlook {
@@ -793,6 +800,7 @@ pub(crate) fn hostile() -> Report {
                 Rung { name: endless.clone(), bytes: Bytes(u64::MAX), evidence: endless.clone() };
                 50
             ],
+            arenas: Some(Arenas { count: u64::MAX, system: Bytes(u64::MAX), ..arenas() }),
             changes: Some(Changes {
                 rose: Bytes(u64::MAX),
                 rose_unexplained: Bytes(u64::MAX),

@@ -15,7 +15,7 @@ mod memcached;
 mod noted;
 mod page;
 mod postgres;
-mod program;
+pub(crate) mod program;
 mod redis;
 mod resp;
 mod suite;
