@@ -23,6 +23,57 @@ impl<K, V> Default for Differences<K, V> {
     }
 }
 
+/// Changes as they come, which is cheap, until somebody asks what they come to. It holds no more of them than twice
+/// the differences, and [`ROOM`].
+#[derive(Clone, Debug)]
+pub(super) struct Journal<K, V> {
+    changes: Vec<(K, Difference<V>)>,
+    /// With so many, those of the same key are brought together.
+    most: usize,
+}
+
+/// Changes that are written down before any are brought together.
+const ROOM: usize = 1024;
+
+impl<K, V> Default for Journal<K, V> {
+    fn default() -> Self {
+        Self { changes: Vec::new(), most: ROOM }
+    }
+}
+
+impl<K: Ord, V: PartialEq> Journal<K, V> {
+    /// This is another now.
+    pub(super) fn change(&mut self, key: K, from: V, to: V) {
+        if from == to {
+            return;
+        }
+        if self.changes.len() >= self.most {
+            self.bring_together();
+            self.most = 2 * self.changes.len() + ROOM;
+        }
+        self.changes.push((key, Difference { from, to }));
+    }
+
+    /// What all changes since this was asked last come to.
+    pub(super) fn take(&mut self) -> Differences<K, V> {
+        self.bring_together();
+        Differences(self.changes.drain(..).collect())
+    }
+
+    /// One change for each key that is otherwise than at the beginning, in their order.
+    fn bring_together(&mut self) {
+        self.changes.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self.changes.dedup_by(|(later, last), (key, first)| {
+            let is_same = later == key;
+            if is_same {
+                std::mem::swap(&mut first.to, &mut last.to);
+            }
+            is_same
+        });
+        self.changes.retain(|(_, difference)| difference.from != difference.to);
+    }
+}
+
 impl<K: Ord, V: PartialEq> Differences<K, V> {
     /// The later moment has moved on: this is another now.
     pub(super) fn change(&mut self, key: K, from: V, to: V) {
@@ -81,6 +132,26 @@ mod tests {
         differences
     }
 
+    /// The same, in a journal that holds so many changes at first.
+    fn written_down(moments: &[[u8; 4]], most: usize) -> Journal<usize, u8> {
+        let mut journal = Journal { most, ..Journal::default() };
+        for step in moments.windows(2) {
+            (0..4).for_each(|key| journal.change(key, step[0][key], step[1][key]));
+        }
+        journal
+    }
+
+    #[test]
+    fn a_journal_holds_no_more_than_twice_what_differs_and_some_room() {
+        let mut journal = Journal::default();
+        for number in 0..100_000_u32 {
+            journal.change(number % 7, number, number + 7);
+            assert!(journal.changes.len() <= 2 * 7 + ROOM);
+        }
+        assert_eq!(journal.take().iter().count(), 7);
+        assert_eq!(journal.take().iter().count(), 0);
+    }
+
     proptest! {
         #[test]
         fn only_the_ends_count_whatever_lies_between(moments in moments(), cut in 1_usize..19) {
@@ -93,6 +164,7 @@ mod tests {
                 differences.iter().map(|(key, difference)| (*key, *difference)).collect()
             };
             prop_assert_eq!(all(&between(&moments)), &expected[..]);
+            prop_assert_eq!(all(&written_down(&moments, 3).take()), &expected[..]);
             let cut = cut.min(moments.len() - 1);
             let (mut joined, later) = (between(&moments[..=cut]), between(&moments[cut..]));
             let mut seen: Vec<_> = joined.with(&later).map(|(key, both)| (*key, both)).collect();

@@ -51,12 +51,26 @@ enum Of {
 
 const KINDS: usize = Of::LookedAt as usize + 1;
 
-/// What one map adds.
+/// What the page map said of one map, as far as it is added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Paged {
+    /// What was asked for.
+    asked: Bytes,
+    /// What of it is in RAM, of whatever kind.
+    present: Bytes,
+    parts: Parts,
+}
+
+/// What one map adds; nothing, where it is gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Share {
-    /// Whether a census that adds small maps up may have added up this one.
-    crowdable: bool,
-    of: [u64; KINDS],
+    /// Whether it is large enough to be listed one by one.
+    listed: bool,
+    /// Whether a census told of it, so that it is not among those it only added up.
+    told: bool,
+    waits: bool,
+    allocated: Bytes,
+    paged: Option<Paged>,
 }
 
 /// What all maps come to: those that are always told apart, and those that a census may have added up. As wide as
@@ -64,37 +78,57 @@ pub(super) struct Share {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sums([[u128; KINDS]; 2]);
 
+impl Paged {
+    /// Of an answer.
+    pub(super) fn of(Resident { current, old, rest, .. }: &Resident) -> Self {
+        Self {
+            asked: current.asked + old.asked + rest.asked,
+            present: current.present + old.present + rest.present,
+            parts: Parts { current: private(current), old: private(old), rest: private(rest) },
+        }
+    }
+
+    fn private(&self) -> Bytes {
+        let Parts { current, old, rest } = self.parts;
+        current + old + rest
+    }
+}
+
 impl Share {
     /// That of a living map. `listed`: it is large enough to be listed one by one.
     pub(super) fn of(life: &Life, listed: bool) -> Self {
-        let mut share = Self { crowdable: !listed && !life.listed, of: [0; KINDS] };
-        let allocated = life.holding.allocated();
-        share.add(Of::Allocated, allocated);
-        match life.resident.as_deref() {
-            Some(resident) => share.add_pages(resident, waits(life)),
-            None => {
-                share.add(Of::Heap, allocated);
-                let other = if listed { Of::Unlooked } else { Of::Small };
-                share.add(if waits(life) { Of::Waiting } else { other }, allocated);
+        let (waits, allocated) = (waits(life), life.holding.allocated());
+        Self { listed, told: life.listed, waits, allocated, paged: life.paged }
+    }
+
+    /// What it adds to the ladder's rows of tables.
+    pub(super) fn in_tables(&self) -> Bytes {
+        self.paged.filter(|_| !self.waits).map_or(Bytes(0), |paged| paged.private())
+    }
+
+    /// Whether a census that adds small maps up may have added up this one.
+    const fn crowdable(&self) -> bool {
+        !self.listed && !self.told
+    }
+
+    fn by_kind(&self) -> [u64; KINDS] {
+        let mut by_kind = [0; KINDS];
+        let mut add = |kind: Of, amount: u64| by_kind[kind as usize] = amount;
+        add(Of::Allocated, self.allocated.0);
+        add(Of::Heap, self.paged.map_or(self.allocated, |paged| paged.asked).0);
+        match self.paged {
+            Some(paged) if self.waits => add(Of::Waiting, paged.private().0),
+            Some(Paged { parts: Parts { current, old, rest }, .. }) => {
+                add(Of::LookedAt, 1);
+                add(Of::Current, current.0);
+                add(Of::Old, old.0);
+                add(Of::Rest, rest.0);
             }
+            None if self.waits => add(Of::Waiting, self.allocated.0),
+            None if self.listed => add(Of::Unlooked, self.allocated.0),
+            None => add(Of::Small, self.allocated.0),
         }
-        share
-    }
-
-    fn add_pages(&mut self, Resident { current, old, rest, .. }: &Resident, waits: bool) {
-        self.add(Of::Heap, current.asked + old.asked + rest.asked);
-        let [current, old, rest] = [current, old, rest].map(private);
-        if waits {
-            return self.add(Of::Waiting, current + old + rest);
-        }
-        self.of[Of::LookedAt as usize] = 1;
-        self.add(Of::Current, current);
-        self.add(Of::Old, old);
-        self.add(Of::Rest, rest);
-    }
-
-    const fn add(&mut self, kind: Of, bytes: Bytes) {
-        self.of[kind as usize] = bytes.0;
+        by_kind
     }
 }
 
@@ -102,9 +136,9 @@ impl Sums {
     /// A map adds something else than before.
     pub(super) fn change(&mut self, from: &Share, to: &Share) {
         if from != to {
-            let out = self.0[usize::from(from.crowdable)].iter_mut().zip(from.of);
+            let out = self.0[usize::from(from.crowdable())].iter_mut().zip(from.by_kind());
             out.for_each(|(sum, part)| *sum -= u128::from(part));
-            let into = self.0[usize::from(to.crowdable)].iter_mut().zip(to.of);
+            let into = self.0[usize::from(to.crowdable())].iter_mut().zip(to.by_kind());
             into.for_each(|(sum, part)| *sum += u128::from(part));
         }
     }
@@ -136,20 +170,13 @@ impl Sums {
 }
 
 /// Whether a map waits for the collector: nothing refers to it.
-pub(super) fn waits(life: &Life) -> bool {
-    life.described.as_ref().is_some_and(|who| who.reachable == Some(false))
-}
-
-/// What a map adds to the ladder's rows of tables. `None`: nobody asked, or it waits for the collector.
-pub(super) fn in_tables(life: &Life) -> Option<Bytes> {
-    let Resident { current, old, rest, .. } = life.resident.as_deref()?;
-    (!waits(life)).then(|| private(current) + private(old) + private(rest))
+pub(super) const fn waits(life: &Life) -> bool {
+    life.waits
 }
 
 /// What of a map is in RAM, at most what it holds: that may have become less since the asking. `None`: nobody asked.
 pub(super) fn in_ram(life: &Life) -> Option<Bytes> {
-    let Resident { current, old, rest, .. } = life.resident.as_deref()?;
-    let present = current.present + old.present + rest.present;
+    let present = life.paged?.present;
     Some(if life.holding.is_known() { present.min(life.holding.allocated()) } else { present })
 }
 

@@ -16,7 +16,8 @@ impl Audit {
         let counted = self.counted.filter(|_| !self.told.births());
         let (rss, limit) = (self.memory.now(), self.memory.limit());
         let changed = self.lives.tally().take_sampled();
-        self.trends.tick(Whole { at, rss, limit, maps, counted, cycles, paused }, &changed);
+        let whole = Whole { at, rss, limit, maps, counted, cycles, paused };
+        self.trends.tick(whole, &changed, |map| self.lives.sample(map));
     }
 
     /// RSS was read, right after the maps were: keeps what it is made of.

@@ -7,6 +7,7 @@ use super::episodes::{Asked, Episodes, Moves, Serial, Start};
 use super::evacuation::{End, Evacuation};
 use super::fact::{Allocate, Free, Grow, GrowthKind, Look, Occasion, Part, Resident, Shape, StackId};
 use super::forecast::{Foresight, Scores};
+use super::held::Paged;
 use super::holding::{Holding, Verdict};
 use super::ledger::{Age, Credit, Debit};
 use super::oddities::Oddities;
@@ -22,7 +23,7 @@ const MOST_NAME: usize = 256;
 /// soon after it may have given its address to another by then, whose name it would be.
 const READING: Nanos = Nanos(100_000_000);
 
-/// One map. It takes 1048 bytes, and its tables about 300 for up to eleven.
+/// One map. It takes 1056 bytes, and its tables about 300 for up to eleven.
 #[derive(Clone, Debug)]
 pub(super) struct Life {
     /// Its header's address.
@@ -39,6 +40,8 @@ pub(super) struct Life {
     named: Option<(Nanos, Box<str>)>,
     /// What a census told of it.
     pub(super) described: Option<Box<Description>>,
+    /// Whether a census told that nothing leads to it.
+    pub(super) waits: bool,
     /// Whether a census listed it, so that it is not among those it only added up.
     pub(super) listed: bool,
     /// The most live entries that were seen.
@@ -49,6 +52,8 @@ pub(super) struct Life {
     pub(super) holding: Holding,
     /// What of it is in RAM; `None`: nobody asked.
     pub(super) resident: Option<Box<Resident>>,
+    /// What of that is added up.
+    pub(super) paged: Option<Paged>,
     /// Growths seen.
     pub(super) growths: Growths,
     /// Moving entries, now or last.
@@ -115,11 +120,13 @@ impl Life {
             runtime: None,
             named: None,
             described: None,
+            waits: false,
             listed: false,
             most_live: 0,
             shape: None,
             holding: Holding::new(birth == Birth::Seen),
             resident: None,
+            paged: None,
             growths: Growths::default(),
             evacuation: None,
             moves_to_come: 0,
@@ -259,6 +266,12 @@ impl Life {
         self.reshape(at, &fact.shape, around.polled);
     }
 
+    /// The page map was asked for it.
+    pub(super) fn asked_for_pages(&mut self, answer: &Resident) {
+        self.paged = Some(Paged::of(answer));
+        self.resident = Some(Box::new(*answer));
+    }
+
     /// It is over: whatever it still holds goes with it.
     pub(super) fn end(&mut self, at: Nanos, around: &mut Around<'_>) {
         let at = *self.gone.get_or_insert(at);
@@ -367,6 +380,6 @@ mod tests {
     #[test]
     fn a_life_takes_no_more_than_the_limit_of_lives_counts_with() {
         let size = size_of::<Life>();
-        assert!(size <= 1048, "a life takes {size} bytes");
+        assert!(size <= 1056, "a life takes {size} bytes");
     }
 }

@@ -14,6 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::books::Books;
 use super::counters::Sum;
 use super::deaths::Deaths;
 use super::episodes::{Episodes, Moves};
@@ -28,6 +29,7 @@ use super::populations::{Crowded, Populations};
 use super::recognised::RuntimeId;
 use super::tally::Tally;
 use super::told::Told;
+use super::trend::Sample;
 use super::unit::{Address, Bytes, Nanos};
 use super::who::{Birth, Description};
 
@@ -56,31 +58,26 @@ pub(super) struct Lives {
     folded: Populations,
     counted_by_dead: Sum,
     balance_of_dead: Balance,
-    oddities: Oddities,
-    scores: Scores,
-    /// The last tick: maps are read just before it.
-    polled: Nanos,
-    remembered_tables: usize,
+    books: Books,
     /// Bytes of what censuses told of the maps that are kept.
     described: usize,
-    tally: Tally,
     looks: bool,
 }
 
 impl Lives {
     /// Maps that never held this much are not listed one by one.
     pub(super) fn list_from(&mut self, min_bytes: Bytes) {
-        self.tally.list_from(min_bytes, self.here.values().map(Box::as_ref));
+        self.books.tally.list_from(min_bytes, self.here.values().map(Box::as_ref));
     }
 
     /// What they come to together, and which have changed.
     pub(super) const fn tally(&mut self) -> &mut Tally {
-        &mut self.tally
+        &mut self.books.tally
     }
 
     /// What the living ones hold together, and what those that a census added up do.
     pub(super) fn held(&self, crowds: Option<&Populations>) -> Held {
-        self.tally.sums().held(crowds)
+        self.books.tally.sums().held(crowds)
     }
 
     /// A table was asked for.
@@ -90,7 +87,7 @@ impl Lives {
             self.bury(at, fact.map, episodes);
         }
         let birth = if fact.part == Part::Buckets { Birth::Seen } else { Birth::Before };
-        let place = fact.table.filter(|_| self.remembered_tables < MOST_TABLES);
+        let place = fact.table.filter(|_| self.books.remembered_tables < MOST_TABLES);
         self.with(fact.map, birth, episodes, |life, around| life.allocate(at, fact, place, around));
     }
 
@@ -119,15 +116,17 @@ impl Lives {
     pub(super) fn free(&mut self, at: Nanos, fact: &Free, episodes: &mut Episodes) {
         let dropped = fact.shape.as_ref().is_some_and(|shape| shape.dropped);
         if dropped && !self.here.contains_key(&fact.map) {
-            self.oddities.stray_frees += 1;
+            self.books.oddities.stray_frees += 1;
             return;
         }
-        self.with(fact.map, Birth::Before, episodes, |life, around| life.free(at, fact, around));
-        let Some(life) = self.here.get(&fact.map) else { return };
-        if life.is_emptied() {
-            self.bury(at, fact.map, episodes);
-        } else if dropped && !life.is_whole() {
-            self.leave(at, fact.map);
+        let is_left = self.with(fact.map, Birth::Before, episodes, |life, around| {
+            life.free(at, fact, around);
+            (life.is_emptied(), dropped && !life.is_whole())
+        });
+        match is_left {
+            Some((true, _)) => self.bury(at, fact.map, episodes),
+            Some((false, true)) => self.leave(at, fact.map),
+            Some((false, false)) | None => {}
         }
     }
 
@@ -141,30 +140,35 @@ impl Lives {
         episodes: &mut Episodes,
     ) {
         self.looks = true;
-        if !told.trusts(fact.occasion) && self.may_be_dead(at, fact) {
-            return;
-        }
-        match self.here.get_mut(&fact.map).map(|life| life.identify(at, fact, told)) {
-            Some(Identity::Doubtful) => return,
-            Some(Identity::Another) => self.bury(at, fact.map, episodes),
-            Some(Identity::This) | None => {}
-        }
-        let unknown = !self.here.contains_key(&fact.map);
-        if unknown && fact.shape.dropped {
+        let known = self.here.get_mut(&fact.map).map(Box::as_mut);
+        if !told.trusts(fact.occasion) && may_be_dead(known.as_deref(), &self.deaths, at, fact) {
             return;
         }
         let birth = birth(at, fact, told);
-        if unknown && birth != Birth::Seen && fact.occasion != Occasion::AtAttach && told.births() {
-            self.oddities.missed_births += 1;
-        }
-        self.with(fact.map, birth, episodes, |life, around| {
+        let read = |life: &mut Life, around: &mut Around<'_>| {
             life.runtime = runtime.or(life.runtime);
             // A poll reads what a growth has told of, whenever it was born.
             if matches!(birth, Birth::By(_)) && life.birth == Birth::Before && !life.listed {
                 life.was_born_by(at);
             }
             life.look(at, fact, told, around);
-        });
+        };
+        match known.map(|life| (life.identify(at, fact, told), life)) {
+            Some((Identity::Doubtful, _)) => return,
+            Some((Identity::This, life)) => self.books.with(life, episodes, read),
+            found => {
+                if found.is_some() {
+                    self.bury(at, fact.map, episodes);
+                }
+                if fact.shape.dropped {
+                    return;
+                }
+                if birth != Birth::Seen && fact.occasion != Occasion::AtAttach && told.births() {
+                    self.books.oddities.missed_births += 1;
+                }
+                self.with(fact.map, birth, episodes, read);
+            }
+        }
         if fact.shape.dropped {
             self.gone(at, fact.map);
         }
@@ -176,27 +180,31 @@ impl Lives {
         let mut description = Description::of(fact);
         let others = self.described - described(life);
         if others + description.size() > MOST_DESCRIBED {
-            self.oddities.undescribed += 1;
+            self.books.oddities.undescribed += 1;
             description = Description { reachable: fact.reachable, ..Description::default() };
         }
         self.described = others + description.size();
-        let before = self.tally.footprint(life);
-        life.described = Some(Box::new(description));
-        life.listed = true;
-        self.tally.changed(&before, life);
+        let before = self.books.tally.footprint(life);
+        life.describe(description);
+        self.books.tally.changed(&before, life);
     }
 
     /// The page map was asked for a map.
     pub(super) fn asked(&mut self, fact: &Resident) {
         let Some(life) = self.here.get_mut(&fact.map).filter(|life| life.gone.is_none()) else { return };
-        let before = self.tally.footprint(life);
-        life.resident = Some(Box::new(*fact));
-        self.tally.changed(&before, life);
+        let before = self.books.tally.footprint(life);
+        life.asked_for_pages(fact);
+        self.books.tally.changed(&before, life);
     }
 
     /// The one that lives at an address.
     pub(super) fn living_at(&self, map: Address) -> Option<&Life> {
         self.here.get(&map).map(Box::as_ref).filter(|life| life.gone.is_none())
+    }
+
+    /// How a map is that is listed one by one and lives.
+    pub(super) fn sample(&self, map: Address) -> Option<Sample> {
+        self.here.get(&map).and_then(|life| self.books.tally.footprint(life).sample())
     }
 
     /// The target no longer lists a map. What happened to it later speaks for another one.
@@ -208,7 +216,7 @@ impl Lives {
 
     /// Time has passed: buries those that have been leaving for long enough.
     pub(super) fn tick(&mut self, now: Nanos, episodes: &mut Episodes) {
-        self.polled = now;
+        self.books.polled = now;
         while let Some(&(since, map)) = self.leaving.first()
             && since.plus(GRACE) <= now
         {
@@ -222,7 +230,7 @@ impl Lives {
             self.bury(at, map, episodes);
         }
         // No map is here, so there is nothing of which a trend could differ.
-        drop(self.tally.take_sampled());
+        drop(self.books.tally.take_sampled());
     }
 
     /// Whether an event of this map dated `at` may be misplaced: a younger one has been applied, or
@@ -242,7 +250,7 @@ impl Lives {
         let mut populations = self.folded.clone();
         let mut listed: Vec<&Life> = self.dead.iter().map(Box::as_ref).collect();
         for life in self.here.values() {
-            if self.tally.lists(life) {
+            if self.books.tally.lists(life) {
                 listed.push(life);
             } else {
                 let counted = crowded && life.gone.is_none() && !life.listed;
@@ -266,12 +274,12 @@ impl Lives {
 
     /// How well growths were foretold.
     pub(super) const fn scores(&self) -> &Scores {
-        &self.scores
+        &self.books.scores
     }
 
     /// What should not have happened.
     pub(super) const fn oddities(&self) -> &Oddities {
-        &self.oddities
+        &self.books.oddities
     }
 
     /// Whether any map was read.
@@ -286,74 +294,45 @@ impl Lives {
             && self.here.values().all(|life| life.holding.ledger.is_balanced())
     }
 
-    /// Does something with the map at this address, which is born first if there is none.
-    fn with(
+    /// Does something with the map at this address, which is born first if there is none. `None`: there are too many.
+    fn with<T>(
         &mut self,
         map: Address,
         birth: Birth,
         episodes: &mut Episodes,
-        act: impl FnOnce(&mut Life, &mut Around<'_>),
-    ) {
+        act: impl FnOnce(&mut Life, &mut Around<'_>) -> T,
+    ) -> Option<T> {
         if self.here.len() >= MOST_LIVING && !self.here.contains_key(&map) {
-            self.oddities.not_followed += 1;
-            return;
+            self.books.oddities.not_followed += 1;
+            return None;
         }
         let life = self.here.entry(map).or_insert_with(|| Box::new(Life::new(map, birth)));
-        let (before, remembered) = (self.tally.footprint(life), life.holding.ledger.remembered());
-        act(
-            life,
-            &mut Around {
-                episodes,
-                oddities: &mut self.oddities,
-                scores: &mut self.scores,
-                polled: self.polled,
-            },
-        );
-        self.tally.changed(&before, life);
-        self.remembered_tables = self.remembered_tables - remembered + life.holding.ledger.remembered();
+        Some(self.books.with(life, episodes, act))
     }
 
     /// It is leaving, since `at`.
     fn leave(&mut self, at: Nanos, map: Address) {
         let Some(life) = self.here.get_mut(&map) else { return };
-        let before = self.tally.footprint(life);
+        let before = self.books.tally.footprint(life);
         if let Some(since) = life.gone.replace(at) {
             self.leaving.remove(&(since, map));
         }
-        self.tally.changed(&before, life);
+        self.books.tally.changed(&before, life);
         self.leaving.insert((at, map));
-    }
-
-    /// Whether what was read may be of a map that has died. Not where the birth of another was told
-    /// before: a poll is dated before it reads, so it is that one which was read.
-    fn may_be_dead(&self, at: Nanos, look: &Look) -> bool {
-        match self.here.get(&look.map) {
-            Some(life) if life.gone.is_some() => true,
-            Some(life) if look.occasion == Occasion::Poll && life.was_born_before(at) => false,
-            Some(_) | None => self.deaths.are_near(at, look.map),
-        }
     }
 
     fn bury(&mut self, at: Nanos, map: Address, episodes: &mut Episodes) {
         let Some(mut life) = self.here.remove(&map) else { return };
-        self.tally.left(&life);
+        self.books.tally.left(&life);
         if let Some(since) = life.gone {
             self.leaving.remove(&(since, map));
         }
-        self.remembered_tables -= life.holding.ledger.remembered();
+        self.books.remembered_tables -= life.holding.ledger.remembered();
         self.deaths.add(life.gone.unwrap_or(at), map);
-        life.end(
-            at,
-            &mut Around {
-                episodes,
-                oddities: &mut self.oddities,
-                scores: &mut self.scores,
-                polled: self.polled,
-            },
-        );
+        life.end(at, &mut self.books.around(episodes));
         self.counted_by_dead.add(&life.counters);
         self.balance_of_dead.add(life.holding.ledger.balance());
-        if !self.tally.lists(&life) {
+        if !self.books.tally.lists(&life) {
             self.fold(&life);
             return;
         }
@@ -369,6 +348,16 @@ impl Lives {
     fn fold(&mut self, life: &Life) {
         self.described -= described(life);
         self.folded.add(life, Crowded::Not);
+    }
+}
+
+/// Whether what was read may be of a map that has died. Not where the birth of another was told before: a poll is
+/// dated before it reads, so it is that one which was read.
+fn may_be_dead(known: Option<&Life>, deaths: &Deaths, at: Nanos, look: &Look) -> bool {
+    match known {
+        Some(life) if life.gone.is_some() => true,
+        Some(life) if look.occasion == Occasion::Poll && life.was_born_before(at) => false,
+        Some(_) | None => deaths.are_near(at, look.map),
     }
 }
 

@@ -9,6 +9,7 @@
 //! every collection has a stated limit.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, unsafe_code)]
 
+mod books;
 mod changes;
 mod collector;
 mod counters;

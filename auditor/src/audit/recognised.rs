@@ -17,7 +17,7 @@ pub(super) struct Recognised {
 
 /// Which name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct RuntimeId(usize);
+pub(super) struct RuntimeId(u8);
 
 impl Recognised {
     /// One was recognised, or is now better known.
@@ -32,19 +32,19 @@ impl Recognised {
 
     /// The number of a name; `None` when there are too many.
     pub(super) fn id(&mut self, name: &str) -> Option<RuntimeId> {
-        if let Some(index) = self.names.iter().position(|known| known == name) {
-            return Some(RuntimeId(index));
-        }
-        (self.names.len() < MOST).then(|| {
+        let known = self.names.iter().position(|known| known == name);
+        let index = known.or_else(|| {
+            let index = Some(self.names.len()).filter(|index| *index < MOST)?;
             self.names.push(name.to_owned());
-            RuntimeId(self.names.len() - 1)
-        })
+            Some(index)
+        })?;
+        u8::try_from(index).ok().map(RuntimeId)
     }
 
     /// The name of a map's runtime. A map that was never looked at belongs to the only one there is.
     pub(super) fn name(&self, id: Option<RuntimeId>) -> &str {
         match (id, self.runtimes.as_slice()) {
-            (Some(id), _) => &self.names[id.0],
+            (Some(id), _) => &self.names[usize::from(id.0)],
             (None, [only]) => &only.name,
             (None, _) => UNKNOWN,
         }

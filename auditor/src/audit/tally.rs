@@ -1,8 +1,8 @@
 //! What is known of all maps together, brought up to date by each map as it changes: so a tick and a reading of RSS
 //! take as long as what has changed since the one before, and not as long as all maps there are.
 
-use super::differences::Differences;
-use super::held::{self, Share, Sums};
+use super::differences::{Differences, Journal};
+use super::held::{Share, Sums};
 use super::life::Life;
 use super::trend::Sample;
 use super::unit::{Address, Bytes, Nanos};
@@ -15,8 +15,8 @@ pub(super) type Map = (Address, Option<Nanos>);
 pub(super) struct Tally {
     min_bytes: Bytes,
     sums: Sums,
-    sampled: Differences<Address, Option<Sample>>,
-    in_tables: Differences<Map, Bytes>,
+    sampled: Journal<Address, Option<Sample>>,
+    in_tables: Journal<Map, Bytes>,
 }
 
 /// What one map adds to it; nothing, where it is gone.
@@ -25,10 +25,14 @@ pub(super) struct Footprint {
     share: Share,
     sample: Option<Sample>,
     born: Option<Nanos>,
-    in_tables: Bytes,
 }
 
 impl Footprint {
+    /// How the map is, where it is listed one by one.
+    pub(super) const fn sample(&self) -> Option<Sample> {
+        self.sample
+    }
+
     fn of(life: &Life, min_bytes: Bytes) -> Self {
         if life.gone.is_some() {
             return Self::default();
@@ -38,7 +42,6 @@ impl Footprint {
             share: Share::of(life, listed),
             sample: Sample::of(life).filter(|_| listed),
             born: life.born(),
-            in_tables: held::in_tables(life).unwrap_or_default(),
         }
     }
 }
@@ -80,21 +83,22 @@ impl Tally {
 
     /// The listed maps that are otherwise than when this was asked last.
     pub(super) fn take_sampled(&mut self) -> Differences<Address, Option<Sample>> {
-        std::mem::take(&mut self.sampled)
+        self.sampled.take()
     }
 
     /// The maps of which another part of RSS is known than when this was asked last.
     pub(super) fn take_in_tables(&mut self) -> Differences<Map, Bytes> {
-        std::mem::take(&mut self.in_tables)
+        self.in_tables.take()
     }
 
     fn change(&mut self, map: Address, from: &Footprint, to: &Footprint) {
         self.sums.change(&from.share, &to.share);
         self.sampled.change(map, from.sample, to.sample);
+        let [were, are] = [from, to].map(|footprint| footprint.share.in_tables());
         if from.born == to.born {
-            return self.in_tables.change((map, from.born), from.in_tables, to.in_tables);
+            return self.in_tables.change((map, from.born), were, are);
         }
-        self.in_tables.change((map, from.born), from.in_tables, Bytes(0));
-        self.in_tables.change((map, to.born), Bytes(0), to.in_tables);
+        self.in_tables.change((map, from.born), were, Bytes(0));
+        self.in_tables.change((map, to.born), Bytes(0), are);
     }
 }

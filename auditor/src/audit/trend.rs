@@ -3,10 +3,11 @@
 //!
 //! A [`History`] has [`MOST_POINTS`] points at most. When it is full, every second one goes and only every
 //! second sample is taken from then on: it reaches back to the beginning at any time, ever more coarsely.
-//! A map takes 64 points of 32 bytes and 150 bytes more, [`MOST_MAPS`] of them 9 MB; one that waits for a place 64
-//! bytes. Of a map of which nothing is told at a tick, the sample is that of the tick before.
+//! A map takes 64 points of 32 bytes and 160 bytes more, [`MOST_MAPS`] of them 9 MB; one that waits for a place 16
+//! bytes. Of a map of which nothing is told at a tick, the sample is that of the tick before. Every map is sampled at
+//! every tick, so they lie side by side.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::differences::Differences;
 use super::life::Life;
@@ -76,10 +77,12 @@ pub(super) struct Sample {
 /// One map over time.
 #[derive(Clone, Debug)]
 pub(super) struct MapTrend {
+    map: Address,
     born: Option<Nanos>,
     now: Sample,
     /// The tick before, and the tables asked for until then.
     before: Option<(Nanos, u64)>,
+    is_gone: bool,
     history: History<Point>,
     /// Most tables asked for between two ticks, and the time between them.
     pub(super) fastest: Option<(u64, Nanos)>,
@@ -101,9 +104,10 @@ pub(super) struct Slow {
 /// Everything over time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trends {
-    maps: BTreeMap<Address, MapTrend>,
+    /// By address.
+    maps: Vec<MapTrend>,
     /// Those for which there is no room.
-    waiting: BTreeMap<Address, Sample>,
+    waiting: BTreeSet<Address>,
     whole: History<Whole>,
     slow: Vec<Slow>,
 }
@@ -154,8 +158,9 @@ impl<P: Copy> History<P> {
 }
 
 impl MapTrend {
-    fn new(now: Sample) -> Self {
-        Self { born: now.born, now, before: None, history: History::default(), fastest: None }
+    fn new(map: Address, now: Sample) -> Self {
+        let history = History::default();
+        Self { map, born: now.born, now, before: None, is_gone: false, history, fastest: None }
     }
 
     /// Whether it is that of the map born then. Of one that was there, a census may find later when that was: then
@@ -197,32 +202,42 @@ pub(super) fn rate((times, span): (u64, Nanos)) -> u64 {
 }
 
 impl Trends {
-    /// The process at this tick, and the maps that are otherwise than at the one before.
-    pub(super) fn tick(&mut self, whole: Whole, changed: &Differences<Address, Option<Sample>>) {
-        for (&map, sample) in changed.iter() {
-            match sample.to {
-                Some(sample) => self.is_now(map, sample),
-                None => _ = self.waiting.remove(&map),
-            }
-        }
+    /// The process at this tick, and the maps that are otherwise than at the one before. `now` tells of any map how
+    /// it is.
+    pub(super) fn tick(
+        &mut self,
+        whole: Whole,
+        changed: &Differences<Address, Option<Sample>>,
+        now: impl Fn(Address) -> Option<Sample>,
+    ) {
+        self.take_over(changed);
+        let known = self.maps.len();
         while self.maps.len() < MOST_MAPS
-            && let Some((map, sample)) = self.waiting.pop_first()
+            && let Some(map) = self.waiting.pop_first()
         {
-            self.maps.insert(map, MapTrend::new(sample));
+            self.maps.extend(now(map).map(|now| MapTrend::new(map, now)));
+        }
+        if self.maps.len() > known {
+            self.maps.sort_by_key(|trend| trend.map);
         }
         // The place of one that has gone is free from the next tick on.
-        let gone = changed.iter().filter(|(_, sample)| sample.to.is_none());
-        gone.for_each(|(map, _)| _ = self.maps.remove(map));
-        self.maps.values_mut().for_each(|trend| trend.sample(whole.at));
+        self.maps.retain(|trend| !trend.is_gone);
+        self.maps.iter_mut().for_each(|trend| trend.sample(whole.at));
         self.whole.push(whole);
     }
 
-    /// Addresses are used again: a map that was born at another time is another.
-    fn is_now(&mut self, map: Address, sample: Sample) {
-        match self.maps.get_mut(&map) {
-            Some(trend) if trend.is_of(sample.born) => trend.now = sample,
-            Some(trend) => *trend = MapTrend::new(sample),
-            None => _ = self.waiting.insert(map, sample),
+    /// Both come by address. Addresses are used again: a map that was born at another time is another.
+    fn take_over(&mut self, changed: &Differences<Address, Option<Sample>>) {
+        let mut maps = self.maps.iter_mut().peekable();
+        for (&map, sample) in changed.iter() {
+            while maps.next_if(|trend| trend.map < map).is_some() {}
+            match (maps.next_if(|trend| trend.map == map), sample.to) {
+                (Some(trend), Some(sample)) if trend.is_of(sample.born) => trend.now = sample,
+                (Some(trend), Some(sample)) => *trend = MapTrend::new(map, sample),
+                (Some(trend), None) => trend.is_gone = true,
+                (None, Some(_)) => _ = self.waiting.insert(map),
+                (None, None) => _ = self.waiting.remove(&map),
+            }
         }
     }
 
@@ -243,7 +258,8 @@ impl Trends {
 
     /// That of one map.
     pub(super) fn of(&self, map: Address, born: Option<Nanos>) -> Option<&MapTrend> {
-        self.maps.get(&map).filter(|trend| trend.is_of(born))
+        let place = self.maps.binary_search_by_key(&map, |trend| trend.map).ok()?;
+        self.maps.get(place).filter(|trend| trend.is_of(born))
     }
 
     /// The process, oldest first.
@@ -259,6 +275,8 @@ impl Trends {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     const MAP: Address = Address(0xa0);
@@ -270,11 +288,14 @@ mod tests {
     /// A tick at which some maps are otherwise.
     fn tick(trends: &mut Trends, at: u64, changed: impl IntoIterator<Item = (Address, Option<Sample>)>) {
         let mut differences = Differences::default();
-        for (map, sample) in changed {
-            let before = if sample.is_some() { None } else { Some(Sample::default()) };
-            differences.change(map, before, sample);
+        let mut now = BTreeMap::new();
+        for (map, to) in changed {
+            let before = if to.is_some() { None } else { Some(Sample::default()) };
+            differences.change(map, before, to);
+            now.insert(map, to);
         }
-        trends.tick(Whole { at: Nanos(at), ..Whole::default() }, &differences);
+        let now = |map: Address| now.get(&map).copied().unwrap_or_else(|| sample(None, map.0, 1));
+        trends.tick(Whole { at: Nanos(at), ..Whole::default() }, &differences, now);
     }
 
     fn lives(trends: &Trends, born: Option<u64>) -> Option<Vec<(u64, u64)>> {
@@ -368,6 +389,6 @@ mod tests {
     #[test]
     fn a_map_with_its_history_takes_what_is_said() {
         let size = size_of::<MapTrend>() + size_of::<Point>() * MOST_POINTS;
-        assert!(size <= 64 * 32 + 150, "{size}");
+        assert!(size <= 64 * 32 + 160, "{size}");
     }
 }

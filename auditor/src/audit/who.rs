@@ -58,6 +58,13 @@ impl Life {
         self.birth = Birth::By(self.met.map_or(at, |met| met.min(at)));
     }
 
+    /// A census told of it.
+    pub(super) fn describe(&mut self, description: Description) {
+        self.waits = description.reachable == Some(false);
+        self.described = Some(Box::new(description));
+        self.listed = true;
+    }
+
     /// Whether an event of it younger than `at` has been applied.
     pub(super) fn heard_after(&self, at: Nanos) -> bool {
         self.heard > at

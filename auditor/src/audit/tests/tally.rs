@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::hostile::facts;
 use crate::audit::Audit;
 use crate::audit::differences::{Difference, Differences};
-use crate::audit::fact::What;
-use crate::audit::held::{self, Held, Parts};
+use crate::audit::fact::{Pages, Resident, What};
+use crate::audit::held::{Held, Parts};
 use crate::audit::life::Life;
 use crate::audit::tally::Map;
 use crate::audit::trend::Sample;
@@ -31,11 +31,20 @@ fn sampled(audit: &Audit) -> BTreeMap<Address, Option<Sample>> {
 }
 
 fn in_tables(audit: &Audit) -> BTreeMap<Map, Bytes> {
-    let known = |life: &Life| Some(((life.address, life.born()), held::in_tables(life)?));
+    let there = |life: &Life| life.resident.as_deref().filter(|_| !waits(life)).copied();
+    let known = |life: &Life| {
+        let Resident { current, old, rest, .. } = there(life)?;
+        let sum = [current, old, rest].iter().map(private).sum::<u128>();
+        Some(((life.address, life.born()), Bytes(u64::try_from(sum).unwrap_or(u64::MAX))))
+    };
     audit.lives.living().filter_map(known).collect()
 }
 
-fn private(pages: &crate::audit::fact::Pages) -> u128 {
+fn waits(life: &Life) -> bool {
+    life.described.as_ref().is_some_and(|who| who.reachable == Some(false))
+}
+
+fn private(pages: &Pages) -> u128 {
     u128::from(pages.present.less(pages.shared).0)
 }
 
@@ -52,7 +61,7 @@ fn counted(audit: &Audit) -> Held {
         of_heap += there.map_or(bytes, |there| there.map(|pages| u128::from(pages.asked.0)).iter().sum());
         let in_ram = there.map(|there| there.map(private));
         match in_ram {
-            _ if held::waits(life) => waiting += in_ram.map_or(bytes, |parts| parts.iter().sum()),
+            _ if waits(life) => waiting += in_ram.map_or(bytes, |parts| parts.iter().sum()),
             Some(more) => {
                 looked_at = true;
                 parts = std::array::from_fn(|part| parts[part] + more[part]);
