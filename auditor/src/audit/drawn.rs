@@ -1,5 +1,7 @@
 //! The report, drawn from what is known.
 
+use std::cmp::Reverse;
+
 use super::findings::scene::Past;
 use super::hooks::Event;
 use super::life::Life;
@@ -17,9 +19,13 @@ pub enum Extent {
     /// All but what grows with the audit, and was told at the intervals before: no timeline.
     Interval,
     /// Maps, populations, memory, events and coverage alone: no growths one by one, changes, forecasts, verdicts and
-    /// findings, and no timeline.
+    /// findings, and no timeline. Only the few that hold most are called by their names; of the others there are
+    /// figures.
     Outline,
 }
+
+/// Maps of an outline that have names.
+pub(super) const CALLED: usize = 16;
 
 impl Audit {
     /// What is known now. Drawing it changes nothing.
@@ -33,7 +39,11 @@ impl Audit {
     pub fn drawn(&self, extent: Extent) -> Report {
         let now = self.head.latest();
         let (listed, populations) = self.listing();
-        let maps: Vec<_> = listed.iter().map(|life| row::row(life, self.context(now))).collect();
+        let context = self.context(now);
+        let maps = match extent {
+            Extent::Whole | Extent::Interval => listed.iter().map(|life| row::row(life, context)).collect(),
+            Extent::Outline => outlined(&listed, context),
+        };
         let ladder = self.ladder();
         let counted = self.lives.counted();
         let evidence = self.evidence(self.episodes.omitted(), counted.total.is_some(), &ladder);
@@ -102,4 +112,19 @@ impl Audit {
             bpf_memory: cost.map(|cost| cost.bpf_memory),
         }
     }
+}
+
+/// Rows of figures, and of the maps that hold most, whole ones.
+fn outlined(listed: &[&Life], context: Context<'_>) -> Vec<report::Map> {
+    let mut maps: Vec<_> = listed.iter().map(|life| row::figures(life, context)).collect();
+    let is_held = |map: &report::Map| map.died.is_none() && map.reachable != Some(false);
+    let held = maps.iter().enumerate().filter(|(_, map)| is_held(map));
+    let size = |map: &report::Map| map.bytes.resident.or(map.bytes.allocated);
+    let mut largest: Vec<_> = held.map(|(place, map)| (Reverse(size(map)), place)).collect();
+    if largest.len() > CALLED {
+        largest.select_nth_unstable(CALLED);
+        largest.truncate(CALLED);
+    }
+    largest.into_iter().for_each(|(_, place)| maps[place] = row::row(listed[place], context));
+    maps
 }

@@ -70,11 +70,11 @@ impl Pace {
             entries: pair[1].1.saturating_sub(pair[0].1),
             over: pair[1].0.since(pair[0].0),
         });
-        let times: Vec<Option<Nanos>> = parts.map(|part| part.time_for(more)).collect();
+        let times = parts.map(|part| part.time_for(more));
         let likely = whole.time_for(more)?;
-        let least = times.iter().flatten().min().copied().unwrap_or(likely).min(likely);
-        let most = if until > *last { None } else { times.iter().copied().collect::<Option<Vec<Nanos>>>() };
-        let most = most.and_then(|times| times.into_iter().max()).map(|most| most.max(likely));
+        let least = times.clone().flatten().fold(likely, Nanos::min);
+        let slowest = times.reduce(|most, time| Some(most?.max(time?))).flatten();
+        let most = slowest.filter(|_| until <= *last).map(|most| most.max(likely));
         let passed = now.since(*last);
         let from_now = |time: Nanos| time.since(passed);
         let of_idle = until > *last;

@@ -23,26 +23,41 @@ pub(super) struct Context<'a> {
     pub(super) told: Kinds,
 }
 
-/// The row of one map. A dead map holds nothing, whatever it looked like last.
+/// The row of one map.
 pub(super) fn row(life: &Life, context: Context<'_>) -> Map {
-    let dead = life.gone.is_some();
-    let shape = life.shape.as_ref().map(|(_, shape)| shape);
-    let entries = |of: fn(&Shape) -> Option<u64>| if dead { Some(0) } else { shape.and_then(of) };
     let described = life.described.as_deref();
     let described = |of: fn(&Description) -> Option<&str>| described.and_then(of).map(str::to_owned);
     Map {
-        address: life.address,
-        pid: None,
         runtime: context.recognised.name(life.runtime).to_owned(),
         type_name: described(|who| who.type_name.as_deref()),
         candidates: candidates(life),
         name: life.name().map(str::to_owned),
+        owner: described(|who| who.owner.as_deref()),
+        site: life.site.map_or_else(Vec::new, |(_, stack)| context.stacks.frames(stack)),
+        next_growth: life.next_growth(context.now),
+        ..figures(life, context)
+    }
+}
+
+/// The same without what it is called, where it grew from, and what is foretold of it. A dead map holds nothing,
+/// whatever it looked like last.
+pub(super) fn figures(life: &Life, context: Context<'_>) -> Map {
+    let dead = life.gone.is_some();
+    let shape = life.shape.as_ref().map(|(_, shape)| shape);
+    let entries = |of: fn(&Shape) -> Option<u64>| if dead { Some(0) } else { shape.and_then(of) };
+    Map {
+        address: life.address,
+        pid: None,
+        runtime: String::new(),
+        type_name: None,
+        candidates: Vec::new(),
+        name: None,
         origin: life.birth.origin(),
         born: life.born(),
         died: life.gone,
         reachable: life.described.as_ref().filter(|_| !dead).and_then(|who| who.reachable),
-        owner: described(|who| who.owner.as_deref()),
-        site: life.site.map_or_else(Vec::new, |(_, stack)| context.stacks.frames(stack)),
+        owner: None,
+        site: Vec::new(),
         live: entries(|shape| Some(shape.live)),
         capacity: entries(|shape| Some(shape.capacity)),
         tombstones: entries(|shape| shape.tombstones),
@@ -52,7 +67,7 @@ pub(super) fn row(life: &Life, context: Context<'_>) -> Map {
         growths: life.growths.report(context.told),
         cleared: life.growths.cleared(context.told),
         evacuation: life.evacuation.map(|evacuation| evacuation.report(context.now)),
-        next_growth: life.next_growth(context.now),
+        next_growth: None,
         sizes: shape.and_then(|shape| shape.sizes).filter(|_| !dead),
         verdict: None,
         outlook: None,

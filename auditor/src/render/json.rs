@@ -69,7 +69,8 @@ impl<Layout: Formatter> Formatter for Harmless<Layout> {
     }
 
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
-        if fragment.is_ascii() && !fragment.contains('\u{7f}') {
+        // All bytes are looked at, whichever comes first: so the compiler takes many at once.
+        if fragment.bytes().fold(true, |so_far, byte| so_far & matches!(byte, b' '..=b'~')) {
             return out.write_all(fragment.as_bytes());
         }
         fragment.chars().try_for_each(|letter| write_letter(out, letter))

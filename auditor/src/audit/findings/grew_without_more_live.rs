@@ -2,7 +2,7 @@
 
 use super::Rule;
 use super::scene::{Found, Judged, Outcome, Scene, Seen, called, rebuild, surplus};
-use crate::audit::report::{Map, Severity};
+use crate::audit::report::{Episode, Map, Severity};
 use crate::audit::trend::Point;
 use crate::audit::unit::{Bytes, Nanos};
 use crate::audit::words;
@@ -95,12 +95,11 @@ fn stretch(scene: &Scene<'_>, seen: Seen<'_>, live: u64) -> Option<Stretch> {
     let same = points.iter().rev().take_while(is_same).count();
     let points = &points[points.len() - same..];
     let first = points.first()?;
-    let moving = |at: Nanos| {
-        let mut growths = scene.growths_of(seen.map);
-        growths.any(|growth| growth.start <= at && growth.end.is_none_or(|end| at <= end))
-    };
-    let still: Vec<&Point> = points.iter().filter(|point| !moving(point.at)).collect();
-    let from = still.iter().map(|point| point.allocated).next()?;
-    let most = still.iter().map(|point| point.allocated).max()?;
+    let growths: Vec<&Episode> = scene.growths_of(seen.map).collect();
+    let moving =
+        |at: Nanos| growths.iter().any(|growth| growth.start <= at && growth.end.is_none_or(|end| at <= end));
+    let mut still = points.iter().filter(|point| !moving(point.at)).map(|point| point.allocated);
+    let from = still.next()?;
+    let most = still.fold(from, Bytes::max);
     Some(Stretch { span: scene.now().since(first.at), from, most })
 }
