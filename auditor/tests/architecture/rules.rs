@@ -87,7 +87,10 @@ const MAY_BE_UNSAFE: &[(&str, &str)] = &[
     ("auditor/src/target/launch.rs", "between fork and exec"),
     ("auditor/src/target/memory.rs", "process_vm_readv"),
     ("auditor/src/target/own.rs", "malloc_trim has no safe wrapper"),
-    ("auditor/src/target/page_map/", "PAGEMAP_SCAN has no safe wrapper; the tests map memory of all kinds"),
+    (
+        "auditor/src/target/page_map/",
+        "PAGEMAP_SCAN and PROCMAP_QUERY have no safe wrapper; the tests map memory of all kinds",
+    ),
     ("auditor/src/target/pidfd.rs", "pidfd_open has no safe wrapper"),
     ("auditor-ebpf/", "a BPF program is made of helper calls"),
     ("target-demo/", "its map is built by hand, so that it is laid out as Go's"),

@@ -1,12 +1,13 @@
 //! Which pages of a process are in RAM, by the kernel's page map. Nothing is read of what is in them, and no page
 //! is brought back.
 //!
-//! There are two ways to ask, and which one works is found by trying: PAGEMAP_SCAN (`scan.rs`), and the table as
-//! a file (`table.rs`). Both tell runs of pages to `tally.rs`, which knows which ranges were asked for. A
+//! There are two ways to ask, and which one works is found by trying: PAGEMAP_SCAN (`scan.rs`), which `mapping.rs`
+//! makes cheaper, and the table as a file (`table.rs`). Both tell runs of pages to `tally.rs`, which knows which ranges were asked for. A
 //! [`Survey`] is a walk that can be broken off and gone on with: a large table takes longer than a target's
 //! events may wait.
 
 mod lazily;
+mod mapping;
 mod scan;
 mod table;
 mod tally;
@@ -24,6 +25,8 @@ use nix::unistd::{SysconfVar, sysconf};
 use super::proc;
 use crate::audit::fact::Pages;
 use crate::audit::unit::{Address, Bytes, Pid};
+use mapping::{Mapping, Mappings};
+use scan::Tell;
 use tally::{Run, Tally};
 
 pub use lazily::lazily_freed;
@@ -76,6 +79,8 @@ pub struct PageMap {
     page: u64,
     /// The frame of the zero page, where that is needed and known.
     zero: Option<u64>,
+    /// Where they can be asked for, one by one.
+    mappings: Option<Mappings>,
 }
 
 impl PageMap {
@@ -86,8 +91,8 @@ impl PageMap {
     pub fn open(pid: Pid) -> Result<Self, PageMapError> {
         let mut map = Self::open_by(pid, Way::Scan)?;
         // Of no page at all: only whether the kernel knows the question.
-        if scan::scan(&map.file, 0, 0, map.page, &mut |_| ()).is_err() {
-            map = Self { way: Way::Table, zero: table::zero_frame(map.page), ..map };
+        if scan::scan(&map.file, 0..0, map.page, Tell::Files, &mut |_| ()).is_err() {
+            map = Self { way: Way::Table, zero: table::zero_frame(map.page), mappings: None, ..map };
         }
         Ok(map)
     }
@@ -100,8 +105,11 @@ impl PageMap {
         let file =
             File::open(proc::path(Path::new(proc::ROOT), pid, "pagemap")).map_err(PageMapError::Open)?;
         let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().map_or(4096, i64::cast_unsigned);
-        let zero = if way == Way::Table { table::zero_frame(page) } else { None };
-        Ok(Self { file, way, page, zero })
+        let (zero, mappings) = match way {
+            Way::Scan => (None, Mappings::open(pid)),
+            Way::Table => (table::zero_frame(page), None),
+        };
+        Ok(Self { file, way, page, zero, mappings })
     }
 
     /// How it is asked.
@@ -132,14 +140,21 @@ impl PageMap {
         }
         let tally = Tally::new(ranges, self.way == Way::Scan);
         let spans = spans(tally.ranges(), self.page);
-        Ok(Survey { tally, at: spans.first().map_or(0, |span| span.start), spans, next: 0 })
+        let at = spans.first().map_or(0, |span| span.start);
+        Ok(Survey { tally, at, spans, next: 0, mapping: None })
     }
 
-    /// The first runs from `start` on, and where to go on before `end`, if there is more.
-    fn runs(&self, start: u64, end: u64, found: &mut dyn FnMut(Run)) -> Result<Option<u64>, PageMapError> {
+    /// The first runs of a range, which is mapped in one way, and where to go on before its end, if there is more.
+    fn runs(
+        &self,
+        range: Range<u64>,
+        tell: Tell,
+        found: &mut dyn FnMut(Run),
+    ) -> Result<Option<u64>, PageMapError> {
+        let Range { start, end } = range;
         let failed = |error| PageMapError::Read { at: Address(start), error };
         match self.way {
-            Way::Scan => match scan::scan(&self.file, start, end, self.page, found) {
+            Way::Scan => match scan::scan(&self.file, range, self.page, tell, found) {
                 // No process can have memory there.
                 Err(Errno::EFAULT) => Ok(None),
                 Err(Errno::ESRCH) => Err(PageMapError::Gone),
@@ -164,6 +179,8 @@ pub struct Survey {
     next: usize,
     /// Where in it.
     at: u64,
+    /// What is mapped there, or was before.
+    mapping: Option<Mapping>,
 }
 
 impl Survey {
@@ -173,7 +190,10 @@ impl Survey {
     /// [`PageMapError`]; then there is nothing to go on with.
     pub fn step(&mut self, map: &PageMap) -> Result<bool, PageMapError> {
         let Some(span) = self.spans.get(self.next) else { return Ok(true) };
-        match map.runs(self.at, span.end, &mut |run| self.tally.add(run))? {
+        let end = span.end;
+        let (until, tell) = self.alike(map, end);
+        let more = map.runs(self.at..until, tell, &mut |run| self.tally.add(run))?;
+        match more.or_else(|| (until < end).then_some(until)) {
             Some(at) => self.at = at,
             None => {
                 self.next += 1;
@@ -181,6 +201,20 @@ impl Survey {
             }
         }
         Ok(self.next >= self.spans.len())
+    }
+
+    /// How far the mapping reaches that it is in, or to the end, and what is to be told of it. A table that stays
+    /// where it is stays in its mapping.
+    fn alike(&mut self, map: &PageMap, end: u64) -> (u64, Tell) {
+        let Some(mappings) = &map.mappings else { return (end, Tell::Files) };
+        if !self.mapping.as_ref().is_some_and(|mapping| mapping.range.contains(&self.at)) {
+            self.mapping = mappings.at(self.at);
+        }
+        match &self.mapping {
+            Some(Mapping { range, has_files: false }) => (end.min(range.end), Tell::NoFiles),
+            Some(Mapping { range, has_files: true }) => (end.min(range.end), Tell::Files),
+            None => (end, Tell::Files),
+        }
     }
 
     /// What there was in each range, in the order in which they were asked for.

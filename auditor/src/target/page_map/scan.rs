@@ -1,10 +1,11 @@
 //! PAGEMAP_SCAN (Linux 6.7, `fs/proc/task_mmu.c`): the kernel tells runs of pages alike. Holes and huge pages
-//! cost next to nothing, a small page in RAM about 45 ns.
+//! cost next to nothing, a small page in RAM about 13 ns, and 75 where files are told apart.
 //!
 //! Up to 6.18 at least, with more than 512 regions in one call `walk_end` is stale, and whoever goes on there
 //! counts pages twice. So there are at most 512, and the next call begins where the last region ends.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::fd::AsRawFd as _;
 
 use nix::errno::Errno;
@@ -54,18 +55,28 @@ struct Region {
     categories: u64,
 }
 
+/// What is told of pages in RAM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tell {
+    /// Whether they are of files or shared, too.
+    Files,
+    /// That none is, is known.
+    NoFiles,
+}
+
 /// Finds the first runs from `start` on, and says where to go on; `None`: there are no more before `end`.
 ///
 /// # Errors
 /// ENOTTY: the kernel is too old. EFAULT: no process can have memory there.
 pub(super) fn scan(
     file: &File,
-    start: u64,
-    end: u64,
+    Range { start, end }: Range<u64>,
     page: u64,
+    tell: Tell,
     found: &mut dyn FnMut(Run),
 ) -> Result<Option<u64>, Errno> {
     let mut regions = [Region::default(); REGIONS];
+    let files = if tell == Tell::Files { FILE } else { 0 };
     let mut argument = Argument {
         size: size_of::<Argument>() as u64,
         start,
@@ -74,7 +85,7 @@ pub(super) fn scan(
         vec_len: REGIONS as u64,
         max_pages: PAGES,
         category_anyof_mask: PRESENT | SWAPPED,
-        return_mask: PRESENT | SWAPPED | FILE | ZERO | HUGE,
+        return_mask: PRESENT | SWAPPED | files | ZERO | HUGE,
         ..Argument::default()
     };
     // SAFETY: `vec` and `vec_len` name `regions`, which nobody else uses meanwhile, and the kernel writes
