@@ -94,7 +94,7 @@ and values point to. peak is the most that was seen.",
         line: "the part of allocated that is in RAM now",
         text: "
 From the page map, so a table that was never written to counts as little as it takes. The
-largest maps are asked for first, in a fiftieth of the time; null: it was not this one's turn
+largest maps are asked for first, in a hundredth of the time; null: it was not this one's turn
 yet. Overflow buckets beside the arrays are looked for if a hook saw them allocated, what lies
 behind pointers is not.",
     },

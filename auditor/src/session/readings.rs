@@ -25,28 +25,24 @@ impl Readings {
         self.ended.insert(began, ended);
     }
 
-    /// The looks among what waits that were overtaken by an event among what waits.
+    /// The looks among what waits that were overtaken by an event among what waits. There are many looks and few
+    /// events, so the events are gone through first.
     pub fn overtaken<'a>(&self, waiting: impl Iterator<Item = &'a Fact> + Clone) -> BTreeSet<Which> {
-        let mut looks: BTreeMap<Address, Vec<Nanos>> = BTreeMap::new();
-        for fact in waiting.clone() {
-            if let What::Look(Look { map, occasion: Occasion::Poll, .. }) = fact.what
-                && self.ended.contains_key(&fact.at)
-            {
-                looks.entry(map).or_default().push(fact.at);
-            }
+        let mut events: BTreeMap<Address, Vec<Nanos>> = BTreeMap::new();
+        if !self.ended.is_empty() {
+            let told = waiting.clone().filter_map(|fact| Some((happened_to(&fact.what)?, fact.at)));
+            told.for_each(|(map, at)| events.entry(map).or_default().push(at));
         }
-        if looks.is_empty() {
+        if events.is_empty() {
             return BTreeSet::new();
         }
-        let overtakes = |fact: &Fact| {
-            let map = happened_to(&fact.what)?;
-            let dates = looks.get(&map)?.iter();
-            let during = move |began: &&Nanos| {
-                **began <= fact.at && self.ended.get(*began).is_some_and(|ended| fact.at <= *ended)
-            };
-            Some(dates.filter(during).map(|began| (*began, map)).collect::<Vec<_>>())
+        let is_overtaken = |fact: &Fact| {
+            let What::Look(Look { map, occasion: Occasion::Poll, .. }) = fact.what else { return None };
+            let ended = self.ended.get(&fact.at)?;
+            let during = |at: &Nanos| fact.at <= *at && at <= ended;
+            events.get(&map)?.iter().any(during).then_some((fact.at, map))
         };
-        waiting.filter_map(overtakes).flatten().collect()
+        waiting.filter_map(is_overtaken).collect()
     }
 
     /// Looks dated until then have been applied.

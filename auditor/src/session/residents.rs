@@ -23,7 +23,7 @@ use crate::target::proc;
 use crate::target::process::Process;
 
 /// Of the time so much is spent on it: one part in so many. What a poll leaves of it, later ones have.
-const SHARE: u64 = 50;
+const SHARE: u64 = 100;
 /// Most time at once, and most that is left for later: so long the target's events wait.
 pub const MOST: Nanos = Nanos(100_000_000);
 /// Maps that are asked for together, and how much memory they have before another one is left for later: their
@@ -271,11 +271,14 @@ fn fact(what: What) -> Fact {
 
 /// Where maps are now; those that cannot be read are left out.
 fn ranges(maps: &[Address], world: World<'_>) -> Vec<(Address, Ranges)> {
-    let mut headers = vec![vec![0; world.instance.header_len()]; maps.len()];
+    let length = world.instance.header_len().max(1);
+    let mut headers = vec![0; length * maps.len()];
+    let into = headers.chunks_exact_mut(length);
     let mut requests: Vec<Request<'_>> =
-        maps.iter().zip(&mut headers).map(|(map, header)| Request { at: *map, into: header }).collect();
+        maps.iter().zip(into).map(|(map, into)| Request { at: *map, into }).collect();
     let answers = world.memory.read_many(&mut requests);
-    let read = maps.iter().zip(&headers).zip(answers).filter(|(_, answer)| answer.is_ok());
+    let read = maps.iter().zip(headers.chunks_exact(length)).zip(answers);
+    let read = read.filter(|(_, answer)| answer.is_ok());
     read.filter_map(|((map, header), _)| Some((*map, ranges_of(*map, header, world)?))).collect()
 }
 
@@ -290,8 +293,11 @@ fn ranges_of(map: Address, header: &[u8], world: World<'_>) -> Option<Ranges> {
     let mut ranges = world.instance.ranges(map, header, world.memory)?;
     // Overflow areas are known by the calls that asked for them. While the map changes, its tables may have been
     // told of and not read, or the other way round: those of the arrays are in both.
-    let arrays: BTreeSet<Address> = ranges.current.iter().chain(&ranges.old).map(|(at, _)| *at).collect();
-    ranges.rest.extend(world.audit.tables(map).filter(|(at, _)| !arrays.contains(at)).take(MOST_TABLES));
+    let mut told = world.audit.tables(map).peekable();
+    if told.peek().is_some() {
+        let arrays: BTreeSet<Address> = ranges.current.iter().chain(&ranges.old).map(|(at, _)| *at).collect();
+        ranges.rest.extend(told.filter(|(at, _)| !arrays.contains(at)).take(MOST_TABLES));
+    }
     Some(ranges)
 }
 

@@ -16,6 +16,8 @@ use auditor_ebpf::LOOK_BYTES;
 pub const LARGEST: usize = 4096;
 /// Of the others, how many are read at each poll, in turn.
 pub const OTHERS: usize = 4096;
+/// Headers that are read by one call, and stay in the cache until they are looked at.
+const TOGETHER: usize = 512;
 /// A header that cannot be read or understood this many polls in a row belongs to no map any more.
 const STRIKES: u8 = 2;
 
@@ -181,9 +183,23 @@ impl Sampler {
         occasion: Occasion,
         clock: impl Fn() -> Nanos,
     ) -> Vec<Fact> {
+        let at = clock();
+        let mut facts = Vec::new();
+        for maps in maps.chunks(TOGETHER) {
+            self.look_together(view, maps, (at, occasion), &mut facts);
+        }
+        facts
+    }
+
+    fn look_together(
+        &mut self,
+        view: View<'_>,
+        maps: &[Address],
+        (at, occasion): (Nanos, Occasion),
+        facts: &mut Vec<Fact>,
+    ) {
         let length = |map: &Address| view.instance.header_len_of(*map).min(LOOK_BYTES);
         let mut headers = vec![[0; LOOK_BYTES]; maps.len()];
-        let at = clock();
         let mut requests: Vec<Request<'_>> = maps
             .iter()
             .zip(&mut headers)
@@ -191,12 +207,10 @@ impl Sampler {
             .collect();
         let answers = view.memory.read_many(&mut requests);
         let found = maps.iter().zip(&headers).zip(answers);
-        found
-            .filter_map(|((map, header), answer)| {
-                let header = answer.ok().map(|()| &header[..length(map)]);
-                self.one(view, (*map, at), header, occasion).map(|what| Fact { at, thread: None, what })
-            })
-            .collect()
+        facts.extend(found.filter_map(|((map, header), answer)| {
+            let header = answer.ok().map(|()| &header[..length(map)]);
+            self.one(view, (*map, at), header, occasion).map(|what| Fact { at, thread: None, what })
+        }));
     }
 
     /// What a hook has told: addresses are used again. Gives a map that is heard of for the first time.
