@@ -47,14 +47,25 @@ pub(crate) fn measure(scope: &Scope, show: Show<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Percent of a core over the time, and the peak of its memory in MiB.
+/// What it takes of a target that begins once it is there.
 fn watch(arguments: &[&str], format: &str, time: Duration) -> Result<(f64, f64)> {
     let mut demo = Command::new(workspace::released("target-demo"));
     let mut target = Running::start(demo.args(arguments).arg("--wait"), Listen::Stderr)?;
     target.wait_for("waits for a line", LIMIT)?;
-    let mut auditor = Running::start(watcher::auditor(target.pid()).args(["-f", format]), Listen::Stderr)?;
-    auditor.wait_for("attached to", LIMIT)?;
+    let auditor = attach(target.pid(), format)?;
     target.tell("begin")?;
+    cost(auditor, time)
+}
+
+/// Starts the auditor and waits until it has attached.
+pub(super) fn attach(pid: u32, format: &str) -> Result<Running> {
+    let mut auditor = Running::start(watcher::auditor(pid).args(["-f", format]), Listen::Stderr)?;
+    auditor.wait_for("attached to", LIMIT)?;
+    Ok(auditor)
+}
+
+/// Percent of a core that the auditor takes over the time, and the peak of its memory in MiB.
+pub(super) fn cost(auditor: Running, time: Duration) -> Result<(f64, f64)> {
     sleep(SETTLE);
     let (began, before) = (Instant::now(), auditor.cpu_seconds()?);
     sleep(time);

@@ -14,6 +14,7 @@ mod hits;
 mod page;
 mod redis;
 mod replay;
+mod sampling;
 mod slowdown;
 mod table;
 mod watcher;
@@ -32,16 +33,16 @@ use figure::Figure;
 const PAIRS: u32 = 7;
 const QUICK_PAIRS: u32 = 3;
 
-/// Measure what the auditor costs, beside the aims. Needs root and some 20 minutes of a quiet machine.
+/// Measure what the auditor costs, beside the aims. Needs root and some 30 minutes of a quiet machine.
 #[derive(Args, Debug)]
 pub(crate) struct Bench {
     /// Pairs of runs that a median is of [default: 7, with --quick 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pairs: Option<u32>,
-    /// Only this scenario or part (slowdown, sites, ring, agent, attach, census, go-growth, page, redis); repeatable
+    /// Only this scenario or part (slowdown, sites, ring, agent, sampling, attach, census, go-growth, page, redis); repeatable
     #[arg(long, value_name = "SCENARIO|PART")]
     only: Vec<String>,
-    /// Four scenarios, fewer pairs, shorter looks: within 3 minutes
+    /// Four scenarios, fewer pairs, shorter looks: within 5 minutes
     #[arg(long)]
     quick: bool,
     /// Write the figures to FILE as JSON, too
@@ -63,11 +64,12 @@ type Show<'a> = &'a mut dyn FnMut(Vec<Figure>);
 /// A part of the bench: its name, what its figures are, and what measures them.
 type Part = (&'static str, &'static str, fn(&Scope, Show<'_>) -> Result<()>);
 
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 12] = [
     (hits::SITES, "ns that a hit takes from the target, by instruction and program", hits::sites),
     (hits::RING, "records a second from the kernel to the auditor", hits::ring),
     (attach::PART, "one idle target, in turns with bpftrace", attach::measure),
     (agent::PART, "the auditor itself, at an interval of 1 s", agent::measure),
+    (sampling::PART, "the auditor itself, of many maps that all change", sampling::measure),
     (go::CENSUS, "a Go program while it goes on, beside the same reads alone", go::census),
     (go::GROWTH, "a Go program's time to fill a map, over the plain runs around it", go::growth),
     (go_attach::PART, "a stripped Go program of 100 MB, bpftrace on its unstripped twin", go_attach::measure),
