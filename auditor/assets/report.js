@@ -23,14 +23,27 @@
   addEventListener("hashchange", open);
   open();
   const press = (id, does) => { const button = one("#" + id); if (button) button.addEventListener("click", does); };
-  press("open-all", () => all("details.map").forEach((map) => { map.open = true; }));
-  press("close-all", () => all("details.map").forEach((map) => { map.open = false; }));
+  // A few in each frame, so that the page answers meanwhile; what is pressed next ends it.
+  const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  let turned = 0;
+  const turn = async (open) => {
+    const AT_ONCE = 8, mine = ++turned, pages = all("details.map");
+    for (let at = 0; at < pages.length && mine === turned; at += AT_ONCE) {
+      pages.slice(at, at + AT_ONCE).forEach((map) => { map.open = open; });
+      await frame();
+    }
+  };
+  press("open-all", () => turn(true));
+  press("close-all", () => turn(false));
 
   // The rows that stand in the page, and behind them those that are only data until they are shown.
   const maps = async (table) => {
-    const STEP = 200;
-    const body = one("tbody", table), heads = all("thead th", table);
+    // A browser lays a table out as a whole: the rows stand in tables of so many, out of sight without a layout.
+    // The first of them answer, the others follow, STEP in a frame.
+    const TOGETHER = 50, STEP = 200;
+    const body = one("tbody", table), heads = all("thead th", table), titles = heads.map((head) => head.textContent);
     const { order, rest } = JSON.parse(await unpacked(one("#rows")));
+    const isText = order.map((keys) => !keys);
     const count = (number) => number.toLocaleString("en");
     const word = (cell) => typeof cell === "string" ? cell : cell[0];
     const rows = all("tr", body).map((row, at) => ({ row, at, cells: Array.from(row.children, (cell) => cell.textContent) }));
@@ -50,58 +63,93 @@
       return it.row;
     };
 
-    let sorted = rows, words = [], found = rows, shown = 0, turn = 0;
     const text = (it) => it.text ??= it.cells.map(word).join(" ").toLowerCase();
-    const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-    // A browser lays a table out as a whole: what comes behind the first step stands in tables of their own, as wide.
+    // Every table gets the widths that the columns have with the rows that stand in the page.
+    let widths = null, height = 0;
+    const columns = () => {
+      const group = document.createElement("colgroup");
+      group.append(...widths.map((width) => { const column = document.createElement("col"); column.style.width = width; return column; }));
+      return group;
+    };
+    const fix = () => {
+      if (widths) return;
+      const whole = table.getBoundingClientRect().width;
+      widths = heads.map((head) => head.getBoundingClientRect().width / whole * 100 + "%");
+      height = body.getBoundingClientRect().height / shown;
+      table.parentElement.style.setProperty("--least", whole + "px");
+      one("caption", table).after(columns());
+      table.classList.add("fixed");
+    };
     const behind = document.createElement("div");
     table.after(behind);
     const step = (rows) => {
-      const box = document.createElement("div"), next = document.createElement("table"), columns = document.createElement("colgroup");
-      heads.forEach((head) => {
-        const column = document.createElement("col");
-        column.style.width = head.getBoundingClientRect().width + "px";
-        columns.append(column);
-      });
-      const body = document.createElement("tbody");
-      body.append(...rows);
-      next.append(columns, body);
+      const box = document.createElement("div"), next = document.createElement("table"), said = document.createElement("tr");
+      // No higher than nothing: for who is told of a cell what its column is.
+      said.append(...titles.map((title) => { const head = document.createElement("th"); head.scope = "col"; head.textContent = title; return head; }));
+      next.append(columns());
+      next.createTHead().append(said);
+      next.createTBody().append(...rows);
       box.className = "step";
-      box.style.width = table.getBoundingClientRect().width + "px";
+      box.style.containIntrinsicBlockSize = "auto " + height * rows.length + "px";
+      next.className = "fixed";
       box.append(next);
-      behind.append(box);
+      return box;
     };
-    // Step by step, so that the page answers meanwhile; whatever else is asked for ends it.
-    const add = async (most) => {
-      const mine = ++turn;
-      do {
-        const next = found.slice(shown, shown + STEP).map(drawn);
-        shown ? step(next) : body.replaceChildren(...next);
+
+    let sorted = rows, words = [], found = rows, shown = rows.length - rest.length, wanted = STEP, asked = 0;
+    const goal = () => Math.min(wanted, found.length);
+    const put = (until) => {
+      fix();
+      while (shown < until) {
+        const next = found.slice(shown, Math.min(until, shown + TOGETHER)).map(drawn);
+        shown ? behind.append(step(next)) : body.append(...next);
         shown += next.length;
-        if (!rest.length) return;
-        one("#drawn").textContent = count(shown) + " of " + count(found.length);
-        one("#more").disabled = one("#every").disabled = shown === found.length;
-        await frame();
-      } while (mine === turn && shown < Math.min(most, found.length));
+      }
     };
+    const tell = () => {
+      if (!rest.length) return;
+      const said = one("#drawn");
+      said.ariaBusy = String(shown < goal());
+      said.textContent = count(shown) + " of " + count(found.length);
+      one("#more").disabled = one("#every").disabled = shown === found.length;
+    };
+    // Whatever else is asked for ends it.
+    const add = async () => {
+      const mine = ++asked;
+      do {
+        put(Math.min(goal(), shown + (shown ? STEP : TOGETHER)));
+        tell();
+        await frame();
+      } while (mine === asked && shown < goal());
+    };
+    // On paper they are one table, whose headings each sheet repeats.
+    addEventListener("beforeprint", () => {
+      asked += 1;
+      body.append(...found.slice(body.rows.length, goal()).map(drawn));
+      behind.replaceChildren();
+    });
     const show = () => {
+      fix();
       found = words.length ? sorted.filter((it) => words.every((word) => text(it).includes(word))) : sorted;
       one("#found").textContent = words.length ? count(found.length) + " of " + count(rows.length) : "";
       shown = 0;
+      body.replaceChildren();
       behind.replaceChildren();
-      add(STEP);
+      add();
     };
-    const collator = new Intl.Collator(undefined, { numeric: true });
+    addEventListener("afterprint", () => { if (widths) show(); });
+    // Words in their order, numbers and addresses in them in that of their values.
+    const key = (cell) => cell.toLowerCase().replace(/0x[0-9a-f]+|\d+/g, (number) => number.padStart(20, "0"));
+    const ranks = (column) => {
+      const keys = rows.map((it) => key(word(it.cells[column])));
+      const ranks = new Map(Array.from(new Set(keys)).sort().map((key, rank) => [key, rank]));
+      return keys.map((key) => ranks.get(key));
+    };
     const sort = (column, ascending) => {
-      const keys = order[column], way = ascending ? 1 : -1;
+      const keys = order[column] ??= ranks(column), way = ascending ? 1 : -1;
       // What is not known comes last, whichever way.
-      const compare = (one, other) => {
-        if (!keys) return collator.compare(word(one.cells[column]), word(other.cells[column])) * way;
-        const [first, second] = [keys[one.at], keys[other.at]];
-        if (first === null || second === null) return (first === null) - (second === null);
-        return (first - second) * way;
-      };
-      sorted = rows.slice().sort((one, other) => compare(one, other) || one.at - other.at);
+      const compare = (first, second) => first === null || second === null ? (first === null) - (second === null) : (first - second) * way;
+      sorted = rows.slice().sort((one, other) => compare(keys[one.at], keys[other.at]) || one.at - other.at);
       show();
       heads.forEach((head, at) => head.setAttribute("aria-sort", at !== column ? "none" : ascending ? "ascending" : "descending"));
     };
@@ -114,7 +162,7 @@
       head.setAttribute("aria-sort", "none");
       button.addEventListener("click", () => {
         const now = head.getAttribute("aria-sort");
-        sort(column, now === "none" ? !order[column] : now === "descending");
+        sort(column, now === "none" ? isText[column] : now === "descending");
       });
     });
     const search = one("#search");
@@ -123,10 +171,12 @@
       show();
     };
     search.addEventListener("input", find);
-    press("more", () => add(shown + STEP));
-    press("every", () => add(Infinity));
+    press("more", () => { wanted = shown + STEP; add(); });
+    press("every", () => { wanted = Infinity; add(); });
     if (rest.length) one("#rest").hidden = true;
-    find();
+    tell();
+    // A browser may remember what was searched for.
+    if (search.value) find();
   };
   if (one("#maps")) maps(one("#maps"));
 

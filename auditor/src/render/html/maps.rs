@@ -36,8 +36,8 @@ pub(super) fn table(report: &Report) -> Option<Part> {
                 label for="search" { "Search " } input #search type="search" autocomplete="off" placeholder="name, type, owner, state";
                 output #found for="search" {}
             }
-            (sides(&columns))
-            div.scroll tabindex="0" role="region" aria-labelledby="maps-part-title" { table #maps {
+            (set(&columns))
+            div.scroll.rows tabindex="0" role="region" aria-labelledby="maps-part-title" { table #maps {
                 caption { "A name leads to the map's page, a heading says what feeds its column" }
                 (head(&columns))
                 tbody { @for (number, map) in standing.iter().enumerate() { (row(number, map, &columns, report)) } }
@@ -82,11 +82,17 @@ fn figure(it: &Cell, side: Side) -> String {
     format!("<td{class}{full}>{}", html! { (it.text) }.into_string())
 }
 
-/// To which side each column is set, once for all rows.
-fn sides(columns: &[&'static Column<Map>]) -> Markup {
-    let numbers = (1..).zip(columns).filter(|(_, column)| matches!(column.side, Side::Right | Side::Bar));
-    let cells: Vec<String> = numbers.map(|(at, _)| format!("#maps td:nth-child({at})")).collect();
-    html! { @if !cells.is_empty() { style { (PreEscaped(cells.join(","))) "{text-align:right}" } } }
+/// How each column is set, once for all rows: figures to the right, and words take as many lines as they need.
+fn set(columns: &[&'static Column<Map>]) -> Markup {
+    let rule = |is: fn(Side) -> bool, says: &str| {
+        let cells = (1..).zip(columns).skip(1).filter(|(_, column)| is(column.side));
+        let cells: Vec<String> = cells.map(|(at, _)| format!(".rows td:nth-child({at})")).collect();
+        if cells.is_empty() { String::new() } else { format!("{}{{{says}}}", cells.join(",")) }
+    };
+    let figures = rule(|side| matches!(side, Side::Right | Side::Bar), "text-align:right");
+    let words =
+        rule(|side| side == Side::Stretch, "white-space:normal;overflow-wrap:anywhere;min-width:12rem");
+    html! { style { (PreEscaped(figures)) (PreEscaped(words)) } }
 }
 
 /// For the script: all that it needs to draw any row.
