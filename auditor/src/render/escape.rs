@@ -14,6 +14,11 @@ pub const CUT: char = '…';
 /// Text made harmless and at most `cells` wide; what is too long loses its end.
 #[must_use]
 pub fn visible(text: &str, cells: usize) -> String {
+    plain(text, cells).unwrap_or_else(|| careful(text, cells))
+}
+
+/// [`visible`], character by character.
+fn careful(text: &str, cells: usize) -> String {
     let (mut pieces, whole) = fitting(text.chars(), cells);
     if !whole {
         make_room(&mut pieces, cells);
@@ -37,6 +42,11 @@ pub fn visible_tail(text: &str, cells: usize) -> String {
 /// As [`visible`], but what is too long loses its middle: a path says most at its two ends.
 #[must_use]
 pub fn visible_middle(text: &str, cells: usize) -> String {
+    plain_middle(text, cells).unwrap_or_else(|| careful_middle(text, cells))
+}
+
+/// [`visible_middle`], character by character.
+fn careful_middle(text: &str, cells: usize) -> String {
     let (pieces, whole) = fitting(text.chars(), cells);
     if whole || cells == 0 {
         return bounded(pieces, cells);
@@ -78,6 +88,38 @@ pub fn width(text: &str) -> usize {
 /// How many cells a kept character takes.
 const fn cells_of(letter: char) -> usize {
     if is_wide(letter) { 2 } else { 1 }
+}
+
+/// [`visible`] of a text that is shown as it is, as most names are; `None`: it takes more care.
+fn plain(text: &str, cells: usize) -> Option<String> {
+    if is_plain_so_far(text, cells)? {
+        return Some(text.to_owned());
+    }
+    let kept = text.get(..cells.checked_sub(1)?)?;
+    Some([kept, CUT.encode_utf8(&mut [0; 4])].concat())
+}
+
+/// [`visible_middle`] of such a text.
+fn plain_middle(text: &str, cells: usize) -> Option<String> {
+    if is_plain_so_far(text, cells)? {
+        return Some(text.to_owned());
+    }
+    let room = cells.checked_sub(1)?;
+    let head = text.get(..room / 2)?;
+    let tail = text.get(text.len() - (room - room / 2)..)?;
+    is_plain(tail.as_bytes()).then(|| [head, CUT.encode_utf8(&mut [0; 4]), tail].concat())
+}
+
+/// Whether a text fits as it is; `None`: not all of it that matters to that is shown as it is.
+fn is_plain_so_far(text: &str, cells: usize) -> Option<bool> {
+    let whole = text.len() <= cells;
+    let so_far = if whole { text.as_bytes() } else { text.as_bytes().get(..=cells)? };
+    is_plain(so_far).then_some(whole)
+}
+
+/// Whether each byte is a character that is shown as it is, in one cell.
+fn is_plain(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\')
 }
 
 /// The escaped characters that fit, and whether that was all. Reads no further than it must.
@@ -216,6 +258,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn plain_text_is_shown_as_careful_reading_shows_it(text in r"[ -~]{0,30}|[a-z\\値\n]{0,30}", cells in 0_usize..40) {
+            prop_assert_eq!(visible(&text, cells), careful(&text, cells));
+            prop_assert_eq!(visible_middle(&text, cells), careful_middle(&text, cells));
+        }
+
         #[test]
         fn whatever_comes_in_what_goes_out_is_harmless_and_bounded(text in any::<String>(), cells in 0_usize..40) {
             for shown in [visible(&text, cells), visible_tail(&text, cells), visible_middle(&text, cells)] {

@@ -13,7 +13,7 @@ pub(crate) const PART: &str = "page";
 const MAPS: [u64; 2] = [1000, 10_000];
 /// A round takes a second, and little disturbs it.
 const ROUNDS: u32 = 5;
-/// Times of reading and replaying the recording, which a page needs first.
+/// Times of reading the recording alone, which a page needs first; replaying takes longer.
 const AIM: f64 = 1.0;
 
 /// What the example `page_cost` prints.
@@ -52,9 +52,8 @@ fn draw(cost: &Cost) -> Vec<Figure> {
     figures.add("written as JSON", "ms", ms(&cost.json_ns));
     figures.add("written as a page", "ms", ms(&cost.page_ns));
     figures.add("replay over reading the recording", "x", over(&cost.replay_ns, &cost.read_ns));
-    figures.add("the page over reading alone", "x", over(&cost.page_ns, &cost.read_ns));
-    let replayed = over(&cost.page_ns, &cost.replay_ns);
-    figures.aim(AIM, "the page over reading and replaying", "x", replayed);
+    figures.add("the page over reading and replaying", "x", over(&cost.page_ns, &cost.replay_ns));
+    figures.aim(AIM, "the page over reading alone", "x", over(&cost.page_ns, &cost.read_ns));
     figures.done()
 }
 

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
+use rustc_hash::FxHashMap;
 
 use super::{Part, pages};
 use crate::audit::report::{Map, Report};
@@ -48,20 +49,35 @@ pub(super) fn flame(report: &Report) -> Option<Part> {
 
 fn tree(maps: &[Map]) -> Node<'_> {
     let mut root = Node::default();
+    for (site, mut maps) in by_site(maps) {
+        let bytes = maps.iter().map(|(_, bytes)| *bytes).fold(0, u64::saturating_add);
+        root.bytes = root.bytes.saturating_add(bytes);
+        let mut node = &mut root;
+        let frames = site.iter().take(FRAMES).rev().map(String::as_str);
+        for frame in frames.chain(site.is_empty().then_some(UNKNOWN)) {
+            node = node.below.entry(frame).or_default();
+            node.bytes = node.bytes.saturating_add(bytes);
+        }
+        node.maps.append(&mut maps);
+    }
+    root
+}
+
+/// Call stacks, and for each the maps with what was asked for there: thousands of maps have a few stacks.
+fn by_site(maps: &[Map]) -> Vec<(&[String], Vec<(usize, u64)>)> {
+    let mut sites: Vec<(&[String], Vec<(usize, u64)>)> = Vec::new();
+    let mut places = FxHashMap::default();
     for (number, map) in maps.iter().enumerate() {
         let Some(bytes) = map.tables.allocated_bytes.map(|bytes| bytes.0).filter(|bytes| *bytes > 0) else {
             continue;
         };
-        root.bytes = root.bytes.saturating_add(bytes);
-        let mut node = &mut root;
-        let frames = map.site.iter().take(FRAMES).rev().map(String::as_str);
-        for frame in frames.chain(map.site.is_empty().then_some(UNKNOWN)) {
-            node = node.below.entry(frame).or_default();
-            node.bytes = node.bytes.saturating_add(bytes);
-        }
-        node.maps.push((number, bytes));
+        let place = *places.entry(map.site.as_slice()).or_insert_with(|| {
+            sites.push((&map.site, Vec::new()));
+            sites.len() - 1
+        });
+        sites[place].1.push((number, bytes));
     }
-    root
+    sites
 }
 
 /// A frame with all that is below it; `above`: the bytes of the one it is in.

@@ -1,18 +1,19 @@
 //! The table of maps, those too small for it, and those that wait for the collector.
 
 use maud::{Markup, PreEscaped, html};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use super::data::Island;
 use super::ladder::tenths;
 use super::table::{WIDE, class, head, speaking, table as plain_table};
-use super::{Part, data, pages};
+use super::{Part, pages};
 use crate::audit::report::{Map, Population, Report};
 use crate::audit::unit::Bytes;
 use crate::render::columns::populations::POPULATIONS;
 use crate::render::columns::{Cell, Column, Side, maps as columns, members};
 use crate::render::style::Tone;
 use crate::render::text::maps;
-use crate::render::{headline, human};
+use crate::render::{headline, human, json};
 
 /// Rows that stand in the page, for those without a script too: so many are read, and a browser lays them out in a
 /// moment. The script draws more of them when they are searched, sorted or asked for.
@@ -50,7 +51,7 @@ pub(super) fn table(report: &Report) -> Option<Part> {
                 }
                 p.q #rest { (left_out(rest, "which only a script lists here")) }
             }
-            (data::script("rows", &rows(listed, rest, &columns, report), PLAIN))
+            (rows(listed, rest, &columns, report).element("rows"))
         }
         @if !beyond.is_empty() { p.q { (left_out(beyond, "not on this page")) } }
     };
@@ -97,11 +98,20 @@ fn set(columns: &[&'static Column<Map>]) -> Markup {
 
 /// For the script: all that it needs to draw any row.
 #[derive(Serialize)]
-struct Rows {
-    /// What each column is sorted by, numbers; `None`: by its text.
-    order: Vec<Option<Vec<Option<u64>>>>,
+struct Rows<Order, Rest> {
+    /// What each column is sorted by, numbers; `null`: by its text.
+    order: Order,
     /// The rows that do not stand in the page.
-    rest: Vec<Vec<Word>>,
+    rest: Rest,
+}
+
+/// A list whose items are made while it is written: there are as many as cells.
+struct Each<Make>(Make);
+
+impl<Make: Fn() -> Items, Items: IntoIterator<Item: Serialize>> Serialize for Each<Make> {
+    fn serialize<To: Serializer>(&self, serializer: To) -> Result<To::Ok, To::Error> {
+        serializer.collect_seq((self.0)())
+    }
 }
 
 /// A cell: its text; or that, its class, and how full its bar is, in percent.
@@ -112,7 +122,7 @@ enum Word {
     Toned(String, &'static str, Option<String>),
 }
 
-fn rows(maps: &[Map], rest: &[Map], columns: &[&'static Column<Map>], report: &Report) -> Vec<u8> {
+fn rows(maps: &[Map], rest: &[Map], columns: &[&'static Column<Map>], report: &Report) -> Island {
     let cell = |map: &Map, column: &'static Column<Map>| match (column.cell)(map, report, WIDE) {
         Cell { text, tone: Tone::Normal, permille: None } => Word::Plain(text),
         Cell { text, tone, permille } => {
@@ -124,12 +134,10 @@ fn rows(maps: &[Map], rest: &[Map], columns: &[&'static Column<Map>], report: &R
         let name = Word::Plain(columns::label(map, WIDE));
         [name].into_iter().chain(columns.iter().skip(1).map(|column| cell(map, column))).collect()
     };
-    let keys = |sort: fn(&Map) -> Option<u64>| maps.iter().map(sort).collect();
-    let rows = Rows {
-        order: columns.iter().map(|column| column.sort.map(keys)).collect(),
-        rest: rest.iter().map(row).collect(),
-    };
-    serde_json::to_vec(&rows).expect("texts and numbers are always JSON")
+    let keys = |sort: fn(&Map) -> Option<u64>| Each(move || maps.iter().map(sort));
+    let order = Each(|| columns.iter().map(|column| column.sort.map(keys)));
+    let rows = Rows { order, rest: Each(|| rest.iter().map(row)) };
+    Island::of(PLAIN, |out| json::one_line(&rows, out))
 }
 
 fn left_out(rest: &[Map], why: &str) -> String {

@@ -17,6 +17,8 @@ mod table;
 mod trust;
 
 use std::io::{self, Write};
+use std::panic::resume_unwind;
+use std::thread;
 
 use maud::Markup;
 
@@ -37,7 +39,7 @@ struct Part {
 /// What makes a part; `None`: there is nothing to say.
 type Maker = fn(&Report) -> Option<Part>;
 
-/// Every part of an audit, in order.
+/// Every part of an audit, in order; the data follow.
 const AUDIT: &[Maker] = &[
     opening::findings,
     chart::timeline,
@@ -56,10 +58,9 @@ const AUDIT: &[Maker] = &[
     sections::syscalls,
     sections::events,
     trust::trust,
-    data::data,
 ];
 
-/// Every part of one look: what it found comes first, and nothing could be seen to happen.
+/// The same of one look: what it found comes first, and nothing could be seen to happen.
 const LOOK: &[Maker] = &[
     opening::findings,
     maps::members,
@@ -71,12 +72,23 @@ const LOOK: &[Maker] = &[
     pages::pages,
     sections::collector,
     trust::trust,
-    data::data,
 ];
 
 /// The whole page.
 pub(super) fn report(report: &Report, _: Paper, out: &mut dyn Write) -> io::Result<()> {
     let makers = if super::phrases::is_one_look(report) { LOOK } else { AUDIT };
-    let parts: Vec<Part> = makers.iter().filter_map(|part| part(report)).collect();
-    out.write_all(frame::page(report, &parts).into_string().as_bytes())
+    out.write_all(frame::page(report, &parts(makers, report)).into_string().as_bytes())
+}
+
+/// The data are as much work as all else: where a thread can be had, they are packed beside it.
+fn parts(makers: &[Maker], report: &Report) -> Vec<Part> {
+    thread::scope(|scope| {
+        let packing = thread::Builder::new().spawn_scoped(scope, || data::data(report)).ok();
+        let mut parts: Vec<Part> = makers.iter().filter_map(|part| part(report)).collect();
+        parts.push(match packing {
+            Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            None => data::data(report),
+        });
+        parts
+    })
 }
