@@ -46,7 +46,7 @@ pub fn around_rss(report: &Report) -> Vec<String> {
     let swapped = memory.swap.filter(|swap| *swap > Bytes(0));
     let mut pieces = vec![format!("peak {}{at}", size(memory.rss.peak))];
     pieces.extend(swapped.map(|swap| format!("swap {}", human::bytes(swap))));
-    pieces.push(format!("first {}", size(memory.rss.first)));
+    pieces.push(format!("RSS at first {}", size(memory.rss.first)));
     pieces
 }
 

@@ -13,7 +13,7 @@ use crate::render::columns::populations::POPULATIONS;
 use crate::render::columns::{Cell, Column, Side, maps as columns, members};
 use crate::render::style::Tone;
 use crate::render::text::maps;
-use crate::render::{headline, human, json};
+use crate::render::{escape, headline, human, json};
 
 /// Rows that stand in the page, for those without a script too: so many are read, and a browser lays them out in a
 /// moment. The script draws more of them when they are searched, sorted or asked for.
@@ -37,7 +37,7 @@ pub(super) fn table(report: &Report) -> Option<Part> {
                 label for="search" { "Search " } input #search type="search" autocomplete="off" placeholder="name, type, owner, state";
                 output #found for="search" {}
             }
-            (set(&columns))
+            (set(&columns, standing, report))
             div.scroll.rows tabindex="0" role="region" aria-labelledby="maps-part-title" { table #maps {
                 caption { "A name leads to the map's page, a heading says what feeds its column" }
                 (head(&columns))
@@ -83,17 +83,26 @@ fn figure(it: &Cell, side: Side) -> String {
     format!("<td{class}{full}>{}", html! { (it.text) }.into_string())
 }
 
-/// How each column is set, once for all rows: figures to the right, and words take as many lines as they need.
-fn set(columns: &[&'static Column<Map>]) -> Markup {
-    let rule = |is: fn(Side) -> bool, says: &str| {
-        let cells = (1..).zip(columns).skip(1).filter(|(_, column)| is(column.side));
-        let cells: Vec<String> = cells.map(|(at, _)| format!(".rows td:nth-child({at})")).collect();
-        if cells.is_empty() { String::new() } else { format!("{}{{{says}}}", cells.join(",")) }
+/// How each column is set, once for all rows: figures to the right; words take as many lines as they need, and no
+/// more room than the longest of them.
+fn set(columns: &[&'static Column<Map>], standing: &[Map], report: &Report) -> Markup {
+    let places = || (1..).zip(columns);
+    let figures = places().skip(1).filter(|(_, column)| matches!(column.side, Side::Right | Side::Bar));
+    let figures: Vec<String> = figures.map(|(at, _)| format!(".rows td:nth-child({at})")).collect();
+    let text = |at: usize, column: &Column<Map>, map: &Map| match at {
+        1 => columns::label(map, WIDE),
+        _ => (column.cell)(map, report, WIDE).text,
     };
-    let figures = rule(|side| matches!(side, Side::Right | Side::Bar), "text-align:right");
-    let words =
-        rule(|side| side == Side::Stretch, "white-space:normal;overflow-wrap:anywhere;min-width:12rem");
-    html! { style { (PreEscaped(figures)) (PreEscaped(words)) } }
+    let words = places().filter(|(_, column)| column.side == Side::Stretch).map(|(at, column)| {
+        let longest = standing.iter().map(|map| escape::width(&text(at, column, map))).max().unwrap_or(0);
+        format!(
+            ".rows tr>:nth-child({at}){{white-space:normal;overflow-wrap:anywhere;min-width:min(12rem,{longest}ch + 1rem)}}"
+        )
+    });
+    html! { style {
+        @if !figures.is_empty() { (figures.join(",")) "{text-align:right}" }
+        (PreEscaped(words.collect::<String>()))
+    } }
 }
 
 /// For the script: all that it needs to draw any row.
