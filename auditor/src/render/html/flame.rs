@@ -49,12 +49,12 @@ pub(super) fn flame(report: &Report) -> Option<Part> {
 
 fn tree(maps: &[Map]) -> Node<'_> {
     let mut root = Node::default();
-    for (site, mut maps) in by_site(maps) {
+    for Site { frames, mut maps } in by_site(maps) {
         let bytes = maps.iter().map(|(_, bytes)| *bytes).fold(0, u64::saturating_add);
         root.bytes = root.bytes.saturating_add(bytes);
         let mut node = &mut root;
-        let frames = site.iter().take(FRAMES).rev().map(String::as_str);
-        for frame in frames.chain(site.is_empty().then_some(UNKNOWN)) {
+        let unknown = frames.is_empty().then_some(UNKNOWN);
+        for frame in frames.iter().take(FRAMES).rev().map(String::as_str).chain(unknown) {
             node = node.below.entry(frame).or_default();
             node.bytes = node.bytes.saturating_add(bytes);
         }
@@ -63,19 +63,25 @@ fn tree(maps: &[Map]) -> Node<'_> {
     root
 }
 
-/// Call stacks, and for each the maps with what was asked for there: thousands of maps have a few stacks.
-fn by_site(maps: &[Map]) -> Vec<(&[String], Vec<(usize, u64)>)> {
-    let mut sites: Vec<(&[String], Vec<(usize, u64)>)> = Vec::new();
+/// A call stack, from the innermost frame, and the maps that were grown from there with what they asked for.
+struct Site<'a> {
+    frames: &'a [String],
+    maps: Vec<(usize, u64)>,
+}
+
+/// Each call stack once: thousands of maps have a few.
+fn by_site(maps: &[Map]) -> Vec<Site<'_>> {
+    let mut sites: Vec<Site<'_>> = Vec::new();
     let mut places = FxHashMap::default();
     for (number, map) in maps.iter().enumerate() {
         let Some(bytes) = map.tables.allocated_bytes.map(|bytes| bytes.0).filter(|bytes| *bytes > 0) else {
             continue;
         };
         let place = *places.entry(map.site.as_slice()).or_insert_with(|| {
-            sites.push((&map.site, Vec::new()));
+            sites.push(Site { frames: &map.site, maps: Vec::new() });
             sites.len() - 1
         });
-        sites[place].1.push((number, bytes));
+        sites[place].maps.push((number, bytes));
     }
     sites
 }
