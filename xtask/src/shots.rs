@@ -151,7 +151,7 @@ impl<'a> Terminal<'a> {
     /// A picture of what it shows now.
     fn shoot(&self, name: &str) -> Result<()> {
         let shown = self.studio.work.join(format!("{name}.ansi"));
-        fs::write(&shown, self.tmux(&["capture-pane", "-e", "-p"])?)?;
+        fs::write(&shown, restated(&self.tmux(&["capture-pane", "-e", "-p"])?))?;
         let colours =
             process::output(Command::new("aha").args(["--black", "--no-header", "-f"]).arg(&shown))?;
         let page = self.studio.work.join(format!("{name}.html"));
@@ -165,9 +165,76 @@ impl<'a> Terminal<'a> {
     }
 }
 
+/// How letters look, as far as a picture shows it.
+#[derive(Default)]
+struct Look {
+    bold: bool,
+    reversed: bool,
+    /// Of the sixteen; `None`: the usual one.
+    colour: Option<u8>,
+}
+
+impl Look {
+    /// What the numbers of one escape sequence change.
+    fn follow(&mut self, codes: &str) {
+        let mut numbers = codes.split(';').map(|code| code.parse::<u8>().unwrap_or(0));
+        while let Some(number) = numbers.next() {
+            match number {
+                0 => *self = Self::default(),
+                1 => self.bold = true,
+                7 => self.reversed = true,
+                22 => self.bold = false,
+                27 => self.reversed = false,
+                30..=37 => self.colour = Some(number - 30),
+                38 => self.colour = numbers.nth(1),
+                39 => self.colour = None,
+                48 => drop(numbers.nth(1)),
+                _ => {}
+            }
+        }
+    }
+
+    /// The numbers that say it all.
+    fn codes(&self) -> String {
+        let colour = match self.colour {
+            Some(dark @ 0..8) => format!(";3{dark}"),
+            Some(bright @ 8..16) => format!(";9{}", bright - 8),
+            _ => String::new(),
+        };
+        let set = |is: bool, code: &'static str| if is { code } else { "" };
+        format!("0{}{colour}{}", set(self.bold, ";1"), set(self.reversed, ";7"))
+    }
+}
+
+/// A screen of which each escape sequence says all that is in force: aha mixes up colours that change while they
+/// are reversed, and what was reversed was not to be read.
+fn restated(screen: &str) -> String {
+    let mut look = Look::default();
+    let mut pieces = screen.split("\x1b[");
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for (codes, text) in pieces.filter_map(|piece| piece.split_once('m')) {
+        look.follow(codes);
+        out += &format!("\x1b[{}m{text}", look.codes());
+    }
+    out
+}
+
 impl Drop for Terminal<'_> {
     fn drop(&mut self) {
         // Where it has ended by itself, there is no server.
         drop(self.tmux(&["kill-server"]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_force_is_said_again_with_each_change() {
+        let screen =
+            "a\x1b[7m\x1b[39mmap \x1b[38;5;2mback\x1b[1m\x1b[48;5;4m\x1b[38;5;9mx\x1b[0;2mend\x1b[m.";
+        let expected = "a\x1b[0;7m\x1b[0;7mmap \x1b[0;32;7mback\x1b[0;1;32;7m\x1b[0;1;32;7m\x1b[0;1;91;7mx\x1b[0mend\x1b[0m.";
+        assert_eq!(restated(screen), expected);
     }
 }
