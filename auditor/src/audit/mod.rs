@@ -84,7 +84,7 @@ use coverage::{Coverage, Step};
 pub use drawn::Extent;
 use episodes::Episodes;
 use events::Events;
-use fact::{Beside, Call, Cost, Ended, Fact, Look, Rss, Syscall, What, Written};
+use fact::{Beside, Call, Cost, Crowd, Ended, Fact, Look, Rss, Syscall, What, Written};
 use findings::Thresholds;
 use head::Head;
 use headroom::Headroom;
@@ -182,10 +182,7 @@ impl Audit {
             // Of families: `family/` knows them.
             What::Fork { .. } | What::Member(_) | What::Of(_) | What::Left(_) | What::Shares(_) => {}
             What::Described(described) => self.lives.describe(described),
-            What::Crowds(crowds) => {
-                self.crowds = Some(Populations::of_crowds(crowds, &mut self.recognised));
-                self.counted = Some(at);
-            }
+            What::Crowds(crowds) => self.count(at, crowds),
             What::Heap(heap) => self.collector.read(at, heap),
             What::Cycle(cycle) => {
                 if self.collector.ended(*cycle) {
@@ -274,6 +271,11 @@ impl Audit {
             _ => return,
         };
         self.events.happened(event, times);
+    }
+
+    fn count(&mut self, at: Nanos, crowds: &[Crowd]) {
+        self.crowds = Some(Populations::of_crowds(crowds, &mut self.recognised));
+        self.counted = Some(at);
     }
 
     fn look(&mut self, at: Nanos, look: &Look) {

@@ -122,7 +122,7 @@ of a target that was killed, what was left before: its death leaves the whole gr
 pressure is what the cgroup was charged and how long its tasks waited for memory.
 arenas are those of glibc's malloc: system is what it took of the kernel, free of it are top (at
 the end of each), fast (small chunks that are not merged) and binned (all others); whole: these
-are all. Free chunks go back to the kernel when whole pages are free and something asks for it.",
+are all. Free chunks go back to the kernel when whole pages are free and somebody asks for it.",
     },
     Topic {
         name: "changes",

@@ -14,9 +14,9 @@ pub(super) const RULE: Rule = Rule {
     text: "
 Decided by: maps hold less than at their most, tables of theirs were seen to go, less went back
 to the kernel meanwhile (munmap, MADV_DONTNEED, MADV_FREE), and RSS did not fall by it. What the
-program has made since may have taken its place: it is an upper bound. Of glibc's malloc the lists
-of free chunks are read (memory.arenas): no more is kept than is free in them. Not where a managed
-heap counts itself: there the ladder tells it apart.
+program has made since may have taken its place: it is an upper bound. Of glibc's malloc the
+lists of free chunks are read (memory.arenas): no more is kept than is free in them. Not where a
+managed heap counts itself: there the ladder tells it apart.
 What to do: glibc: malloc_trim(0), M_TRIM_THRESHOLD, MALLOC_ARENA_MAX. jemalloc:
 background_thread:true and dirty_decay_ms. tcmalloc: ReleaseFreeMemory or a release rate.
 mimalloc: mi_collect. None of them gives back a page on which anything still lives.",
