@@ -11,7 +11,7 @@ use crate::target::arenas;
 use crate::target::memory::Memory;
 
 /// For how long free chunks are counted while the target's events wait, and where none does.
-const LONGEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_millis(50);
 const AT_LAST: Duration = Duration::from_secs(1);
 
 /// The arenas of one process.
