@@ -68,7 +68,8 @@ fn looks_at_maps_that_are_being_written_are_whole_and_do_no_harm() {
         for _ in 0..20 {
             let report = json(&look(&scene, &target, &["-f", "json", "--min-bytes", "0"]).well().stdout);
             let maps = rows(&report, "/maps");
-            assert!(maps.len() >= 8, "{scenario}: {} maps", maps.len());
+            // One of eight may just be gone: `churn` replaces one after the other.
+            assert!(maps.len() >= 7, "{scenario}: {} maps", maps.len());
             for map in maps {
                 let [live, capacity] =
                     ["live", "capacity"].map(|field| map[field].as_u64().unwrap_or_else(|| panic!("{map}")));
