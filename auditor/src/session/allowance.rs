@@ -33,12 +33,9 @@ impl Allowance {
         self.left > 0
     }
 
-    /// Does something, for as long as that takes.
-    pub(super) fn spend<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let began = now();
-        let done = work();
+    /// Something was done since then.
+    pub(super) fn spent_since(&mut self, began: Nanos) {
         self.left = self.left.saturating_sub_unsigned(now().since(began).0);
-        done
     }
 }
 
@@ -51,7 +48,9 @@ mod tests {
     fn what_was_spent_is_earned_again_in_its_time_and_no_more_is_saved_up() {
         let mut allowance = Allowance::new(Share { part: 4, saved: Nanos(2_000_000) });
         assert!(allowance.has_some());
-        allowance.spend(|| std::thread::sleep(Duration::from_millis(7)));
+        let began = now();
+        std::thread::sleep(Duration::from_millis(7));
+        allowance.spent_since(began);
         assert!(!allowance.has_some(), "{allowance:?}");
         std::thread::sleep(Duration::from_millis(60));
         assert!(allowance.has_some());

@@ -279,7 +279,9 @@ impl Kindred {
             let next = self.members.range(Pid(self.asked.0.saturating_add(1))..).next();
             let pid = next.map_or(first.pid(), |(pid, _)| *pid);
             self.asked = next.map_or(Pid(0), |(pid, _)| *pid);
-            let shares = self.shares.spend(|| family::shares(pid));
+            let began = now();
+            let shares = family::shares(pid);
+            self.shares.spent_since(began);
             let member = self.members.get_mut(&pid).unwrap_or(first);
             shares.into_iter().for_each(|shares| member.tell(What::Shares(shares)));
         }
@@ -324,9 +326,9 @@ impl Live {
         while kindred.looks.has_some()
             && let Some(expected) = kindred.expected.pop_front()
         {
-            let mut looks = mem::replace(&mut kindred.looks, Allowance::new(LOOKS));
-            looks.spend(|| kindred.look(expected, &self.hooks, &mut self.kernel));
-            kindred.looks = looks;
+            let began = now();
+            kindred.look(expected, &self.hooks, &mut self.kernel);
+            kindred.looks.spent_since(began);
         }
         kindred.members.values_mut().for_each(|member| member.greet_the_newborn(&mut self.kernel));
     }

@@ -12,8 +12,8 @@ use super::memory::{Memory, ReadError};
 use crate::audit::fact::Arenas;
 use crate::audit::unit::{Address, Bytes};
 
-/// Offsets in `struct malloc_state` (malloc/malloc.c), x86-64, glibc 2.27 (which put `have_fastchunks` before the
-/// lists) to 2.41. Another version's arena does not look like one here, and is not found.
+/// Offsets in `struct malloc_state` (malloc/malloc.c), x86-64, from glibc 2.27 on, which put `have_fastchunks` before
+/// the lists; seen with 2.36 and 2.41. Another version's arena does not look like one here, and is not found.
 mod layout {
     /// `fastbinsY`, a word each.
     pub(super) const FAST: usize = 16;
