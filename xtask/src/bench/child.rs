@@ -76,6 +76,11 @@ impl Running {
         self.lines.recv_timeout(limit).with_context(|| format!("{} did not answer", self.name))
     }
 
+    /// Its next line, where it has said one by now.
+    pub(crate) fn said_by_now(&self) -> Option<String> {
+        self.lines.try_recv().ok()
+    }
+
     /// Sends it a line.
     pub(crate) fn tell(&mut self, line: &str) -> Result<()> {
         let stdin = self.child.stdin.as_mut().context("its stdin is a pipe")?;

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -34,11 +34,11 @@ const MEMORY_AIM: f64 = 200.0;
 /// Throughput without over throughput with censuses.
 const THROUGHPUT_AIM: f64 = 1.01;
 const GROWTH_AIM: f64 = 1.01;
-/// About a second of inserting, this many times as often as other pairs.
-const FILL: &str = "ints 2000000";
+/// About a second of inserting into a map and deleting what is old, so many times as often as other pairs.
+const TURN: &str = "turnover 6000000";
 const SHORT: u32 = 4;
-/// How long the program is watched at once.
-const WINDOW: Duration = Duration::from_millis(300);
+/// Inserts alone: a map that does nothing but grow.
+const FILL: &str = "ints 2000000";
 /// Small maps, and MiB of heap.
 const HEAPS: [(&str, &str); 2] = [("150000", "370"), ("450000", "1100")];
 
@@ -91,10 +91,16 @@ fn wait(command: &mut Command) -> Result<Running> {
     Ok(running)
 }
 
-/// Waits for its answer, and takes a number from it.
-fn answered(running: &mut Running, number: &str) -> Result<f64> {
-    let answer: Value = serde_json::from_str(&running.answer(LIMIT)?)?;
-    answer.get(number).and_then(Value::as_f64).with_context(|| format!("no {number} in {answer}"))
+/// Has it do some work, and waits for the seconds of its own CPU time that this took: the traps of hooks are among
+/// them, and what other programs take is not.
+fn seconds_of(work: &str, running: &mut Running) -> Result<f64> {
+    running.tell(work)?;
+    seconds_in(&running.answer(LIMIT)?)
+}
+
+fn seconds_in(answer: &str) -> Result<f64> {
+    let found: Value = serde_json::from_str(answer)?;
+    found.get("busy_seconds").and_then(Value::as_f64).with_context(|| format!("no busy_seconds in {answer}"))
 }
 
 /// Censuses of two heaps, and of a program at full speed.
@@ -111,7 +117,7 @@ pub(crate) fn census(scope: &Scope, show: Show<'_>) -> Result<()> {
             step.done(format!("{} rounds", scope.pairs));
             show(draw(release, &serde_json::from_str(&text).context("what census_cost prints")?));
         }
-        show(throughput(release, scope)?.into_iter().collect());
+        show(throughput(release, scope)?);
     }
     Ok(())
 }
@@ -134,84 +140,117 @@ fn draw(release: &str, cost: &Cost) -> Vec<Figure> {
     .collect()
 }
 
-/// What the program does in a second of its own CPU time without censuses, over what it does with one after the
-/// other. It has one CPU and the auditor another, so that neither takes the other's time, and what a third program
-/// takes does not count; what is left is what they share: caches, memory, locks of the kernel.
-fn throughput(release: &str, scope: &Scope) -> Result<Option<Figure>> {
-    let step = say::step(format!("Go {release}: throughput during censuses"));
-    let mut target = wait(Command::new("taskset").args(["-c", "0"]).arg(program(release)?).arg("mutate"))?;
-    let pid = target.pid().to_string();
-    let other = (available_parallelism()?.get() - 1).to_string();
-    let mut beside = || {
-        let mut census = Command::new("taskset");
-        census.args(["-c", &other]).arg(workspace::released("auditor"));
-        process::output(census.args(["census", "-p", &pid, "-f", "json"])).map(drop)
-    };
-    let mut ratios = Vec::new();
-    let mut before = work(&mut target, None)?;
-    for _ in 0..scope.pairs * SHORT {
-        let during = work(&mut target, Some(&mut beside))?;
-        let after = work(&mut target, None)?;
-        ratios.push(f64::midpoint(before, after) / during);
+/// The program's own CPU time for the same work during censuses of it that follow each other, over that during censuses
+/// of its twin. It has one CPU and the auditor another, so that neither takes the other's time; two CPUs share more
+/// than memory, and whatever keeps the second busy slows the first down, so that is told as a figure of its own.
+fn throughput(release: &str, scope: &Scope) -> Result<Vec<Figure>> {
+    let mut step = say::step(format!("Go {release}: throughput during censuses"));
+    let (mut target, mut twin) = (turning(release)?, turning(release)?);
+    let (own, other) = (target.pid(), twin.pid());
+    seconds_of(TURN, &mut twin)?;
+    let (mut censuses, mut busy) = (Vec::new(), Vec::new());
+    let mut before = seconds_of(TURN, &mut target)?;
+    for pair in 0..scope.pairs * SHORT {
+        step.progress(&format!("pair {} of {}", pair + 1, scope.pairs * SHORT));
+        // Neither is always the first.
+        let order = if pair % 2 == 0 { [own, other] } else { [other, own] };
+        let [first, second] = order.map(|audited| turn_beside(&mut target, audited));
+        let (first, second) = (first?, second?);
+        let (audited, beside) = if pair % 2 == 0 { (first, second) } else { (second, first) };
+        let after = seconds_of(TURN, &mut target)?;
+        censuses.push(audited / beside);
+        busy.push(beside / f64::midpoint(before, after));
         before = after;
     }
-    step.done(format!("{} pairs", ratios.len()));
-    let what = format!("{release}: throughput without over with");
-    Ok(Spread::of(ratios).map(|of| Figure::new(CENSUS, what, "x", of).at_most(THROUGHPUT_AIM)))
+    step.done(format!("{} pairs", censuses.len()));
+    let figure = |what, values| {
+        Spread::of(values).map(|of| Figure::new(CENSUS, format!("{release}, throughput: {what}"), "x", of))
+    };
+    let censuses =
+        figure("without over with censuses", censuses).map(|figure| figure.at_most(THROUGHPUT_AIM));
+    Ok([figure("other CPU idle over busy", busy), censuses].into_iter().flatten().collect())
 }
 
-/// What the program does in a second of its own CPU time, with something done beside it again and again.
-fn work(target: &mut Running, beside: Option<&mut dyn FnMut() -> Result<()>>) -> Result<f64> {
-    target.tell(&format!("rate {}", WINDOW.as_millis()))?;
-    let until = Instant::now() + WINDOW;
-    if let Some(beside) = beside {
-        while Instant::now() < until {
-            beside()?;
+/// Starts the program on the first CPU.
+fn turning(release: &str) -> Result<Running> {
+    wait(Command::new("taskset").args(["-c", "0"]).arg(program(release)?).arg("grow"))
+}
+
+/// The same work with censuses of a process on the last CPU meanwhile.
+fn turn_beside(target: &mut Running, audited: u32) -> Result<f64> {
+    target.tell(TURN)?;
+    let last = (available_parallelism()?.get() - 1).to_string();
+    let deadline = Instant::now() + LIMIT;
+    while Instant::now() < deadline {
+        let mut census = Command::new("taskset");
+        census.args(["-c", &last]).arg(workspace::released("auditor"));
+        process::output(census.args(["census", "-p", &audited.to_string(), "-f", "json"]))?;
+        if let Some(answer) = target.said_by_now() {
+            return seconds_in(&answer);
         }
     }
-    answered(target, "per_busy_second")
+    bail!("{TURN} was not answered within {} s", LIMIT.as_secs())
 }
 
-/// Inserts into growing maps: plain, with the auditor, and with bpftrace where the same functions are hooked and
-/// where entries are moved.
+/// Programs whose maps grow: plain, with the auditor, and with bpftrace where the same functions are hooked and where
+/// entries are moved.
 pub(crate) fn growth(scope: &Scope, show: Show<'_>) -> Result<()> {
     for release in [CLASSIC, NEWEST] {
-        let mut step = say::step(format!("Go {release}: growths"));
-        let mut target = start(release, &["grow"])?;
-        let (mut control, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
-        let mut before = fill(&mut target)?;
-        for pair in 0..scope.pairs * SHORT {
-            step.progress(&format!("pair {} of {}", pair + 1, scope.pairs * SHORT));
-            let auditor = watcher::Watcher::Default.attach(target.pid())?;
-            let with_auditor = fill(&mut target)?;
-            auditor.interrupt(LIMIT)?;
-            let between = fill(&mut target)?;
-            if watcher::has_bpftrace() {
-                let bpftrace = bpftrace(release, target.pid())?;
-                let with_bpftrace = fill(&mut target)?;
-                bpftrace.interrupt(LIMIT)?;
-                theirs.push(with_bpftrace / between);
-            }
-            let after = fill(&mut target)?;
-            ours.push(with_auditor / f64::midpoint(before, between));
-            control.push(after / between);
-            before = after;
-        }
-        step.done(format!("{} pairs", control.len()));
-        let figure = |who, values| {
-            let what = format!("{release}, a growing map: {who}");
-            Spread::of(values).map(|of| Figure::new(GROWTH, what, "x", of))
-        };
-        let ours = figure("auditor", ours).map(|figure| figure.at_most(GROWTH_AIM));
-        show([figure("control", control), ours, figure("bpftrace", theirs)].into_iter().flatten().collect());
+        let aim = |figure: Figure| figure.at_most(GROWTH_AIM);
+        let turned = growths(release, "inserts and deletes", TURN, scope)?;
+        show(turned.drawn(aim));
+        // Nothing but growth, right after the auditor has come: the governor looks at a longer time.
+        show(growths(release, "inserts alone", FILL, scope)?.drawn(|figure| figure));
     }
     Ok(())
 }
 
-/// Seconds of its own CPU time to fill a map: the traps of hooks are among them, and what other programs take is not.
-fn fill(target: &mut Running) -> Result<f64> {
-    target.tell(FILL)?;
-    answered(target, "busy_seconds")
+/// What a piece of work took with each, over what it took before and after.
+struct Growths {
+    what: String,
+    control: Vec<f64>,
+    auditor: Vec<f64>,
+    bpftrace: Vec<f64>,
+}
+
+impl Growths {
+    fn drawn(self, auditor: impl FnOnce(Figure) -> Figure) -> Vec<Figure> {
+        let figure = |who, values| {
+            Spread::of(values).map(|of| Figure::new(GROWTH, format!("{}: {who}", self.what), "x", of))
+        };
+        let ours = figure("auditor", self.auditor).map(auditor);
+        [figure("control", self.control), ours, figure("bpftrace", self.bpftrace)]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+fn growths(release: &str, what: &str, work: &str, scope: &Scope) -> Result<Growths> {
+    let mut step = say::step(format!("Go {release}: {what}"));
+    let mut target = start(release, &["grow"])?;
+    let what = format!("{release}, {what}");
+    let mut found = Growths { what, control: Vec::new(), auditor: Vec::new(), bpftrace: Vec::new() };
+    let mut before = seconds_of(work, &mut target)?;
+    for pair in 0..scope.pairs * SHORT {
+        step.progress(&format!("pair {} of {}", pair + 1, scope.pairs * SHORT));
+        let auditor = watcher::Watcher::Default.attach(target.pid())?;
+        let with_auditor = seconds_of(work, &mut target)?;
+        auditor.interrupt(LIMIT)?;
+        let between = seconds_of(work, &mut target)?;
+        if watcher::has_bpftrace() {
+            let bpftrace = bpftrace(release, target.pid())?;
+            let with_bpftrace = seconds_of(work, &mut target)?;
+            bpftrace.interrupt(LIMIT)?;
+            found.bpftrace.push(with_bpftrace / between);
+        }
+        let after = seconds_of(work, &mut target)?;
+        found.auditor.push(with_auditor / f64::midpoint(before, between));
+        found.control.push(after / between);
+        before = after;
+    }
+    step.done(format!("{} pairs", found.control.len()));
+    Ok(found)
 }
 
 /// What one would write to follow growths: where they start, and where entries are moved.
