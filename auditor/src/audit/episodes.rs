@@ -4,7 +4,9 @@
 //! Open episodes are kept by the map they belong to (`life.rs` knows when one begins and ends);
 //! of the closed ones the [`MOST`] that allocated most stay.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+use slab::Slab;
 
 use super::fact::GrowthKind;
 use super::faults::{self, Reading, Readings};
@@ -16,6 +18,8 @@ use super::unit::{Address, Bytes, Nanos};
 
 /// Closed episodes that are kept, and episodes in a report. 10 000 x 200 bytes are 2 MB.
 pub const MOST: usize = 10_000;
+/// Episodes that may wait besides those of which there are records.
+const ROOM: usize = 64;
 /// How long after the start of an episode that has ended a rise of RSS still belongs to it.
 const ECHO: Nanos = Nanos(1_000_000_000);
 
@@ -23,14 +27,14 @@ const ECHO: Nanos = Nanos(1_000_000_000);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Episodes {
     next: u64,
-    records: BTreeMap<Serial, Record>,
+    records: Slab<Record>,
     /// The closed ones, smallest first.
     closed: BTreeSet<(Bytes, Serial)>,
     omitted: u64,
     /// Those that still wait for RSS to rise.
-    awaiting_rise: BTreeSet<Serial>,
+    awaiting_rise: Waiting,
     /// Those that have ended since faults were read last.
-    awaiting_faults: BTreeSet<Serial>,
+    awaiting_faults: Waiting,
     faults: Readings,
     last_start: Nanos,
     mmaps: Mmaps,
@@ -42,7 +46,25 @@ pub(super) struct Episodes {
 
 /// Which episode: they are numbered in the order in which they were noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Serial(u64);
+pub(super) struct Serial {
+    number: u64,
+    /// Where its record is kept. When that is gone, another takes its place.
+    place: usize,
+}
+
+/// Those that wait for something to be told, and some that do so no more: their records say which.
+#[derive(Clone, Debug, Default)]
+struct Waiting(Vec<Serial>);
+
+impl Waiting {
+    /// Another one waits. They take no more room than twice the records, and some.
+    fn push(&mut self, serial: Serial, records: &Slab<Record>) {
+        if self.0.len() >= 2 * records.len() + ROOM {
+            self.0.retain(|serial| records.get(serial.place).is_some_and(|record| record.serial == *serial));
+        }
+        self.0.push(serial);
+    }
+}
 
 /// How an episode begins.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +105,7 @@ pub(super) struct Moves {
 
 #[derive(Clone, Debug)]
 struct Record {
+    serial: Serial,
     start: Start,
     end: Option<Nanos>,
     allocated: Bytes,
@@ -91,6 +114,7 @@ struct Record {
     rss_before: Option<Bytes>,
     rss_after: Option<Bytes>,
     rss_lag: Option<Nanos>,
+    awaits_rise: bool,
     moves: Moves,
     /// Cycles of the collector that were seen to end before it began, and before it ended.
     cycles_before: u64,
@@ -99,6 +123,7 @@ struct Record {
     /// Page faults, as read last before it and first after it.
     faults_before: Option<Reading>,
     faults_after: Option<Reading>,
+    awaits_faults: bool,
 }
 
 impl Episodes {
@@ -117,10 +142,11 @@ impl Episodes {
     pub(super) fn faults(&mut self, reading: Reading) {
         self.faults.read(reading);
         let records = &mut self.records;
-        self.awaiting_faults.retain(|serial| {
-            let Some(record) = records.get_mut(serial) else { return false };
+        self.awaiting_faults.0.retain(|serial| {
+            let Some(record) = find(records, *serial) else { return false };
             record.faults_after = Some(reading).filter(|(at, _)| record.end.is_some_and(|end| end <= *at));
-            record.faults_after.is_none()
+            record.awaits_faults = record.faults_after.is_none();
+            record.awaits_faults
         });
     }
 
@@ -144,8 +170,8 @@ impl Episodes {
         if !step.way.is_gt() || step.at <= self.last_start {
             return;
         }
-        for serial in std::mem::take(&mut self.awaiting_rise) {
-            if let Some(record) = self.records.get_mut(&serial) {
+        for serial in self.awaiting_rise.0.drain(..) {
+            if let Some(record) = find(&mut self.records, serial).filter(|record| record.awaits_rise) {
                 record.rise(step.at, &mut self.lags);
             }
         }
@@ -153,10 +179,11 @@ impl Episodes {
 
     /// A growth began.
     pub(super) fn begin(&mut self, start: Start) -> Serial {
-        let serial = Serial(self.next);
+        let serial = Serial { number: self.next, place: self.records.vacant_key() };
         self.next += 1;
         self.last_start = self.last_start.max(start.at);
         let mut record = Record {
+            serial,
             start,
             end: None,
             allocated: Bytes(0),
@@ -165,24 +192,26 @@ impl Episodes {
             rss_before: self.steps.rss_at(start.at),
             rss_after: None,
             rss_lag: None,
+            awaits_rise: true,
             moves: Moves::default(),
             cycles_before: self.cycles.unwrap_or(0),
             cycles_by_end: None,
             waited: None,
             faults_before: self.faults.before(start.at),
             faults_after: None,
+            awaits_faults: false,
         };
         match self.steps.first_rise_after(start.at) {
             Some(at) => record.rise(at, &mut self.lags),
-            None => _ = self.awaiting_rise.insert(serial),
+            None => self.awaiting_rise.push(serial, &self.records),
         }
-        self.records.insert(serial, record);
+        self.records.insert(record);
         serial
     }
 
     /// A table was asked for within it.
     pub(super) fn asked(&mut self, serial: Serial, asked: Asked) {
-        let Some(record) = self.records.get_mut(&serial) else { return };
+        let Some(record) = find(&mut self.records, serial) else { return };
         if record.end.is_some() {
             self.closed.remove(&(record.allocated, serial));
         }
@@ -190,7 +219,7 @@ impl Episodes {
         if let Some(took) = asked.took.filter(|_| record.start.at == asked.at) {
             self.begin_earlier(serial, took);
         }
-        let Some(record) = self.records.get_mut(&serial) else { return };
+        let Some(record) = find(&mut self.records, serial) else { return };
         if let Some(took) = asked.took {
             record.waited = Some(record.waited.unwrap_or_default().plus(took));
         }
@@ -205,22 +234,21 @@ impl Episodes {
 
     /// One call told of it when it returned, table and all: it began when the call did.
     fn begin_earlier(&mut self, serial: Serial, took: Nanos) {
-        let Some(record) = self.records.get_mut(&serial) else { return };
+        let Some(record) = find(&mut self.records, serial) else { return };
         let at = Nanos(record.start.at.0.saturating_sub(took.0));
         record.start.at = at;
         record.rss_before = self.steps.rss_at(at);
         record.faults_before = self.faults.before(at);
-        if self.awaiting_rise.contains(&serial)
+        if record.awaits_rise
             && let Some(rise) = self.steps.first_rise_after(at)
         {
-            self.awaiting_rise.remove(&serial);
             record.rise(rise, &mut self.lags);
         }
     }
 
     /// It ended.
     pub(super) fn end(&mut self, serial: Serial, at: Nanos, moves: Moves) {
-        let Some(record) = self.records.get_mut(&serial) else { return };
+        let Some(record) = find(&mut self.records, serial) else { return };
         if record.end.is_none() && !matches!(record.start.kind, GrowthKind::First | GrowthKind::Split) {
             self.lags.add(Pair::GrowthEnd, at.since(record.start.at));
         }
@@ -229,16 +257,14 @@ impl Episodes {
         record.rss_after = self.steps.rss_at(at);
         record.moves = moves;
         record.faults_after = self.faults.after(at);
-        if record.faults_after.is_none() {
-            self.awaiting_faults.insert(serial);
-        }
         self.closed.insert((record.allocated, serial));
+        if record.faults_after.is_none() && !std::mem::replace(&mut record.awaits_faults, true) {
+            self.awaiting_faults.push(serial, &self.records);
+        }
         if self.closed.len() > MOST
             && let Some((_, smallest)) = self.closed.pop_first()
         {
-            self.records.remove(&smallest);
-            self.awaiting_rise.remove(&smallest);
-            self.awaiting_faults.remove(&smallest);
+            self.records.remove(smallest.place);
             self.omitted += 1;
         }
     }
@@ -246,7 +272,8 @@ impl Episodes {
     /// The largest, in the order in which they started. `open` tells what the evacuation of an open one has
     /// come to so far.
     pub(super) fn report(&self, now: Nanos, open: impl Fn(Address) -> Moves) -> Vec<Episode> {
-        let mut records: Vec<&Record> = self.records.values().collect();
+        let mut records: Vec<&Record> = self.records.iter().map(|(_, record)| record).collect();
+        records.sort_unstable_by_key(|record| record.serial);
         let too_many = self.too_many();
         if too_many > 0 {
             records.sort_by_key(|record| record.allocated);
@@ -277,9 +304,15 @@ impl Episodes {
     }
 }
 
+/// The record of an episode, if it is still kept.
+fn find(records: &mut Slab<Record>, serial: Serial) -> Option<&mut Record> {
+    records.get_mut(serial.place).filter(|record| record.serial == serial)
+}
+
 impl Record {
     /// RSS rose. Long after a short episode that is another story.
     fn rise(&mut self, at: Nanos, lags: &mut Lags) {
+        self.awaits_rise = false;
         let lag = at.since(self.start.at);
         let within = self.end.is_none_or(|end| at <= end) || lag <= ECHO;
         self.rss_lag = within.then_some(lag);
@@ -416,7 +449,7 @@ mod tests {
         assert_eq!(faults(&episodes), Some((40, Nanos(130))));
         episodes.end(serial, Nanos(250), Moves::default());
         assert_eq!(faults(&episodes), Some((89, Nanos(210))), "a spell of splits goes on");
-        assert!(episodes.awaiting_faults.is_empty());
+        assert!(episodes.awaiting_faults.0.is_empty());
     }
 
     #[test]
@@ -437,7 +470,7 @@ mod tests {
             rss(&mut episodes, 100 + rise, 5, true);
             rss(&mut episodes, 101 + rise, 9, true);
             assert_eq!(only(&episodes).rss_lag, lag);
-            assert!(episodes.awaiting_rise.is_empty());
+            assert!(episodes.awaiting_rise.0.is_empty());
         }
     }
 
@@ -479,6 +512,18 @@ mod tests {
         let rows = episodes.report(Nanos(0), |_| Moves::default());
         assert_eq!((rows.len(), episodes.omitted()), (MOST, 5));
         assert_eq!(rows[0].allocated, Bytes(5));
-        assert_eq!((episodes.records.len(), episodes.awaiting_rise.len()), (MOST, MOST));
+        assert_eq!(episodes.records.len(), MOST);
+    }
+
+    #[test]
+    fn those_that_wait_take_no_more_room_than_twice_the_records() {
+        let mut episodes = Episodes::default();
+        for at in 0..10 * MOST as u64 {
+            let serial = begin(&mut episodes, at);
+            (0..3).for_each(|_| episodes.end(serial, Nanos(at), Moves::default()));
+            for waiting in [&episodes.awaiting_rise, &episodes.awaiting_faults] {
+                assert!(waiting.0.len() <= 2 * (episodes.records.len() + 1) + ROOM);
+            }
+        }
     }
 }

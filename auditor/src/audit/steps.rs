@@ -52,8 +52,11 @@ impl Steps {
         self.recent.range(self.after(at)..).find(|step| step.way.is_gt()).map(|step| step.at)
     }
 
-    /// Index of the first step after `at`.
+    /// Index of the first step after `at`, which mostly is now.
     fn after(&self, at: Nanos) -> usize {
+        if self.recent.back().is_none_or(|last| last.at <= at) {
+            return self.recent.len();
+        }
         self.recent.partition_point(|step| step.at <= at)
     }
 }

@@ -73,6 +73,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("serde", &[ANYWHERE]),
     ("serde_json", &["commands/", "render/"]),
     ("sha2", &["render/html/"]),
+    ("slab", &["audit/episodes.rs", "audit/here.rs"]),
     ("strsim", &["audit/nearest.rs"]),
     ("thiserror", &[ANYWHERE]),
     ("tokio", &["probes/readiness.rs", "session"]),
