@@ -124,7 +124,8 @@ fn happenings(map: Address, growth: u64) -> [What; STEP as usize] {
     let allocate =
         Allocate { map, table: Some(table(growth)), bytes, part: Part::Buckets, stack: None, took: None };
     let grow = Grow { map, kind, from, to, live: Some(from * 7), bytes: None, stack: None };
-    let look = Look { map, occasion: Occasion::Poll, runtime: "demo".to_owned(), shape, name: None };
+    let look =
+        Look { map, occasion: Occasion::Poll, runtime: "demo".to_owned(), shape: shape.into(), name: None };
     let last = if first {
         evacuate()
     } else {

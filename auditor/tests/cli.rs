@@ -262,7 +262,13 @@ fn with_maps() -> Vec<Vec<Fact>> {
             ..Shape::default()
         };
         let (runtime, name) = ("demo".to_owned(), Some(name.to_owned()));
-        What::Look(Look { map: Address(map), occasion: Occasion::AtAttach, runtime, shape, name })
+        What::Look(Look {
+            map: Address(map),
+            occasion: Occasion::AtAttach,
+            runtime,
+            shape: shape.into(),
+            name,
+        })
     };
     let mut facts = vec![began(), fact(1_500, What::Sizes(Box::new(sizes)))];
     facts.push(fact(1_600, look(0x40, 5, 60_000, "small")));

@@ -64,7 +64,7 @@ impl Tape {
             let look = look(number, 0, Occasion::AtAttach);
             self.tell(What::Look(Look { name: Some(name(number)), ..look }))?;
             self.tell(What::Described(Box::new(described(number))))?;
-            self.tell(What::Resident(resident(number, 0)))?;
+            self.tell(What::Resident(resident(number, 0).into()))?;
         }
         self.tell(memory(0, maps))?;
         self.tell(What::Tick)
@@ -79,7 +79,7 @@ impl Tape {
             for what in growth(number, second) {
                 self.tell(what)?;
             }
-            self.tell(What::Resident(resident(number, second)))?;
+            self.tell(What::Resident(resident(number, second).into()))?;
         }
         self.tell(memory(second, maps))?;
         self.tell(What::Tick)
@@ -120,7 +120,7 @@ fn look(number: u64, second: u64, occasion: Occasion) -> Look {
         needed: Some(Bytes(buckets * 100)),
         ..Shape::default()
     };
-    Look { map: address(number), occasion, runtime: "demo".to_owned(), shape, name: None }
+    Look { map: address(number), occasion, runtime: "demo".to_owned(), shape: shape.into(), name: None }
 }
 
 /// What a growth tells, and the call it takes its memory with.

@@ -192,7 +192,7 @@ impl Audit {
             What::Born(maps) => self.born = Some(*maps),
             What::Written(written) => self.written = Some(writers::bounded(written)),
             What::Managed(managed) => self.collector.happened(managed),
-            What::Pressure(pressure) => self.headroom.read(*pressure),
+            What::Pressure(pressure) => self.headroom.read(**pressure),
             What::Rules(text) => self.rules(text),
             What::Sizes(sizes) => self.kinds.add(sizes),
             What::Allocator(name) => self.head.has_allocator(name),

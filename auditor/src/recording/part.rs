@@ -139,7 +139,7 @@ mod tests {
     fn look(map: u64, live: u64) -> What {
         let shape = Shape { live, capacity: 1000, allocated: Bytes(live * 100_000), ..Shape::default() };
         let (map, runtime) = (Address(map), "demo".to_owned());
-        What::Look(Look { map, occasion: Occasion::Poll, runtime, shape, name: None })
+        What::Look(Look { map, occasion: Occasion::Poll, runtime, shape: shape.into(), name: None })
     }
 
     /// Three maps that were there at 100; one has one entry more each time, one goes at 150; the end at 200.

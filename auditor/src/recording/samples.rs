@@ -100,8 +100,13 @@ pub(super) fn one_of_each() -> Vec<Fact> {
         advice: Some(4),
         failed: Some(12),
     };
-    let look =
-        Look { map, occasion: Occasion::Census, runtime: text(), shape: shape.clone(), name: Some(text()) };
+    let look = Look {
+        map,
+        occasion: Occasion::Census,
+        runtime: text(),
+        shape: shape.clone().into(),
+        name: Some(text()),
+    };
     let whats = [
         What::Began(Box::new(began)),
         What::Runtime(Runtime {
@@ -142,9 +147,9 @@ pub(super) fn one_of_each() -> Vec<Fact> {
         }),
         What::Clear(Clear { map, live: Some(5), stack: Some(stack) }),
         What::Born(25),
-        What::Resident(Resident { map, current: pages(1), old: pages(2), rest: pages(3) }),
+        What::Resident(Resident { map, current: pages(1), old: pages(2), rest: pages(3) }.into()),
         What::LazilyFreed(Bytes(4096)),
-        What::Pressure(pressure(Some(9))),
+        What::Pressure(pressure(Some(9)).into()),
         What::Rules(text()),
         What::Beside(Beside {
             heap: Some(Bytes(9)),
@@ -314,14 +319,14 @@ pub(super) fn busy(count: u64) -> impl Iterator<Item = Fact> {
                 map,
                 occasion: Occasion::Poll,
                 runtime: "demo".to_owned(),
-                shape: Shape {
+                shape: Box::new(Shape {
                     live: buckets * 6,
                     capacity: buckets * 8,
                     table: Some(table),
                     allocated: bytes,
                     needed: Some(bytes),
                     ..Shape::default()
-                },
+                }),
                 name: None,
             }),
             _ => What::Evacuate(Evacuate { map, moved: 1 + dice % 64 }),
@@ -392,7 +397,7 @@ fn any_what() -> impl Strategy<Value = What> {
             shape
         })),
         (address(), text(), any_shape(), option::of(text())).prop_map(|(map, runtime, shape, name)| {
-            What::Look(Look { map, occasion: Occasion::Poll, runtime, shape, name })
+            What::Look(Look { map, occasion: Occasion::Poll, runtime, shape: shape.into(), name })
         }),
         address().prop_map(|map| What::Gone { map }),
         (any::<u32>(), vec(text(), 0..20))
@@ -444,14 +449,14 @@ fn any_what() -> impl Strategy<Value = What> {
             stack: live.map(|_| StackId(3)),
         })),
         any::<u64>().prop_map(What::Born),
-        (address(), any::<u64>()).prop_map(|(map, n)| What::Resident(Resident {
+        (address(), any::<u64>()).prop_map(|(map, n)| What::Resident(Box::new(Resident {
             map,
             current: pages(n),
             old: pages(0),
             rest: pages(n / 2),
-        })),
+        }))),
         bytes().prop_map(What::LazilyFreed),
-        option::of(any::<u64>()).prop_map(|n| What::Pressure(pressure(n))),
+        option::of(any::<u64>()).prop_map(|n| What::Pressure(pressure(n).into())),
         ".{0,200}".prop_map(What::Rules),
         ".{0,200}".prop_map(What::Allocator),
         any::<[u64; 2]>().prop_map(|[minor, major]| What::Faults(Faults { minor, major })),

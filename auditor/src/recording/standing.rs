@@ -91,7 +91,8 @@ impl Standing {
                 self.maps.entry(map).or_default().described = Some(What::Described(described).into());
             }
             What::Resident(resident) => {
-                self.maps.entry(resident.map).or_default().resident = Some(What::Resident(resident).into());
+                let map = resident.map;
+                self.maps.entry(map).or_default().resident = Some(What::Resident(resident).into());
             }
             _ => {}
         }

@@ -271,7 +271,7 @@ impl Instance for Together {
                 self.remember(map, part);
             }
             if let What::Look(look) = what {
-                look.shape = among_all(part, std::mem::take(&mut look.shape));
+                *look.shape = among_all(part, std::mem::take(&mut look.shape));
             }
         }
         Some(())

@@ -201,7 +201,7 @@ impl Look<'_> {
         let arenas = Arenas::find(&self.memory, &self.malloc);
         let news = arenas.and_then(|mut arenas| arenas.ask_at_last(&self.memory, is_swapped));
         news.into_iter().for_each(|news| self.tell(news));
-        self.tell(What::Pressure(Scarcity::of(self.process.pid()).read()));
+        self.tell(What::Pressure(Scarcity::of(self.process.pid()).read().into()));
         if let Ok(own) = Own::open().and_then(|own| own.read()) {
             self.tell(What::Cost(Cost { agent_cpu: own.cpu, agent_rss: own.rss, bpf_memory: Bytes(0) }));
         }

@@ -80,7 +80,7 @@ mod tests {
 
     fn look(at: u64, map: u64, occasion: Occasion) -> Fact {
         let (map, shape) = (Address(map), Shape::default());
-        let look = Look { map, occasion, runtime: "demo".to_owned(), shape, name: None };
+        let look = Look { map, occasion, runtime: "demo".to_owned(), shape: shape.into(), name: None };
         Fact { at: Nanos(at), thread: None, what: What::Look(look) }
     }
 

@@ -243,7 +243,7 @@ impl Residents {
                 let found = maps.iter().map(|(map, asked)| resident(*map, asked, &mut pages));
                 let is_news = |found: &Resident| world.audit.resident(found.map).as_ref() != Some(found);
                 let news = found.filter(|found| !moved.contains(&found.map) && is_news(found));
-                news.map(What::Resident).collect()
+                news.map(|news| What::Resident(news.into())).collect()
             }
             Job::Beside(places, survey) => {
                 let found = beside::found(&places, &survey.finish());

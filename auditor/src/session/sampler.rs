@@ -317,7 +317,7 @@ impl Sampler {
             map,
             occasion,
             runtime: view.instance.runtime_of(map).to_owned(),
-            shape,
+            shape: shape.into(),
             name,
         }))
     }

@@ -86,7 +86,7 @@ impl Member {
     fn tell_pressure(&mut self) {
         let pressure = self.scarcity.read();
         if self.told.pressure.replace(pressure) != Some(pressure) {
-            self.tell(What::Pressure(pressure));
+            self.tell(What::Pressure(pressure.into()));
         }
     }
 

@@ -153,7 +153,13 @@ impl Translator {
                 let runtime = self.runtimes.runtime_of(map).to_owned();
                 fact(
                     &record.header,
-                    What::Look(Look { map, occasion: Occasion::AtExit, runtime, shape, name: None }),
+                    What::Look(Look {
+                        map,
+                        occasion: Occasion::AtExit,
+                        runtime,
+                        shape: shape.into(),
+                        name: None,
+                    }),
                 )
             }
             // What was watched had been dropped and its memory used for something else.

@@ -189,7 +189,7 @@ mod tests {
             map: Address(1),
             occasion: Occasion::Poll,
             runtime: "demo".to_owned(),
-            shape: Shape::default(),
+            shape: Shape::default().into(),
             name: None,
         };
         audit.apply(&Fact { at: Nanos(1), thread: None, what: What::Look(look) });

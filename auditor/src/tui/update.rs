@@ -238,7 +238,7 @@ mod tests {
             let shape = Shape { live: number - address, ..Shape::default() };
             let runtime = "demo".to_owned();
             let occasion = Occasion::Poll;
-            let look = Look { map: Address(address + 1), occasion, runtime, shape, name: None };
+            let look = Look { map: Address(address + 1), occasion, runtime, shape: shape.into(), name: None };
             audit.apply(&Fact { at: Nanos(1), thread: None, what: What::Look(look) });
         }
         audit.report()

@@ -36,7 +36,7 @@ pub struct Fact {
     pub what: What,
 }
 
-/// What happened.
+/// What happened. A recording is a long row of these, so what is large and not in every one is kept apart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum What {
     /// The audit began. Always the first fact.
@@ -112,12 +112,12 @@ pub enum What {
     /// since.
     Born(u64),
     /// The page map was asked which pages of a map's tables are in RAM.
-    Resident(Resident),
+    Resident(Box<Resident>),
     /// The page map was asked which pages of the target are left to the kernel to take (`MADV_FREE`), and
     /// have not been taken.
     LazilyFreed(Bytes),
     /// What the cgroup and the kernel say of the pressure on memory.
-    Pressure(Pressure),
+    Pressure(Box<Pressure>),
     /// The thresholds of the rules that this audit was started with, as TOML, where they are not the defaults.
     Rules(String),
     /// The page map was asked what of the memory beside the maps is in RAM.
@@ -348,7 +348,7 @@ pub struct Look {
     /// Which runtime's.
     pub runtime: String,
     /// What it looked like.
-    pub shape: Shape,
+    pub shape: Box<Shape>,
     /// The name it bears in the target, on the first look only.
     pub name: Option<String>,
 }
@@ -513,4 +513,15 @@ pub enum Ended {
     TargetReplaced,
     /// It was one look, and nothing was to follow it.
     OneLook,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fact_is_small_enough_to_be_handed_on_cheaply() {
+        let size = size_of::<Fact>();
+        assert!(size <= 104, "a fact takes {size} bytes");
+    }
 }

@@ -24,7 +24,13 @@ fn look(live: u64, sizes: u32) -> What {
         sizes: Some(SizesId(sizes)),
         ..Shape::default()
     };
-    What::Look(Look { map: MAP, occasion: Occasion::AtAttach, runtime: "demo".to_owned(), shape, name: None })
+    What::Look(Look {
+        map: MAP,
+        occasion: Occasion::AtAttach,
+        runtime: "demo".to_owned(),
+        shape: shape.into(),
+        name: None,
+    })
 }
 
 fn sizes(id: u32, header: u64) -> What {

@@ -23,7 +23,13 @@ fn described(map: u64, owner: Option<&str>, reachable: Option<bool>) -> What {
 
 fn look_at(map: u64, occasion: Occasion, allocated: u64) -> What {
     let shape = Shape { capacity: 8, needed: Some(Bytes(100)), ..shape(0x10, allocated, 3) };
-    What::Look(Look { map: Address(map), occasion, runtime: "demo".to_owned(), shape, name: None })
+    What::Look(Look {
+        map: Address(map),
+        occasion,
+        runtime: "demo".to_owned(),
+        shape: shape.into(),
+        name: None,
+    })
 }
 
 fn crowd(owner: &str, maps: u64) -> Crowd {
@@ -278,7 +284,7 @@ fn a_map_is_near_empty_below_an_eighth_of_its_slots_and_unknown_where_one_was_no
             map: Address(map),
             occasion: Occasion::AtAttach,
             runtime: "demo".to_owned(),
-            shape,
+            shape: shape.into(),
             name: None,
         })
     };

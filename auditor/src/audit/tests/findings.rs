@@ -182,7 +182,7 @@ impl Play {
                     map: Address(map.address),
                     occasion: Occasion::Poll,
                     runtime: "demo".to_owned(),
-                    shape: map.shape(),
+                    shape: map.shape().into(),
                     name: Some(format!("map {:#x}", map.address)),
                 };
                 self.tell(What::Look(look));

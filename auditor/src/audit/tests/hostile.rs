@@ -92,7 +92,7 @@ fn reading() -> BoxedStrategy<What> {
     let name = prop::option::of("[a-zé]{0,300}");
     let look =
         (address(), occasion, "[ab]", shape(), name).prop_map(|(map, occasion, runtime, shape, name)| {
-            What::Look(Look { map, occasion, runtime, shape, name })
+            What::Look(Look { map, occasion, runtime, shape: shape.into(), name })
         });
     let memory = (bytes(), bytes(), bytes(), bytes(), prop::option::of(bytes())).prop_map(
         |(anon, file, shmem, swap, peak)| What::Memory(Memory { anon, file, shmem, swap, peak, limit: peak }),
@@ -104,13 +104,15 @@ fn reading() -> BoxedStrategy<What> {
     let pages =
         |bytes| Pages { asked: bytes, present: bytes, huge: Some(bytes), shared: bytes, swapped: bytes };
     let resident = (address(), bytes(), bytes()).prop_map(move |(map, current, old)| {
-        What::Resident(Resident { map, current: pages(current), old: pages(old), rest: pages(current) })
+        What::Resident(
+            Resident { map, current: pages(current), old: pages(old), rest: pages(current) }.into(),
+        )
     });
     let lazily = bytes().prop_map(What::LazilyFreed);
     let charge = |current, max| Charge { current, max, high: max, ..Charge::default() };
     let pressure = (prop::option::of(bytes()), prop::option::of(bytes())).prop_map(move |(current, max)| {
         let stalls = current.map(|bytes| Stalls { some: Nanos(bytes.0), ..Stalls::default() });
-        What::Pressure(Pressure { group: Some(charge(current, max)), stalls, available: max })
+        What::Pressure(Pressure { group: Some(charge(current, max)), stalls, available: max }.into())
     });
     prop_oneof![
         5 => look, 2 => memory, 1 => lost, 1 => hits, 2 => gone, 1 => note, 3 => Just(What::Tick),

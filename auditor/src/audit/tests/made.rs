@@ -130,7 +130,13 @@ pub(in crate::audit) fn last_free(table: u64, bytes: u64) -> What {
 }
 
 pub(in crate::audit) fn look(occasion: Occasion, shape: Shape) -> What {
-    What::Look(Look { map: Address(MAP), occasion, runtime: "demo".to_owned(), shape, name: None })
+    What::Look(Look {
+        map: Address(MAP),
+        occasion,
+        runtime: "demo".to_owned(),
+        shape: shape.into(),
+        name: None,
+    })
 }
 
 pub(in crate::audit) fn shape(table: u64, allocated: u64, live: u64) -> Shape {
@@ -166,7 +172,7 @@ pub(crate) fn listed(address: u64) -> Map {
         map: Address(address),
         occasion: Occasion::AtAttach,
         runtime: "demo".to_owned(),
-        shape: shape(0x10, 1000, 3),
+        shape: shape(0x10, 1000, 3).into(),
         name: None,
     });
     only_map(&told(under_way(), [(1, what)])).clone()

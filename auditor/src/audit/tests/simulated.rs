@@ -224,7 +224,7 @@ impl World {
         subject.peak = subject.peak.max(if attached { subject.allocated() } else { 0 });
         let shape = subject.shape();
         let runtime = "demo".to_owned();
-        self.tell(What::Look(Look { map: Address(map), occasion, runtime, shape, name: None }));
+        self.tell(What::Look(Look { map: Address(map), occasion, runtime, shape: shape.into(), name: None }));
     }
 
     fn step(&mut self, step: Step) {

@@ -14,7 +14,13 @@ const MAP: Address = Address(0x40);
 fn report(sizes: Sizes, shape: Shape) -> Report {
     let id = Some(sizes.id);
     let shape = Shape { table: Some(Address(0x100)), sizes: id, ..shape };
-    let look = Look { map: MAP, occasion: Occasion::Poll, runtime: "demo".to_owned(), shape, name: None };
+    let look = Look {
+        map: MAP,
+        occasion: Occasion::Poll,
+        runtime: "demo".to_owned(),
+        shape: shape.into(),
+        name: None,
+    };
     let mut audit = Audit::new();
     for what in [What::Sizes(Box::new(sizes)), What::Look(look)] {
         audit.apply(&Fact { at: Nanos(1), thread: None, what });

@@ -168,7 +168,13 @@ mod tests {
     fn look(map: u64, live: u64) -> What {
         let shape = Shape { live, capacity: 1000, allocated: Bytes(live * 100_000), ..Shape::default() };
         let (map, runtime) = (Address(map), "demo".to_owned());
-        What::Look(Look { map, occasion: Occasion::Poll, runtime, shape, name: Some("m".to_owned()) })
+        What::Look(Look {
+            map,
+            occasion: Occasion::Poll,
+            runtime,
+            shape: shape.into(),
+            name: Some("m".to_owned()),
+        })
     }
 
     fn began() -> What {

@@ -250,7 +250,7 @@ mod tests {
             ..Charge::default()
         };
         let pressure = |group| {
-            let what = What::Pressure(Pressure { group: Some(group), ..Pressure::default() });
+            let what = What::Pressure(Pressure { group: Some(group), ..Pressure::default() }.into());
             Fact { at: Nanos(1), thread: None, what }
         };
         assert!(watch.see(&pressure(group)).is_none());

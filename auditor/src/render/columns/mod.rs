@@ -259,7 +259,13 @@ mod tests {
             let evacuation = Some(Progress { moved: 1, total: 2 });
             let needed = Some(Bytes(1));
             let shape = Shape { tombstones: Some(1), needed, evacuation, ..Shape::default() };
-            What::Look(Look { map, occasion: Occasion::Poll, runtime: runtime.to_owned(), shape, name: None })
+            What::Look(Look {
+                map,
+                occasion: Occasion::Poll,
+                runtime: runtime.to_owned(),
+                shape: shape.into(),
+                name: None,
+            })
         };
         let described = Described {
             map,

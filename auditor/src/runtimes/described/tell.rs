@@ -144,7 +144,7 @@ impl Telling<'_> {
 
     fn look(&mut self, map: Address, occasion: Occasion, shape: Shape) {
         let runtime = self.profile.name.clone();
-        self.told.push(What::Look(Look { map, occasion, runtime, shape, name: None }));
+        self.told.push(What::Look(Look { map, occasion, runtime, shape: shape.into(), name: None }));
     }
 
     fn created(&mut self, own: Address, after: Moment) -> Option<()> {

@@ -55,7 +55,10 @@ impl Facts {
         for (map, type_name, owner, reachable, shape) in rows {
             let map = Address(0xc000_0000_0000 + map);
             let occasion = Occasion::AtAttach;
-            self.tell(at, What::Look(Look { map, occasion, runtime: text(runtime), shape, name: None }));
+            self.tell(
+                at,
+                What::Look(Look { map, occasion, runtime: text(runtime), shape: shape.into(), name: None }),
+            );
             let types: Vec<String> = type_name.split('|').map(text).collect();
             let known = types.len() == 1;
             let described = Described {
@@ -335,7 +338,7 @@ pub(crate) fn attached() -> Report {
         map: Address(map),
         occasion,
         runtime: text("go_bucket"),
-        shape,
+        shape: Box::new(shape),
         name: None,
     };
     facts.tell(2_000, What::Look(look(0xc000_0008_0000, Occasion::Poll, moved(16_787))));
