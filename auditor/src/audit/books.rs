@@ -2,6 +2,7 @@
 
 use super::episodes::Episodes;
 use super::forecast::Scores;
+use super::here::Place;
 use super::life::{Around, Life};
 use super::oddities::Oddities;
 use super::tally::Tally;
@@ -26,13 +27,13 @@ impl Books {
     /// Does something with a map.
     pub(super) fn with<T>(
         &mut self,
-        life: &mut Life,
+        (place, life): (Place, &mut Life),
         episodes: &mut Episodes,
         act: impl FnOnce(&mut Life, &mut Around<'_>) -> T,
     ) -> T {
-        let (before, remembered) = (self.tally.footprint(life), life.holding.ledger.remembered());
+        self.tally.touch(place, life);
+        let remembered = life.holding.ledger.remembered();
         let done = act(life, &mut self.around(episodes));
-        self.tally.changed(&before, life);
         self.remembered_tables = self.remembered_tables - remembered + life.holding.ledger.remembered();
         done
     }

@@ -85,6 +85,8 @@ pub(super) struct Life {
     /// Whether the last look seemed to be at another map.
     pub(super) doubted: bool,
 }
+    /// Whether something happened to it that is not added up yet.
+    pub(super) touched: bool,
 
 /// A growth under way.
 #[derive(Clone, Copy, Debug)]
@@ -143,6 +145,7 @@ impl Life {
             read_at_exit: false,
             doubted: false,
         }
+            touched: false,
     }
 
     /// Its name in the target.

@@ -12,7 +12,7 @@
 //! | a bucket array asked for where a map is leaving or dropped, or counters that twice went back | the death of that map, and the birth of another |
 //! | a poll's look where a map has died lately, before the birth of another is told, or a census's where hooks tell of deaths | nothing: it may have been read before (`deaths.rs`) |
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use super::books::Books;
 use super::counters::Sum;
@@ -21,6 +21,7 @@ use super::episodes::{Episodes, Moves};
 use super::fact::{Allocate, Clear, Described, Evacuate, Free, Grow, Look, Occasion, Part, Resident};
 use super::forecast::Scores;
 use super::held::Held;
+use super::here::Here;
 use super::identity::Identity;
 use super::ledger::Balance;
 use super::life::{Around, Life};
@@ -33,7 +34,7 @@ use super::trend::Sample;
 use super::unit::{Address, Bytes, Nanos};
 use super::who::{Birth, Description};
 
-/// Maps that are followed at once. At 1.3 kB each they take 330 MB.
+/// Maps that are followed at once. At 1 kB each they take 260 MB.
 const MOST_LIVING: usize = 1 << 18;
 /// Dead maps that are listed one by one.
 pub const MOST_DEAD: usize = 4096;
@@ -48,7 +49,7 @@ const GRACE: Nanos = Nanos(1_000_000_000);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lives {
     /// Those that live or are leaving.
-    here: BTreeMap<Address, Box<Life>>,
+    here: Here,
     /// Those that are leaving, since when.
     leaving: BTreeSet<(Nanos, Address)>,
     deaths: Deaths,
@@ -67,23 +68,24 @@ pub(super) struct Lives {
 impl Lives {
     /// Maps that never held this much are not listed one by one.
     pub(super) fn list_from(&mut self, min_bytes: Bytes) {
-        self.books.tally.list_from(min_bytes, self.here.values().map(Box::as_ref));
+        self.books.tally.list_from(min_bytes, &mut self.here);
     }
 
     /// What they come to together, and which have changed.
-    pub(super) const fn tally(&mut self) -> &mut Tally {
+    pub(super) fn tally(&mut self) -> &mut Tally {
+        self.books.tally.settle(&mut self.here);
         &mut self.books.tally
     }
 
     /// What the living ones hold together, and what those that a census added up do.
     pub(super) fn held(&self, crowds: Option<&Populations>) -> Held {
-        self.books.tally.sums().held(crowds)
+        self.books.tally.sums(&self.here).held(crowds)
     }
 
     /// A table was asked for.
     pub(super) fn allocate(&mut self, at: Nanos, fact: &Allocate, episodes: &mut Episodes) {
         let is_over = |life: &Life| life.gone.is_some() || life.said_dropped();
-        if self.here.get(&fact.map).is_some_and(|life| is_over(life)) {
+        if self.here.get_mut(fact.map).is_some_and(|life| is_over(life)) {
             self.bury(at, fact.map, episodes);
         }
         let birth = if fact.part == Part::Buckets { Birth::Seen } else { Birth::Before };
@@ -107,7 +109,7 @@ impl Lives {
     /// Old buckets were moved. The fact may stand for hits of some time ago, so it does not prove
     /// that the map lives.
     pub(super) fn evacuate(&mut self, at: Nanos, fact: &Evacuate) {
-        if let Some(life) = self.here.get_mut(&fact.map) {
+        if let Some(life) = self.here.get_mut(fact.map) {
             life.evacuate(at, fact.moved);
         }
     }
@@ -115,7 +117,7 @@ impl Lives {
     /// A table was let go.
     pub(super) fn free(&mut self, at: Nanos, fact: &Free, episodes: &mut Episodes) {
         let dropped = fact.shape.as_ref().is_some_and(|shape| shape.dropped);
-        if dropped && !self.here.contains_key(&fact.map) {
+        if dropped && self.here.get(fact.map).is_none() {
             self.books.oddities.stray_frees += 1;
             return;
         }
@@ -140,8 +142,10 @@ impl Lives {
         episodes: &mut Episodes,
     ) {
         self.looks = true;
-        let known = self.here.get_mut(&fact.map).map(Box::as_mut);
-        if !told.trusts(fact.occasion) && may_be_dead(known.as_deref(), &self.deaths, at, fact) {
+        self.books.tally.settle_many(&mut self.here);
+        let known = self.here.find(fact.map);
+        let life = known.as_ref().map(|(_, life)| &**life);
+        if !told.trusts(fact.occasion) && may_be_dead(life, &self.deaths, at, fact) {
             return;
         }
         let birth = birth(at, fact, told);
@@ -153,9 +157,9 @@ impl Lives {
             }
             life.look(at, fact, told, around);
         };
-        match known.map(|life| (life.identify(at, fact, told), life)) {
-            Some((Identity::Doubtful, _)) => return,
-            Some((Identity::This, life)) => self.books.with(life, episodes, read),
+        match known.map(|(place, life)| (life.identify(at, fact, told), place, life)) {
+            Some((Identity::Doubtful, ..)) => return,
+            Some((Identity::This, place, life)) => self.books.with((place, life), episodes, read),
             found => {
                 if found.is_some() {
                     self.bury(at, fact.map, episodes);
@@ -176,7 +180,9 @@ impl Lives {
 
     /// A census told who a map is.
     pub(super) fn describe(&mut self, fact: &Described) {
-        let Some(life) = self.here.get_mut(&fact.map).filter(|life| life.gone.is_none()) else { return };
+        self.books.tally.settle_many(&mut self.here);
+        let found = self.here.find(fact.map);
+        let Some((place, life)) = found.filter(|(_, life)| life.gone.is_none()) else { return };
         let mut description = Description::of(fact);
         let others = self.described - described(life);
         if others + description.size() > MOST_DESCRIBED {
@@ -184,32 +190,32 @@ impl Lives {
             description = Description { reachable: fact.reachable, ..Description::default() };
         }
         self.described = others + description.size();
-        let before = self.books.tally.footprint(life);
+        self.books.tally.touch(place, life);
         life.describe(description);
-        self.books.tally.changed(&before, life);
     }
 
     /// The page map was asked for a map.
     pub(super) fn asked(&mut self, fact: &Resident) {
-        let Some(life) = self.here.get_mut(&fact.map).filter(|life| life.gone.is_none()) else { return };
-        let before = self.books.tally.footprint(life);
+        self.books.tally.settle_many(&mut self.here);
+        let found = self.here.find(fact.map);
+        let Some((place, life)) = found.filter(|(_, life)| life.gone.is_none()) else { return };
+        self.books.tally.touch(place, life);
         life.asked_for_pages(fact);
-        self.books.tally.changed(&before, life);
     }
 
     /// The one that lives at an address.
     pub(super) fn living_at(&self, map: Address) -> Option<&Life> {
-        self.here.get(&map).map(Box::as_ref).filter(|life| life.gone.is_none())
+        self.here.get(map).filter(|life| life.gone.is_none())
     }
 
     /// How a map is that is listed one by one and lives.
     pub(super) fn sample(&self, map: Address) -> Option<Sample> {
-        self.here.get(&map).and_then(|life| self.books.tally.footprint(life).sample())
+        self.here.get(map).and_then(|life| self.books.tally.footprint(life).sample())
     }
 
     /// The target no longer lists a map. What happened to it later speaks for another one.
     pub(super) fn gone(&mut self, at: Nanos, map: Address) {
-        if self.here.get(&map).is_some_and(|life| !life.heard_after(at)) {
+        if self.here.get(map).is_some_and(|life| !life.heard_after(at)) {
             self.leave(at, map);
         }
     }
@@ -226,7 +232,7 @@ impl Lives {
 
     /// The target replaced its program: all its maps are gone.
     pub(super) fn replaced(&mut self, at: Nanos, episodes: &mut Episodes) {
-        while let Some((&map, _)) = self.here.first_key_value() {
+        while let Some(map) = self.here.first() {
             self.bury(at, map, episodes);
         }
         // No map is here, so there is nothing of which a trend could differ.
@@ -236,12 +242,12 @@ impl Lives {
     /// Whether an event of this map dated `at` may be misplaced: a younger one has been applied, or
     /// no such map is known (any more).
     pub(super) fn is_out_of_step(&self, at: Nanos, map: Address) -> bool {
-        self.here.get(&map).is_none_or(|life| life.heard_after(at))
+        self.here.get(map).is_none_or(|life| life.heard_after(at))
     }
 
     /// Those that live, by address.
     pub(super) fn living(&self) -> impl Iterator<Item = &Life> {
-        self.here.values().map(Box::as_ref).filter(|life| life.gone.is_none())
+        self.here.all().filter(|life| life.gone.is_none())
     }
 
     /// Those to be listed one by one, in no order that means anything, and what the others come to.
@@ -249,7 +255,7 @@ impl Lives {
     pub(super) fn listing(&self, crowded: bool) -> (Vec<&Life>, Populations) {
         let mut populations = self.folded.clone();
         let mut listed: Vec<&Life> = self.dead.iter().map(Box::as_ref).collect();
-        for life in self.here.values() {
+        for life in self.here.all() {
             if self.books.tally.lists(life) {
                 listed.push(life);
             } else {
@@ -262,13 +268,13 @@ impl Lives {
 
     /// What the evacuation of the map at this address has come to.
     pub(super) fn moves(&self, map: Address, now: Nanos) -> Moves {
-        self.here.get(&map).map_or_else(Moves::default, |life| life.moves(now))
+        self.here.get(map).map_or_else(Moves::default, |life| life.moves(now))
     }
 
     /// What all maps have counted themselves.
     pub(super) fn counted(&self) -> Sum {
         let mut sum = self.counted_by_dead;
-        self.here.values().for_each(|life| sum.add(&life.counters));
+        self.here.all().for_each(|life| sum.add(&life.counters));
         sum
     }
 
@@ -290,8 +296,7 @@ impl Lives {
     /// Whether every debit of every ledger answers a credit.
     pub(super) fn are_balanced(&self) -> bool {
         let of_dead = self.balance_of_dead;
-        of_dead.credited == of_dead.debited
-            && self.here.values().all(|life| life.holding.ledger.is_balanced())
+        of_dead.credited == of_dead.debited && self.here.all().all(|life| life.holding.ledger.is_balanced())
     }
 
     /// Does something with the map at this address, which is born first if there is none. `None`: there are too many.
@@ -302,28 +307,33 @@ impl Lives {
         episodes: &mut Episodes,
         act: impl FnOnce(&mut Life, &mut Around<'_>) -> T,
     ) -> Option<T> {
-        if self.here.len() >= MOST_LIVING && !self.here.contains_key(&map) {
-            self.books.oddities.not_followed += 1;
-            return None;
-        }
-        let life = self.here.entry(map).or_insert_with(|| Box::new(Life::new(map, birth)));
-        Some(self.books.with(life, episodes, act))
+        self.books.tally.settle_many(&mut self.here);
+        let place = match self.here.place(map) {
+            Some(place) => place,
+            None if self.here.len() >= MOST_LIVING => {
+                self.books.oddities.not_followed += 1;
+                return None;
+            }
+            None => self.here.add(Life::new(map, birth)),
+        };
+        let life = self.here.at(place)?;
+        Some(self.books.with((place, life), episodes, act))
     }
 
     /// It is leaving, since `at`.
     fn leave(&mut self, at: Nanos, map: Address) {
-        let Some(life) = self.here.get_mut(&map) else { return };
-        let before = self.books.tally.footprint(life);
+        self.books.tally.settle_many(&mut self.here);
+        let Some((place, life)) = self.here.find(map) else { return };
+        self.books.tally.touch(place, life);
         if let Some(since) = life.gone.replace(at) {
             self.leaving.remove(&(since, map));
         }
-        self.books.tally.changed(&before, life);
         self.leaving.insert((at, map));
     }
 
     fn bury(&mut self, at: Nanos, map: Address, episodes: &mut Episodes) {
-        let Some(mut life) = self.here.remove(&map) else { return };
-        self.books.tally.left(&life);
+        let Some((place, mut life)) = self.here.take(map) else { return };
+        self.books.tally.left(place, &life);
         if let Some(since) = life.gone {
             self.leaving.remove(&(since, map));
         }
@@ -336,7 +346,7 @@ impl Lives {
             self.fold(&life);
             return;
         }
-        self.dead.push_back(life);
+        self.dead.push_back(Box::new(life));
         if self.dead.len() > MOST_DEAD
             && let Some(oldest) = self.dead.pop_front()
         {

@@ -35,6 +35,7 @@ mod happenings;
 mod head;
 mod headroom;
 mod held;
+mod here;
 mod holding;
 mod hooks;
 mod identity;

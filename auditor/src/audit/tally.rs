@@ -1,8 +1,12 @@
 //! What is known of all maps together, brought up to date by each map as it changes: so a tick and a reading of RSS
 //! take as long as what has changed since the one before, and not as long as all maps there are.
+//!
+//! Facts come in bursts about one map. So a map is written down as it was when something happens to it first, and
+//! added up when some others were met too, while it is still at hand.
 
 use super::differences::{Differences, Journal};
 use super::held::{Share, Sums};
+use super::here::{Here, Place};
 use super::life::Life;
 use super::trend::Sample;
 use super::unit::{Address, Bytes, Nanos};
@@ -10,11 +14,16 @@ use super::unit::{Address, Bytes, Nanos};
 /// A map, and when it was born: addresses are used again.
 pub(super) type Map = (Address, Option<Nanos>);
 
+/// Maps that are written down before they are added up.
+const MOST_TOUCHED: usize = 32;
+
 /// What all living maps come to, and which of them have changed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     min_bytes: Bytes,
     sums: Sums,
+    /// Maps that are not added up as they are, but as they were: like this.
+    touched: Vec<(Place, Footprint)>,
     sampled: Journal<Address, Option<Sample>>,
     in_tables: Journal<Map, Bytes>,
 }
@@ -48,8 +57,9 @@ impl Footprint {
 
 impl Tally {
     /// Maps that never held this much are not listed one by one.
-    pub(super) fn list_from<'a>(&mut self, min_bytes: Bytes, all: impl Iterator<Item = &'a Life>) {
-        for life in all {
+    pub(super) fn list_from(&mut self, min_bytes: Bytes, here: &mut Here) {
+        self.settle(here);
+        for life in here.all() {
             let [before, after] = [self.min_bytes, min_bytes].map(|least| Footprint::of(life, least));
             self.change(life.address, &before, &after);
         }
@@ -66,19 +76,50 @@ impl Tally {
         Footprint::of(life, self.min_bytes)
     }
 
-    /// A map has changed, or not.
-    pub(super) fn changed(&mut self, before: &Footprint, life: &Life) {
-        self.change(life.address, before, &self.footprint(life));
+    /// Something is about to happen to a map.
+    pub(super) fn touch(&mut self, place: Place, life: &mut Life) {
+        if !std::mem::replace(&mut life.touched, true) {
+            self.touched.push((place, self.footprint(life)));
+        }
+    }
+
+    /// Adds up all maps as they are, once enough of them were touched.
+    pub(super) fn settle_many(&mut self, here: &mut Here) {
+        if self.touched.len() >= MOST_TOUCHED {
+            self.settle(here);
+        }
+    }
+
+    /// Adds up all maps as they are.
+    pub(super) fn settle(&mut self, here: &mut Here) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for (place, before) in touched.drain(..) {
+            let Some(life) = here.at(place) else { continue };
+            life.touched = false;
+            self.change(life.address, &before, &self.footprint(life));
+        }
+        self.touched = touched;
     }
 
     /// A map is not here any more.
-    pub(super) fn left(&mut self, life: &Life) {
-        self.change(life.address, &self.footprint(life), &Footprint::default());
+    pub(super) fn left(&mut self, place: Place, life: &Life) {
+        let written = self.touched.iter().rposition(|(touched, _)| *touched == place);
+        let before = match written {
+            Some(written) => self.touched.swap_remove(written).1,
+            None => self.footprint(life),
+        };
+        self.change(life.address, &before, &Footprint::default());
     }
 
     /// What all living maps come to.
-    pub(super) const fn sums(&self) -> &Sums {
-        &self.sums
+    pub(super) fn sums(&self, here: &Here) -> Sums {
+        let mut sums = self.sums;
+        for (place, before) in &self.touched {
+            if let Some(life) = here.peek(*place) {
+                sums.change(&before.share, &self.footprint(life).share);
+            }
+        }
+        sums
     }
 
     /// The listed maps that are otherwise than when this was asked last.
