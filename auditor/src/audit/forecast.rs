@@ -229,15 +229,15 @@ impl Life {
 
     /// What its next growth needs, as of `now`.
     pub(super) fn next_growth(&self, now: Nanos) -> Option<NextGrowth> {
-        let (_, shape) = self.shape.as_ref().filter(|(_, shape)| !shape.dropped && self.gone.is_none())?;
-        let next = shape.next?;
+        let seen = self.seen.filter(|seen| !seen.dropped && self.gone.is_none())?;
+        let next = seen.next?;
         let pace = self.foresight.as_ref().map(|foresight| &foresight.pace);
-        let eta = pace.and_then(|pace| pace.eta(now, shape.live, next.at_live));
+        let eta = pace.and_then(|pace| pace.eta(now, seen.live, next.at_live));
         Some(NextGrowth {
             at_live: next.at_live,
             new_table: next.tables,
             // It cannot grow before the old table has gone.
-            peak_extra: next.tables.less(shape.old_bytes),
+            peak_extra: next.tables.less(seen.old_bytes),
             capacity: next.slots,
             eta: eta.map(|eta| eta.likely),
             eta_least: eta.map(|eta| eta.least),

@@ -31,7 +31,7 @@ impl Life {
     }
 
     fn seems_replaced(&self, at: Nanos, seen: &Shape) -> bool {
-        let newer = self.shape.as_ref().is_none_or(|(then, _)| *then <= at);
+        let newer = self.seen.is_none_or(|seen| seen.at <= at);
         let was_over = self.said_dropped() || self.gone.is_some_and(|gone| gone <= at);
         newer && (self.counters.went_back(seen.counted) || (was_over && !seen.dropped))
     }

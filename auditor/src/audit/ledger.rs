@@ -4,18 +4,17 @@
 //! A growth turns every table held into a table of an older generation: together these are the
 //! "old table". Sums are 128 bits wide, so that no sequence of 64-bit sizes can overflow them.
 
-use std::collections::BTreeMap;
-
 use super::counts::Tables;
 use super::fact::{Allocate, Free};
+use super::placed::Placed;
 use super::unit::{Address, Bytes};
 
 /// The tables of one map.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ledger {
-    placed: BTreeMap<Address, Table>,
-    /// Tables whose address is not known, by [`Age`].
-    unplaced: [Pile; 2],
+    placed: Placed<Table>,
+    /// Tables whose address is not known, by [`Age`], where there ever was one.
+    unplaced: Option<Box<[Pile; 2]>>,
     /// How many growths have started.
     generation: u64,
     held: u128,
@@ -97,7 +96,7 @@ impl Ledger {
         self.balance.credited += wide(fact.bytes);
         self.held += wide(fact.bytes);
         let Some(place) = place else {
-            self.unplaced[Age::Current as usize].add(fact.bytes);
+            self.unplaced.get_or_insert_default()[Age::Current as usize].add(fact.bytes);
             return Credit::New;
         };
         match self.placed.insert(place, table) {
@@ -113,13 +112,14 @@ impl Ledger {
     pub(super) fn debit(&mut self, fact: &Free) -> Debit {
         self.seen.freed = self.seen.freed.saturating_add(1);
         self.seen.freed_bytes += fact.bytes;
-        if let Some(table) = self.placed.remove(&fact.table) {
+        if let Some(table) = self.placed.remove(fact.table) {
             let age = self.age(table);
             self.let_go(wide(table.bytes), age);
             return Debit::Known { age, same_size: table.bytes == fact.bytes };
         }
         for age in [Age::Old, Age::Current] {
-            if let Some(bytes) = self.unplaced[age as usize].take(fact.bytes) {
+            let pile = self.unplaced.as_mut().map(|piles| &mut piles[age as usize]);
+            if let Some(bytes) = pile.and_then(|pile| pile.take(fact.bytes)) {
                 self.let_go(bytes, age);
                 return Debit::Known { age, same_size: true };
             }
@@ -132,16 +132,17 @@ impl Ledger {
 
     /// The tables that are held and whose address is remembered, each with its bytes.
     pub(super) fn placed(&self) -> impl Iterator<Item = (Address, Bytes)> {
-        self.placed.iter().map(|(at, table)| (*at, table.bytes))
+        self.placed.all().into_iter().map(|(at, table)| (at, table.bytes))
     }
 
     /// A growth started: what is held becomes old.
     pub(super) fn grow(&mut self) {
         self.generation = self.generation.saturating_add(1);
-        let [current, old] = &mut self.unplaced;
-        old.tables = old.tables.saturating_add(current.tables);
-        old.bytes += current.bytes;
-        *current = Pile::default();
+        if let Some([current, old]) = self.unplaced.as_deref_mut() {
+            old.tables = old.tables.saturating_add(current.tables);
+            old.bytes += current.bytes;
+            *current = Pile::default();
+        }
         self.old = self.held;
         self.old_tables = self.tables();
     }
@@ -149,8 +150,10 @@ impl Ledger {
     /// The old tables are gone, and nobody saw them go.
     pub(super) fn write_off_old(&mut self) {
         let generation = self.generation;
-        self.placed.retain(|_, table| table.generation == generation);
-        self.unplaced[Age::Old as usize] = Pile::default();
+        self.placed.retain(|table| table.generation == generation);
+        if let Some([_, old]) = self.unplaced.as_deref_mut() {
+            *old = Pile::default();
+        }
         self.balance.debited += self.old;
         self.held -= self.old;
         (self.old, self.old_tables) = (0, 0);
@@ -159,8 +162,8 @@ impl Ledger {
     /// The map is gone; what it still held went with it.
     pub(super) fn write_off(&mut self) {
         self.balance.debited += self.held;
-        self.placed.clear();
-        self.unplaced = Default::default();
+        self.placed = Placed::default();
+        self.unplaced = None;
         (self.held, self.old, self.old_tables) = (0, 0, 0);
     }
 
@@ -181,7 +184,11 @@ impl Ledger {
 
     /// How many tables are held.
     pub(super) fn tables(&self) -> u64 {
-        let unplaced = self.unplaced.iter().fold(0, |sum: u64, pile| sum.saturating_add(pile.tables));
+        let unplaced = self
+            .unplaced
+            .iter()
+            .flat_map(|piles| piles.iter())
+            .fold(0, |sum: u64, pile| sum.saturating_add(pile.tables));
         unplaced.saturating_add(self.placed.len() as u64)
     }
 
@@ -347,13 +354,14 @@ mod tests {
                     Step::WriteOff => ledger.write_off(),
                 }
                 prop_assert!(ledger.is_balanced());
-                let placed = ledger.placed.values().map(|table| wide(table.bytes)).sum::<u128>();
-                let unplaced = ledger.unplaced.iter().map(|pile| pile.bytes).sum::<u128>();
+                let placed = ledger.placed().map(|(_, bytes)| wide(bytes)).sum::<u128>();
+                let unplaced = ledger.unplaced.iter().flat_map(|piles| piles.iter()).map(|pile| pile.bytes).sum::<u128>();
                 prop_assert_eq!(placed + unplaced, ledger.held());
                 let old: Vec<_> =
-                    ledger.placed.values().filter(|t| t.generation < ledger.generation).collect();
-                let pile = ledger.unplaced[Age::Old as usize];
-                let old_bytes = old.iter().map(|table| wide(table.bytes)).sum::<u128>();
+                    ledger.placed.all();
+                let pile = ledger.unplaced.as_ref().map_or(Pile::default(), |piles| piles[Age::Old as usize]);
+                let old: Vec<_> = old.iter().filter(|(_, table)| table.generation < ledger.generation).collect();
+                let old_bytes = old.iter().map(|(_, table)| wide(table.bytes)).sum::<u128>();
                 prop_assert_eq!(old_bytes + pile.bytes, ledger.old());
                 prop_assert_eq!(old.len() as u64 + pile.tables > 0, ledger.holds_old());
             }

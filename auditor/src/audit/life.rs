@@ -12,6 +12,7 @@ use super::holding::{Holding, Verdict};
 use super::ledger::{Age, Credit, Debit};
 use super::oddities::Oddities;
 use super::recognised::RuntimeId;
+use super::seen::Seen;
 use super::splits::Spell;
 use super::told::{Frees, Told};
 use super::unit::{Address, Bytes, Nanos};
@@ -23,7 +24,7 @@ const MOST_NAME: usize = 256;
 /// soon after it may have given its address to another by then, whose name it would be.
 const READING: Nanos = Nanos(100_000_000);
 
-/// One map. It takes 1056 bytes, and its tables about 300 for up to eleven.
+/// One map. It takes 960 bytes, two tables among them.
 #[derive(Clone, Debug)]
 pub(super) struct Life {
     /// Its header's address.
@@ -46,8 +47,8 @@ pub(super) struct Life {
     pub(super) listed: bool,
     /// The most live entries that were seen.
     pub(super) most_live: u64,
-    /// What it looked like last, and when.
-    pub(super) shape: Option<(Nanos, Shape)>,
+    /// What it looked like last.
+    pub(super) seen: Option<Seen>,
     /// What it holds.
     pub(super) holding: Holding,
     /// What of it is in RAM; `None`: nobody asked.
@@ -84,9 +85,9 @@ pub(super) struct Life {
     read_at_exit: bool,
     /// Whether the last look seemed to be at another map.
     pub(super) doubted: bool,
-}
     /// Whether something happened to it that is not added up yet.
     pub(super) touched: bool,
+}
 
 /// A growth under way.
 #[derive(Clone, Copy, Debug)]
@@ -125,7 +126,7 @@ impl Life {
             waits: false,
             listed: false,
             most_live: 0,
-            shape: None,
+            seen: None,
             holding: Holding::new(birth == Birth::Seen),
             resident: None,
             paged: None,
@@ -144,8 +145,8 @@ impl Life {
             read_at_end: false,
             read_at_exit: false,
             doubted: false,
-        }
             touched: false,
+        }
     }
 
     /// Its name in the target.
@@ -153,9 +154,14 @@ impl Life {
         self.named.as_ref().map(|(_, name)| &**name)
     }
 
+    /// Whether a reading is older than the last one.
+    fn is_older_than_seen(&self, at: Nanos) -> bool {
+        self.seen.is_some_and(|seen| at < seen.at)
+    }
+
     /// Whether it said at the last reading that it is being dropped.
     pub(super) fn said_dropped(&self) -> bool {
-        self.shape.as_ref().is_some_and(|(_, shape)| shape.dropped)
+        self.seen.is_some_and(|seen| seen.dropped)
     }
 
     /// A table was asked for. `place`: its address, if it is to be remembered.
@@ -254,7 +260,7 @@ impl Life {
             self.named = fact.name.as_deref().map(|name| (at, cut(name, MOST_NAME)));
         }
         self.listed |= matches!(fact.occasion, Occasion::AtAttach | Occasion::Census);
-        if self.shape.as_ref().is_some_and(|(then, _)| at < *then) {
+        if self.is_older_than_seen(at) {
             return;
         }
         self.had_table |= fact.shape.table.is_some();
@@ -357,7 +363,7 @@ impl Life {
     }
 
     fn reshape(&mut self, at: Nanos, seen: &Shape, polled: Nanos) {
-        if self.shape.as_ref().is_some_and(|(then, _)| at < *then) {
+        if self.is_older_than_seen(at) {
             return;
         }
         if let Some(progress) = seen.evacuation {
@@ -372,7 +378,7 @@ impl Life {
         self.read_at_end = seen.dropped;
         self.table = seen.table;
         self.most_live = self.most_live.max(seen.live);
-        self.shape = Some((at, seen.clone()));
+        self.seen = Some(Seen::new(at, seen));
     }
 }
 
@@ -383,6 +389,6 @@ mod tests {
     #[test]
     fn a_life_takes_no_more_than_the_limit_of_lives_counts_with() {
         let size = size_of::<Life>();
-        assert!(size <= 1056, "a life takes {size} bytes");
+        assert!(size <= 960, "a life takes {size} bytes");
     }
 }

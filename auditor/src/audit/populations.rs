@@ -171,16 +171,15 @@ impl Row {
         if life.gone.is_some() {
             return Self { maps: 1, seen, ..Self::NONE };
         }
-        let shape = life.shape.as_ref().map(|(_, shape)| shape);
         let is_near_empty = |live: u64, slots: u64| u64::from(live.saturating_mul(8) < slots);
         Self {
             maps: 1,
             alive: 1,
-            live: shape.map_or(0, |shape| shape.live),
-            capacity: shape.map_or(0, |shape| shape.capacity),
+            live: life.seen.map_or(0, |seen| seen.live),
+            capacity: life.seen.map_or(0, |seen| seen.capacity),
             allocated: life.holding.allocated(),
-            needed: shape.and_then(|shape| shape.needed),
-            near_empty: shape.map(|shape| is_near_empty(shape.live, shape.capacity)),
+            needed: life.seen.and_then(|seen| seen.needed),
+            near_empty: life.seen.map(|seen| is_near_empty(seen.live, seen.capacity)),
             over_presized: None,
             seen,
         }

@@ -1,10 +1,10 @@
 //! One map as the report lists it.
 
-use super::fact::Shape;
 use super::held::in_ram;
 use super::life::Life;
 use super::recognised::Recognised;
 use super::report::{Map, MapBytes};
+use super::seen::Seen;
 use super::stacks::Stacks;
 use super::told::Kinds;
 use super::unit::{Bytes, Nanos};
@@ -43,8 +43,7 @@ pub(super) fn row(life: &Life, context: Context<'_>) -> Map {
 /// whatever it looked like last.
 pub(super) fn figures(life: &Life, context: Context<'_>) -> Map {
     let dead = life.gone.is_some();
-    let shape = life.shape.as_ref().map(|(_, shape)| shape);
-    let entries = |of: fn(&Shape) -> Option<u64>| if dead { Some(0) } else { shape.and_then(of) };
+    let entries = |of: fn(Seen) -> Option<u64>| if dead { Some(0) } else { life.seen.and_then(of) };
     Map {
         address: life.address,
         pid: None,
@@ -58,17 +57,17 @@ pub(super) fn figures(life: &Life, context: Context<'_>) -> Map {
         reachable: life.described.as_ref().filter(|_| !dead).and_then(|who| who.reachable),
         owner: None,
         site: Vec::new(),
-        live: entries(|shape| Some(shape.live)),
-        capacity: entries(|shape| Some(shape.capacity)),
-        tombstones: entries(|shape| shape.tombstones),
-        overflow: entries(|shape| shape.overflow),
-        bytes: if dead { bytes_of_dead(life) } else { bytes(life, shape) },
+        live: entries(|seen| Some(seen.live)),
+        capacity: entries(|seen| Some(seen.capacity)),
+        tombstones: entries(|seen| seen.tombstones),
+        overflow: entries(|seen| seen.overflow),
+        bytes: if dead { bytes_of_dead(life) } else { bytes(life) },
         tables: life.holding.ledger.seen().report(context.told),
         growths: life.growths.report(context.told),
         cleared: life.growths.cleared(context.told),
         evacuation: life.evacuation.map(|evacuation| evacuation.report(context.now)),
         next_growth: None,
-        sizes: shape.and_then(|shape| shape.sizes).filter(|_| !dead),
+        sizes: life.seen.and_then(|seen| seen.sizes).filter(|_| !dead),
         verdict: None,
         outlook: None,
     }
@@ -79,9 +78,9 @@ fn candidates(life: &Life) -> Vec<String> {
     candidates.map(|name| name.clone().into_string()).collect()
 }
 
-fn bytes(life: &Life, shape: Option<&Shape>) -> MapBytes {
+fn bytes(life: &Life) -> MapBytes {
     let known = life.holding.is_known();
-    let (resident, needed) = (in_ram(life), shape.and_then(|shape| shape.needed));
+    let (resident, needed) = (in_ram(life), life.seen.and_then(|seen| seen.needed));
     MapBytes {
         allocated: known.then(|| life.holding.allocated()),
         resident,

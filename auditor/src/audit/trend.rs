@@ -115,9 +115,9 @@ pub(super) struct Trends {
 impl Sample {
     /// A map as it is; `None`: it was never read.
     pub(super) fn of(life: &Life) -> Option<Self> {
-        let (_, shape) = life.shape.as_ref()?;
+        let live = life.seen?.live;
         let tables = life.holding.ledger.seen().allocated;
-        Some(Self { born: life.born(), live: shape.live, allocated: life.holding.allocated(), tables })
+        Some(Self { born: life.born(), live, allocated: life.holding.allocated(), tables })
     }
 
     const fn at(self, at: Nanos) -> Point {
