@@ -31,6 +31,11 @@ pub(super) fn of_map(scene: &Scene<'_>, seen: Seen<'_>) -> Option<Told> {
     let limits = &scene.thresholds.oversized;
     let is_waste = limits.full.is_more_than(live, capacity) && surplus.bytes.0 > surplus.held.0 / 2;
     if !is_waste {
+        let is_empty = limits.full.is_more_than(live, capacity);
+        if is_empty && surplus.bytes == Bytes(0) {
+            let why = "it has few entries, and made anew it would hold as much";
+            return Some(told(Verdict::InUse, why, None, None, "a new one in its place holds less"));
+        }
         let why = "its entries need about what it holds";
         return Some(told(Verdict::InUse, why, None, None, "live entries fall below a quarter of capacity"));
     }
