@@ -15,7 +15,7 @@ use crate::output;
 use crate::probes::host::Host;
 use crate::render::{self, escape};
 use crate::runtimes::described::builtin;
-use crate::runtimes::described::profile::{Profile, builtin::BUILTIN};
+use crate::runtimes::described::profile::{Profile, Root, builtin::BUILTIN};
 use crate::runtimes::{RUNTIMES, Runtime};
 use crate::session::inspect::{self, Options};
 use crate::session::one_look;
@@ -104,15 +104,19 @@ fn in_words(profile: &Profile) -> String {
     let metrics: Vec<&str> = profile.metrics.iter().map(|(metric, _)| metric.text()).collect();
     let events: Vec<&str> = profile.probes.iter().map(|probe| probe.event.text()).collect();
     let checks: Vec<String> = profile.checks.iter().map(|check| visible(&check.text)).collect();
+    let notes: Vec<String> = profile.notes.iter().map(|note| visible(&note.text)).collect();
+    let root = |root: &Root| {
+        let shared = if root.is_shared { " (in shared memory)" } else { "" };
+        visible(&root.symbol) + shared
+    };
+    let roots: Vec<String> = profile.roots.iter().map(root).collect();
     let rows = [
         ("files", visible(profile.target.file.as_str())),
         ("tells", metrics.join(", ")),
         ("probes", or_none(&events.join(", "))),
         ("checks", or_none(&checks.join("; "))),
-        (
-            "roots",
-            or_none(&profile.roots.iter().map(|root| visible(&root.symbol)).collect::<Vec<_>>().join(", ")),
-        ),
+        ("notes", or_none(&notes.join("; "))),
+        ("roots", or_none(&roots.join(", "))),
     ];
     for (name, what) in rows {
         text += &format!("  {name:<8} {what}\n");
@@ -134,7 +138,7 @@ mod tests {
         for (name, text) in BUILTIN {
             let words = in_words(Described::by(Arc::new(profile::parse(text).unwrap())).profile());
             assert!(words.starts_with(&format!("{name}: ")), "{words}");
-            assert!(words.lines().count() == 6 && words.contains("live, buckets"), "{words}");
+            assert!(words.lines().count() == 7 && words.contains("live, buckets"), "{words}");
         }
     }
 }

@@ -5,6 +5,7 @@ use super::label::{Called, called};
 use super::layout::{Figures, figures, identity, look};
 use super::profile::builtin::BUILTIN;
 use super::profile::{self, Metric, Profile};
+use super::remarks::Remarks;
 use super::sizes::{SizesKey, sizes};
 use super::windows::{Overlay, Room, Snapshot, Windows};
 use crate::audit::fact::{Next, Progress, Shape, SizesId};
@@ -309,6 +310,60 @@ fn a_shared_dynahash_table_has_a_count_in_each_of_its_partitions() {
     let look = look(&profile, Address(MAP), &dynahash(1, 16)).unwrap();
     assert_eq!(look.shape.live, 20_310);
     assert_eq!(look.shape.allocated, Bytes(8 * 256 + 8 * 256 * 79 + 200 * 20_310));
+}
+
+/// A table in shared memory whose entry in the index is at [`MAP`], and what was made next, so far behind its header.
+fn shared(behind: u64) -> CapturedMemory {
+    const HEAD: u64 = 0x7f70_0000_0000;
+    let entry = Made::of(176).u64(88 + 64, HEAD).u64(88 + 72, 848 + 8 * 256).put(88 + 16, *b"LOCK hash");
+    let next = if behind == 0 { entry } else { entry.u64(64, HEAD + behind).u64(72, 100).u64(80, 128) };
+    let head = (0..32).fold(Made::of(856), |head, list| head.u64(8 + 24 * list, 10));
+    let head = head.u64(768, 256).u64(776, 64).u32(784, 16_383).u32(788, 32_767).u32(792, 16_383);
+    let head = head.u64(800, 16).u64(808, 152).u64(816, 16).u64(824, 256).u64(832, 256).u32(840, 8);
+    let mut memory = next.at(MAP - 88);
+    memory.insert(Address(HEAD), head.u64(848, HEAD + 2944).0);
+    memory
+}
+
+#[test]
+fn a_table_in_shared_memory_ends_where_the_next_thing_begins() {
+    let profile = built_in("postgres-shared-15");
+    let see = |behind: u64| look(&profile, Address(MAP), &shared(behind)).unwrap();
+    // As a server laid it out: 2944 bytes of header and directory, 64 segments, 15,618 elements of 168 bytes.
+    let (shape, figures) = (see(2_759_552).shape, see(2_759_552).figures);
+    assert_eq!((shape.live, shape.capacity, shape.allocated), (320, 16_384, Bytes(2_759_552)));
+    assert_eq!((figures.table_bytes, figures.needed), (Some(shape.allocated), Some(shape.allocated)));
+    assert_eq!(figures.table, Some(Address(0x7f70_0000_0000)));
+    let name = Some(Called::Text("LOCK hash".to_owned()));
+    assert_eq!(called(&profile, &see(0).scope, &shared(0)), name);
+}
+
+#[test]
+fn a_table_in_shared_memory_whose_end_is_not_known_holds_at_least_its_entries_and_that_is_said() {
+    let profile = built_in("postgres-shared-15");
+    let known = 2944 + 64 * 2048;
+    // Nothing was made behind it; too near, too far to be its own, not where things begin.
+    for behind in [0, 4096, 2_999_936, 2_759_560] {
+        let memory = shared(behind);
+        let seen = look(&profile, Address(MAP), &memory).unwrap();
+        assert_eq!(seen.shape.allocated, Bytes(known + 168 * 320), "{behind}");
+        assert_eq!(seen.figures.table_bytes, Some(Bytes(known)), "{behind}");
+        let mut remarks = Remarks::of(&profile);
+        remarks.take(&seen.scope, Address(MAP), &memory);
+        let told: Vec<String> = remarks.told().collect();
+        assert!(
+            told.len() == 1 && told[0].starts_with("postgres-shared-15: LOCK hash: elements"),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
+fn a_table_in_shared_memory_of_another_layout_is_refused() {
+    let mut moved = CapturedMemory::new();
+    moved.insert(Address(MAP - 88), Made::of(176).u64(152, 0x7f70_0000_0000).u64(160, 856 + 8 * 256).0);
+    moved.insert(Address(0x7f70_0000_0000), vec![0; 1024]);
+    assert!(refused("postgres-shared-15", &moved).contains("the index says how long"));
 }
 
 #[test]

@@ -253,6 +253,19 @@ fn a_map_is_born_where_it_is_returned_and_only_the_death_of_one_that_is_known_is
 }
 
 #[test]
+fn a_call_for_a_map_that_is_not_meant_means_nothing_and_is_no_loss() {
+    let text = TABLE.replace("self = \"ret\"\n", "self = \"ret\"\nonly = \"used > 2\"\n");
+    let profile = profile::parse(&text).unwrap();
+    for (used, tells) in [(2, 0), (3, 1)] {
+        let memory = memory(8, used, 0x7000);
+        let call = Call { before: &memory, after: &memory, registers: &[], returned: MAP };
+        let mut known = Known::default();
+        assert_eq!(call.told(&profile, 3, &mut known).unwrap().len(), tells, "{used}");
+        assert_eq!(known.get(Address(MAP)).is_some(), tells > 0);
+    }
+}
+
+#[test]
 fn a_table_that_is_freed_is_the_one_that_the_call_is_given() {
     let (profile, mut known) = (table(), Known::default());
     let now = memory(8, 3, 0xb000);

@@ -9,6 +9,7 @@ use super::known::{Known, Map};
 use super::label::{self, Called};
 use super::layout;
 use super::profile::{Identity, LabelKind, Profile};
+use super::remarks::Remarks;
 use super::roots::{self, Reached};
 use super::sizes::{self, SizesKey};
 use super::tell::Telling;
@@ -152,7 +153,13 @@ impl Instance for DescribedInstance {
             profile: Arc::clone(&self.profile),
             evidence: self.evidence.clone(),
             placed: self.placed.clone(),
-            roots: self.roots.clone(),
+            // What is in memory that both have is told of by the one that was there first.
+            roots: self
+                .roots
+                .iter()
+                .filter(|root| !self.profile.roots[root.index].is_shared)
+                .copied()
+                .collect(),
             objects: self.objects.clone(),
             known: Known::default(),
             kinds: RefCell::default(),
@@ -203,18 +210,21 @@ impl Instance for DescribedInstance {
 
     fn census(&mut self, _: Bytes, memory: &dyn Memory) -> Result<Census, LayoutError> {
         let reached = self.reach(memory);
+        let profile = Arc::clone(&self.profile);
+        let mut remarks = Remarks::of(&profile);
         for own in &reached.maps {
             let Ok(look) = layout::look(&self.profile, *own, memory) else { continue };
+            remarks.take(&look.scope, *own, memory);
             let identity = layout::identity(&self.profile, &look.scope, memory);
             if let Some(name) = identity.map(|identity| self.known.name(identity)) {
                 self.known.meet(name, *own);
             }
         }
-        let profile = Arc::clone(&self.profile);
         let stays = matches!(profile.identity, Identity::Map);
         let lives = |_, map: &Map| !stays || layout::look(&profile, map.own, memory).is_ok();
         let mut census = Census::of(self.known.living(lives));
         census.notes = reached.notes;
+        census.notes.extend(remarks.told());
         if self.known.not_followed() > 0 {
             let (name, count) = (&self.profile.name, self.known.not_followed());
             census.notes.push(format!("{name}: {count} times there was no room to follow another map"));

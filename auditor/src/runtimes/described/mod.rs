@@ -4,7 +4,7 @@
 //! like, [`sizes`] how it grows, [`label`] what it is called, [`windows`] which bytes of it tell that before and
 //! after a call. [`Described`] puts them to work on a process: `detect.rs` (is it here), `places.rs` (where its
 //! probes go), `arguments.rs` (what they are given there), `hooks.rs` (what they capture), `tell.rs` (what a hit means), `known.rs` (which maps there are),
-//! `roots.rs` (which there were).
+//! `roots.rs` (which there were), `remarks.rs` (what is to be known of some).
 
 pub mod expression;
 pub mod label;
@@ -19,6 +19,7 @@ mod hooks;
 mod instance;
 mod known;
 mod places;
+mod remarks;
 mod roots;
 mod tell;
 

@@ -40,10 +40,7 @@ pub(super) fn place(roots: &[Root], module: &Module) -> Vec<Placed> {
 /// Follows one root.
 pub(super) fn follow(root: &Root, symbol: Address, memory: &dyn Memory, reached: &mut Reached) {
     let mut walker = Walker { root, symbol, memory, left: MOST, reached, is_whole: true };
-    match &root.walk {
-        Walk::Each(levels) => walker.each(levels, symbol.0),
-        Walk::Tree { base, child, next } => walker.tree(base, child.as_ref(), next.as_ref()),
-    }
+    walker.each(&root.levels, symbol.0);
     if !walker.is_whole {
         let note =
             format!("not all maps that {} leads to were found: part of it could not be read", root.symbol);
@@ -88,12 +85,20 @@ impl Walker<'_> {
 
     fn each(&mut self, levels: &[Level], item: u64) {
         let Some((level, deeper)) = levels.split_first() else { return self.take(item) };
-        let (Some(base), Some(count)) = (self.word(&level.base, item), self.word(&level.count, item)) else {
-            return;
-        };
         // A null array has no elements, whatever its length says.
-        for index in (0..count).take_while(|_| base != 0) {
-            let Some(at) = level.stride.checked_mul(index).and_then(|offset| base.checked_add(offset)) else {
+        let Some(base) = self.word(&level.base, item).filter(|base| *base != 0) else { return };
+        match &level.walk {
+            Walk::Array { count, stride } => {
+                let Some(count) = self.word(count, item) else { return };
+                self.array((base, count, *stride), deeper);
+            }
+            Walk::Tree { child, next } => self.tree(base, [child, next], deeper),
+        }
+    }
+
+    fn array(&mut self, (base, count, stride): (u64, u64, u64), deeper: &[Level]) {
+        for index in 0..count {
+            let Some(at) = stride.checked_mul(index).and_then(|offset| base.checked_add(offset)) else {
                 return;
             };
             if !self.step() {
@@ -103,9 +108,8 @@ impl Walker<'_> {
         }
     }
 
-    fn tree(&mut self, base: &Expression, child: Option<&Expression>, next: Option<&Expression>) {
-        let (mut seen, mut waiting) = (BTreeSet::new(), Vec::new());
-        waiting.extend(self.word(base, self.symbol.0));
+    fn tree(&mut self, base: u64, ways: [&Option<Expression>; 2], deeper: &[Level]) {
+        let (mut seen, mut waiting) = (BTreeSet::new(), vec![base]);
         while let Some(node) = waiting.pop() {
             if node == 0 || !seen.insert(node) {
                 continue;
@@ -113,10 +117,109 @@ impl Walker<'_> {
             if !self.step() {
                 return;
             }
-            self.take(node);
-            for way in [child, next].into_iter().flatten() {
+            self.each(deeper, node);
+            for way in ways.into_iter().flatten() {
                 waiting.extend(self.word(way, node));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtimes::described::profile::{self, builtin::BUILTIN};
+    use crate::target::memory::CapturedMemory;
+
+    /// The variable that holds the lock's address.
+    const SYMBOL: u64 = 0x5000;
+    const SEGMENT: u64 = 0x7f00_0000_0000;
+    const MAGIC: u64 = 679_834_894;
+    /// The header of the index, its first segment of buckets, and its entries.
+    const INDEX: u64 = SEGMENT + 0x8000;
+    const BUCKETS: u64 = SEGMENT + 0x9000;
+    const ENTRIES: u64 = SEGMENT + 0xa000;
+    /// The header of the table that the entries lead to.
+    const TABLE: u64 = SEGMENT + 0xb000;
+
+    fn root() -> Root {
+        let (_, text) = BUILTIN.iter().find(|(name, _)| *name == "postgres-shared-15").unwrap();
+        profile::parse(text).unwrap().roots.remove(0)
+    }
+
+    /// The shared memory of a server: a lock in its fourth page, an index with entries chained in one bucket, each
+    /// of which is told to be so long.
+    fn segment(entries: &[u64]) -> Vec<u64> {
+        let mut words = vec![0; 0x10000 / 8];
+        let mut put = |at: u64, word: u64| words[((at - SEGMENT) / 8) as usize] = word;
+        put(SEGMENT, MAGIC);
+        put(SEGMENT + 8, 0x10000);
+        put(SEGMENT + 32, INDEX);
+        put(INDEX + 776, 1);
+        put(INDEX + 848, BUCKETS);
+        put(TABLE + 768, 256);
+        for (number, size) in (0..).zip(entries) {
+            let at = ENTRIES + 88 * number;
+            // Each before those that were there.
+            put(at, if number == 0 { 0 } else { at - 88 });
+            put(at + 64, TABLE);
+            put(at + 72, *size);
+            put(BUCKETS + 8 * 200, at);
+        }
+        words
+    }
+
+    fn reach(segment: &[u64], lock: u64) -> Reached {
+        let mut memory = CapturedMemory::new();
+        memory.insert(Address(SYMBOL), lock.to_le_bytes());
+        memory.insert(
+            Address(SEGMENT),
+            segment.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>(),
+        );
+        let mut reached = Reached::default();
+        follow(&root(), Address(SYMBOL), &memory, &mut reached);
+        reached
+    }
+
+    const LOCK: u64 = SEGMENT + 0x3fb8;
+    const LONG: u64 = 848 + 8 * 256;
+
+    #[test]
+    fn what_is_chained_in_the_buckets_of_a_table_of_names_is_found_if_it_is_a_table() {
+        let reached = reach(&segment(&[LONG, 64, LONG]), LOCK);
+        let found: Vec<u64> = reached.maps.iter().map(|map| map.0).collect();
+        assert_eq!((found, reached.notes), (vec![ENTRIES, ENTRIES + 176], vec![]));
+    }
+
+    #[test]
+    fn the_one_that_is_always_there_is_found_however_long_it_is() {
+        let mut segment = segment(&[64]);
+        segment[((ENTRIES + 16 - SEGMENT) / 8) as usize] = u64::from_le_bytes(*b"LOCK has");
+        assert_eq!(reach(&segment, LOCK).maps.len(), 1);
+    }
+
+    #[test]
+    fn a_process_without_the_memory_has_none_and_that_is_no_loss() {
+        assert_eq!(reach(&segment(&[LONG]), 0), Reached::default());
+    }
+
+    #[test]
+    fn memory_that_leads_nowhere_or_in_circles_ends() {
+        let mut circle = segment(&[LONG, LONG]);
+        circle[((ENTRIES - SEGMENT) / 8) as usize] = ENTRIES + 88;
+        assert_eq!(reach(&circle, LOCK).maps.len(), 2);
+        let mut wild = segment(&[LONG]);
+        for at in [INDEX + 776, INDEX + 848, BUCKETS, ENTRIES] {
+            wild[((at - SEGMENT) / 8) as usize] = u64::MAX - 7;
+        }
+        assert_eq!(reach(&wild, LOCK).notes.len(), 1, "that it was not followed to its end is said");
+        // Without the magic there is no header, and what is before the segment cannot be read.
+        let nothing = vec![0; 0x10000 / 8];
+        let reached = reach(&nothing, LOCK);
+        assert_eq!((reached.maps.len(), reached.notes.len()), (0, 1));
+        // An index beyond what the segment says of itself.
+        let mut short = segment(&[LONG]);
+        short[1] = 0x1000;
+        assert_eq!(reach(&short, LOCK), Reached::default());
     }
 }

@@ -1,7 +1,7 @@
 //! What a hit means: the map before and after the call, as facts. Tables that are new were asked for, tables that
 //! are there no more were let go; whatever else happened shows at the next look.
 
-use super::expression::{Expression, Name, Scope, Start};
+use super::expression::{Expression, Name, Scope, Start, Value};
 use super::hooks::{MAP, Placed, values};
 use super::known::{Known, Table};
 use super::layout::{self, Figures};
@@ -52,6 +52,9 @@ impl Telling<'_> {
         let layout = &self.placed.layout;
         let before = layout.before.as_ref().and_then(|before| self.moment(own, before, None));
         let after = layout.after.as_ref().and_then(|after| self.moment(own, after, self.hit.header.as_ref()));
+        if !self.is_meant(before.as_ref()) || !self.is_meant(after.as_ref()) {
+            return Some(());
+        }
         match self.probe().event {
             Event::Resize => self.resized(own, before, &after?),
             Event::Create => self.created(own, after?),
@@ -65,6 +68,13 @@ impl Telling<'_> {
 
     fn probe(&self) -> &Probe {
         &self.profile.probes[self.placed.probe]
+    }
+
+    /// Whether the probe tells of such a map. Where that is not known, it does.
+    fn is_meant(&self, moment: Option<&Moment>) -> bool {
+        let asked = self.probe().only.as_ref().zip(moment);
+        let answer = asked.map(|(only, moment)| only.eval(&moment.scope, &Snapshot::default()));
+        answer.and_then(Result::ok).and_then(Value::truth) != Some(false)
     }
 
     fn moment(

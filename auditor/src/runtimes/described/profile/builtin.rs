@@ -16,6 +16,8 @@ profiles! {
     "memcached-1.6.38",
     "postgres-dynahash-15",
     "postgres-dynahash-17",
+    "postgres-shared-15",
+    "postgres-shared-17",
     "postgres-tuplehash-15",
     "cpython-dict-3.11",
     "cpython-dict-3.12",

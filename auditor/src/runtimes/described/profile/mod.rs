@@ -75,6 +75,8 @@ pub struct Profile {
     pub label: Option<Label>,
     /// What must hold.
     pub checks: Vec<Check>,
+    /// What is to be known of maps for which it holds.
+    pub notes: Vec<Check>,
     /// What tells one map from another.
     pub identity: Identity,
     /// Where to look when it changes.
@@ -145,7 +147,7 @@ pub struct Label {
     pub text: Option<String>,
 }
 
-/// What must hold for every map.
+/// What must hold for every map, or is to be known of those for which it does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     /// What it says, in words.
@@ -178,6 +180,8 @@ pub struct Probe {
     pub when: When,
     /// Hits for smaller maps are dropped in the kernel.
     pub min: Option<Minimum>,
+    /// Hits for maps of which this is not so mean nothing.
+    pub only: Option<Expression>,
     /// Buckets after a growth, where the event tells. This and those below it either read nothing by themselves
     /// (they name fields for that) or are one chain that the kernel side can follow.
     pub to: Option<Expression>,
@@ -255,37 +259,40 @@ pub struct Minimum {
 pub struct Root {
     /// An object in the file.
     pub symbol: String,
-    /// How elements are found from there.
-    pub walk: Walk,
+    /// How elements are found from there, one level within the other; none: `it` is `sym`.
+    pub levels: Vec<Level>,
     /// Addresses of maps, by `it` and `sym`; 0 is none.
     pub maps: Vec<Expression>,
+    /// Whether what it leads to is in memory that is shared with processes which came of this one by fork.
+    pub is_shared: bool,
 }
 
-/// How elements are found.
+/// One level of elements.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Level {
+    /// Where it begins, by `sym` and the element of the level before; 0 is nowhere.
+    pub base: Expression,
+    /// How it goes on from there.
+    pub walk: Walk,
+}
+
+/// How the elements of a level are found.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Walk {
-    /// Arrays within arrays; none: `it` is `sym`.
-    Each(Vec<Level>),
+    /// An array.
+    Array {
+        /// How many elements it has.
+        count: Expression,
+        /// From one to the next.
+        stride: u64,
+    },
     /// The nodes of a tree or a list.
     Tree {
-        /// The first node, by `sym`; 0 is none.
-        base: Expression,
         /// A node's first child; 0 is none.
         child: Option<Expression>,
         /// A node's next sibling; 0 is none.
         next: Option<Expression>,
     },
-}
-
-/// One level of arrays.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Level {
-    /// Where it begins.
-    pub base: Expression,
-    /// How many elements it has.
-    pub count: Expression,
-    /// From one to the next.
-    pub stride: u64,
 }
 
 impl Own {

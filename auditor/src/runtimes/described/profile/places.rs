@@ -69,6 +69,7 @@ impl Places<'_> {
         let probe = Probe {
             event: probe.event,
             min: probe.min.map(|min| self.minimum(min, &own)).transpose()?,
+            only: probe.only.map(|only| self.only(&only)).transpose()?,
             own,
             when,
             at,
@@ -219,6 +220,17 @@ impl Places<'_> {
         }
     }
 
+    /// Of which maps a probe tells: it is looked up in what was captured of the map, and reads nothing itself.
+    fn only(&self, text: &Text) -> Read<Expression> {
+        let expression = self.reader.expression(text, &self.reader.map, Type::Bool)?;
+        let loads = expression.chains(&[]);
+        if loads.chains.is_empty() && !loads.others {
+            return Ok(expression);
+        }
+        let hint = "name fields for what is in the map";
+        Err(self.reader.error(&text.span(), "`only` reads nothing by itself", hint))
+    }
+
     /// What an event tells: a number computed from what can be named, or one chain, which the kernel side follows.
     fn told_by(&self, text: &Text, names: &Names) -> Read<Expression> {
         let expression = self.reader.expression(text, names, Type::Int)?;
@@ -238,20 +250,23 @@ impl Places<'_> {
         names.name("sym", Name::Symbol, Type::Int);
         let mut with_item = names.clone();
         with_item.name("it", Name::Item, Type::Int);
-        let walk = match root.tree {
+        let levels = match root.tree {
             Some(tree) if !root.each.is_empty() => {
                 return Err(self.reader.error(&tree.span(), "a root has `each` or `tree`, not both", ""));
             }
-            Some(tree) => self.tree(tree, &names, &with_item)?,
+            Some(tree) => vec![self.only_tree(tree, &names, &with_item)?],
             None => {
                 self.bounded(&root.each, MOST_LEVELS, "levels of a root")?;
                 let scopes = [&names].into_iter().chain(std::iter::repeat(&with_item));
-                let levels = root.each.into_iter().zip(scopes).map(|(level, names)| self.level(level, names));
-                Walk::Each(levels.collect::<Read<_>>()?)
+                let levels = root
+                    .each
+                    .into_iter()
+                    .zip(scopes)
+                    .map(|(level, names)| self.level(level, names, &with_item));
+                levels.collect::<Read<_>>()?
             }
         };
-        let is_walk = !matches!(&walk, Walk::Each(levels) if levels.is_empty());
-        let names = if is_walk { &with_item } else { &names };
+        let names = if levels.is_empty() { &names } else { &with_item };
         let at = root.map.span();
         let maps = root.map.into_inner();
         if !(1..=MOST_MAPS).contains(&maps.len()) {
@@ -263,33 +278,52 @@ impl Places<'_> {
         }
         let maps =
             maps.iter().map(|text| self.reader.expression(text, names, Type::Int)).collect::<Read<_>>()?;
-        Ok(Root { symbol: self.reader.text(root.symbol, SYMBOL)?, walk, maps })
+        Ok(Root { symbol: self.reader.text(root.symbol, SYMBOL)?, levels, maps, is_shared: root.shared })
     }
 
-    fn level(&self, level: Spanned<raw::Level>, names: &Names) -> Read<Level> {
-        let raw::Level { base, count, stride } = level.into_inner();
-        if *stride.get_ref() == 0 {
-            return Err(self.reader.error(&stride.span(), "elements that take no bytes are all one", ""));
-        }
-        Ok(Level {
-            base: self.reader.expression(&base, names, Type::Int)?,
-            count: self.reader.number(count, names)?,
-            stride: stride.into_inner(),
-        })
+    /// `base` may name the element of the level before; `child` and `next` name the node.
+    fn level(&self, level: Spanned<raw::Level>, names: &Names, with_item: &Names) -> Read<Level> {
+        let at = level.span();
+        let raw::Level { base, count, stride, child, next } = level.into_inner();
+        let walk = match (count, stride, child, next) {
+            (Some(count), Some(stride), None, None) => {
+                if *stride.get_ref() == 0 {
+                    let problem = "elements that take no bytes are all one";
+                    return Err(self.reader.error(&stride.span(), problem, ""));
+                }
+                Walk::Array { count: self.reader.number(count, names)?, stride: stride.into_inner() }
+            }
+            (None, None, child, next) => self.tree((child, next), &at, with_item)?,
+            _ => {
+                let hint =
+                    "an array has `base`, `count` and `stride`; a tree or list `base`, `child` and `next`";
+                return Err(self.reader.error(&at, "this level is neither an array nor a tree", hint));
+            }
+        };
+        Ok(Level { base: self.reader.expression(&base, names, Type::Int)?, walk })
     }
 
-    fn tree(&self, tree: Spanned<raw::Tree>, names: &Names, with_item: &Names) -> Read<Walk> {
+    fn only_tree(&self, tree: Spanned<raw::Tree>, names: &Names, with_item: &Names) -> Read<Level> {
         let at = tree.span();
         let raw::Tree { base, child, next } = tree.into_inner();
+        let walk = self.tree((child, next), &at, with_item)?;
+        Ok(Level { base: self.reader.expression(&base, names, Type::Int)?, walk })
+    }
+
+    fn tree(
+        &self,
+        (child, next): (Option<Text>, Option<Text>),
+        at: &Range<usize>,
+        with_item: &Names,
+    ) -> Read<Walk> {
         if child.is_none() && next.is_none() {
             let hint = "child = the first child of `it`, next = the next sibling of `it`";
-            return Err(self.reader.error(&at, "this tree has one node", hint));
+            return Err(self.reader.error(at, "this tree has one node", hint));
         }
         let of_item = |text: Option<Text>| -> Read<Option<Expression>> {
             text.map(|text| self.reader.expression(&text, with_item, Type::Int)).transpose()
         };
-        let base = self.reader.expression(&base, names, Type::Int)?;
-        Ok(Walk::Tree { base, child: of_item(child)?, next: of_item(next)? })
+        Ok(Walk::Tree { child: of_item(child)?, next: of_item(next)? })
     }
 }
 

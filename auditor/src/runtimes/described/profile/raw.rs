@@ -50,6 +50,10 @@ table! {
         #[serde(default)]
         #[cfg_attr(test, schemars(with = "BTreeMap<String, String>"))]
         check: Rows<String>,
+        /// What is to be known of maps for which the condition holds, in words.
+        #[serde(default)]
+        #[cfg_attr(test, schemars(with = "BTreeMap<String, String>"))]
+        note: Rows<String>,
         /// What tells one map from another.
         identity: Option<Identity>,
         /// Where something happens to a map.
@@ -181,6 +185,9 @@ table! {
         when: Option<Spanned<When>>,
         /// Hits for smaller maps are dropped in the kernel.
         min: Option<Minimum>,
+        /// Hits for maps of which this is not so mean nothing.
+        #[cfg_attr(test, schemars(with = "Option<String>"))]
+        only: Option<Text>,
         /// Buckets after a growth.
         #[cfg_attr(test, schemars(with = "Option<String>"))]
         to: Option<Text>,
@@ -235,31 +242,40 @@ table! {
         /// An object in the file; `sym` is its address.
         #[cfg_attr(test, schemars(with = "String"))]
         symbol: Text,
-        /// Arrays within arrays; `it` is the element.
+        /// Arrays, trees and lists, one within the other; `it` is the element.
         #[serde(default)]
         #[cfg_attr(test, schemars(with = "Vec<Level>"))]
         each: Vec<Spanned<Level>>,
-        /// The nodes of a tree or a list; `it` is the node.
+        /// The nodes of a tree or a list alone; `it` is the node.
         #[cfg_attr(test, schemars(with = "Option<Tree>"))]
         tree: Option<Spanned<Tree>>,
         /// Addresses of maps; 0 is none.
         #[cfg_attr(test, schemars(with = "Vec<String>"))]
         map: Spanned<Vec<Text>>,
+        /// What it leads to is in memory that processes which came of one by fork share: told of once.
+        #[serde(default)]
+        shared: bool,
     }
 }
 
 table! {
-    /// One level of arrays.
+    /// One level: an array, with `count` and `stride`, or a tree or list, with `child`, `next` or both.
     Level {
-        /// Where it begins.
+        /// Where it begins; 0 is nowhere.
         #[cfg_attr(test, schemars(with = "String"))]
         base: Text,
-        /// How many elements it has.
-        #[cfg_attr(test, schemars(with = "Number"))]
-        count: Spanned<Number>,
+        /// How many elements an array has.
+        #[cfg_attr(test, schemars(with = "Option<Number>"))]
+        count: Option<Spanned<Number>>,
         /// Bytes from one to the next.
-        #[cfg_attr(test, schemars(with = "u64"))]
-        stride: Spanned<u64>,
+        #[cfg_attr(test, schemars(with = "Option<u64>"))]
+        stride: Option<Spanned<u64>>,
+        /// The first child of a node; 0 is none.
+        #[cfg_attr(test, schemars(with = "Option<String>"))]
+        child: Option<Text>,
+        /// The next sibling of a node; 0 is none.
+        #[cfg_attr(test, schemars(with = "Option<String>"))]
+        next: Option<Text>,
     }
 }
 

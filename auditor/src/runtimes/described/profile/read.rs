@@ -47,7 +47,8 @@ pub(super) fn profile(text: &str) -> Read<Profile> {
     let label = file.label.map(|label| reader.label(label)).transpose()?;
     let identity = file.identity.map_or(Ok(Identity::Map), |identity| reader.identity(identity))?;
     let metrics = reader.metrics(file.metrics, table_bytes)?;
-    let checks = reader.checks(file.check)?;
+    let checks = reader.conditions(file.check, "checks")?;
+    let notes = reader.conditions(file.note, "notes")?;
     let target = reader.target(file.target)?;
     let places = places::Places { reader: &reader, fields: &fields, chains: &chains, target: &target };
     let probes = places.probes(file.probe)?;
@@ -68,6 +69,7 @@ pub(super) fn profile(text: &str) -> Read<Profile> {
         growth,
         label,
         checks,
+        notes,
         identity,
         probes,
         roots,
@@ -174,8 +176,8 @@ impl Reader<'_> {
         Ok(fields)
     }
 
-    fn checks(&self, rows: Rows<String>) -> Read<Vec<Check>> {
-        let rows = self.ordered(rows, MOST_CHECKS, "checks")?;
+    fn conditions(&self, rows: Rows<String>, what: &str) -> Read<Vec<Check>> {
+        let rows = self.ordered(rows, MOST_CHECKS, what)?;
         let check = |(name, text): (Text, Text)| {
             let expression = self.expression(&text, &self.map, Type::Bool)?;
             Ok(Check { text: self.line(name)?, source: text.into_inner(), expression })

@@ -125,9 +125,9 @@ fn what_is_written_is_what_is_read() {
     assert_eq!((probe.event, probe.when, probe.line), (Event::Resize, When::Both, 41));
     assert_eq!(probe.own, Own::Chain(Chain::of(Start::Argument(0))));
     assert_eq!(probe.min.as_ref().map(|min| (min.field, min.value)), Some((0, 1000)));
-    assert!(
-        matches!(&profile.roots[0].walk, Walk::Each(levels) if levels.len() == 1 && levels[0].stride == 80)
-    );
+    let [level] = &profile.roots[0].levels[..] else { panic!("{:?}", profile.roots[0]) };
+    assert!(matches!(level.walk, Walk::Array { stride: 80, .. }));
+    assert!(!profile.roots[0].is_shared);
 }
 
 #[test]
@@ -163,13 +163,24 @@ fn there_are_six_ways_to_say_where() {
 }
 
 #[test]
-fn a_root_is_an_object_arrays_or_a_tree() {
-    let walk = |root: &str| and(&format!("[[root]]\nsymbol = 'o'\n{root}")).map(|p| p.roots[1].walk.clone());
-    assert!(matches!(walk("map = ['sym']"), Ok(Walk::Each(levels)) if levels.is_empty()));
+fn a_root_is_an_object_or_arrays_and_trees_within_one_another() {
+    let root = |text: &str| and(&format!("[[root]]\nsymbol = 'o'\n{text}")).unwrap().roots[1].clone();
+    let walks = |text: &str| -> Vec<&'static str> {
+        let walk = |level: &Level| match level.walk {
+            Walk::Array { .. } => "array",
+            Walk::Tree { child: Some(_), .. } => "tree",
+            Walk::Tree { .. } => "list",
+        };
+        root(text).levels.iter().map(walk).collect()
+    };
+    assert!(walks("map = ['sym']").is_empty());
     let nested = "each = [{ base = 'sym', count = 2, stride = 8 }, { base = 'u64[it]', count = 'u32[it+8]', stride = 16 }]\nmap = ['it']";
-    assert!(matches!(walk(nested), Ok(Walk::Each(levels)) if levels.len() == 2));
+    assert_eq!(walks(nested), ["array", "array"]);
     let tree = "tree = { base = 'u64[sym]', child = 'u64[it+32]', next = 'u64[it+48]' }\nmap = ['u64[it]']";
-    assert!(matches!(walk(tree), Ok(Walk::Tree { child: Some(_), next: Some(_), .. })));
+    assert_eq!(walks(tree), ["tree"]);
+    let chained = "each = [{ base = 'u64[sym]', count = 4, stride = 8 }, { base = 'u64[it]', next = 'u64[it]' }]\nmap = ['it']";
+    assert_eq!(walks(chained), ["array", "list"]);
+    assert!(root(&format!("{chained}\nshared = true")).is_shared);
 }
 
 /// Every way to get it wrong.
@@ -245,6 +256,8 @@ fn wrong() -> Vec<Result<Profile, ProfileError>> {
         with("event = \"resize\"", "event = \"grow\""),
         with("self = \"arg0\"", "self = \"arg0\"\ntable = \"u64[arg1] + u64[arg1+8]\""),
         with("field = \"used\"", "field = \"usde\""),
+        with("self = \"arg0\"", "self = \"arg0\"\nonly = \"used\""),
+        with("self = \"arg0\"", "self = \"arg0\"\nonly = \"u64[self+8] > 1\""),
         and(
             "\n[[probe]]\nevent = \"clear\"\nat = { symbol = \"f\" }\nself = \"u64[u64[u64[arg0]]]\"\nmin = { field = \"far\", value = 1 }\n",
         ),
@@ -259,6 +272,7 @@ fn wrong() -> Vec<Result<Profile, ProfileError>> {
         root("map = [\"self\"]"),
         root("each = [{ base = \"it\", count = 2, stride = 8 }]\nmap = [\"it\"]"),
         root("each = [{ base = \"sym\", count = 2, stride = 0 }]\nmap = [\"it\"]"),
+        root("each = [{ base = \"sym\", count = 2, next = \"u64[it]\" }]\nmap = [\"it\"]"),
         root("tree = { base = \"sym\" }\nmap = [\"it\"]"),
         root(
             "each = [{ base = \"sym\", count = 2, stride = 8 }]\ntree = { base = \"sym\", next = \"u64[it]\" }\nmap = [\"it\"]",
