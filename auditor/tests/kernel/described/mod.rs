@@ -2,7 +2,8 @@
 //! loaded for real and asked for its own figures, which are the truth here.
 //!
 //! `program.rs`, `suite.rs`, `resp.rs`, `redis.rs`, `postgres.rs` and `memcached.rs` start them, make them do one
-//! step after another and ask them; `words.rs` reads their memory by hand. `family.rs` looks at a server with all its processes. `layouts.rs` holds the pages
+//! step after another and ask them; `words.rs` reads their memory by hand. `family.rs` looks at a server with all its processes, `shared.rs` at
+//! what these share. `layouts.rs` holds the pages
 //! docs/runtimes/ against the truth, without the auditor: if that fails, a program has changed and not the auditor.
 //! `page.rs`, `harmless.rs`, `noted.rs` and `forks.rs` have programs of their own, with profiles that are not built in.
 
@@ -18,5 +19,6 @@ mod postgres;
 pub(crate) mod program;
 mod redis;
 mod resp;
+mod shared;
 mod suite;
 mod words;

@@ -53,6 +53,11 @@ impl Suite {
 impl Postgres {
     /// Makes a cluster, starts its server and opens a session.
     pub(crate) fn start(scene: &Scene, suite: Suite) -> Self {
+        Self::start_with(scene, suite, &[])
+    }
+
+    /// The same with more settings.
+    pub(crate) fn start_with(scene: &Scene, suite: Suite, settings: &[&str]) -> Self {
         let room = suite.room();
         let program = |name: &str| format!("/usr/lib/postgresql/{}/bin/{name}", suite.postgres());
         let mut cluster = suite.command(User::Postgres, &program("initdb"));
@@ -61,8 +66,8 @@ impl Postgres {
         let mut server = suite.command(User::Postgres, &program("postgres"));
         server.args(["-D", &room.inside("data"), "-k", &room.inside("")]);
         // A release's root has no /dev/shm.
-        for setting in ["listen_addresses=", "fsync=off", "dynamic_shared_memory_type=sysv", "autovacuum=off"]
-        {
+        let always = ["listen_addresses=", "fsync=off", "dynamic_shared_memory_type=sysv", "autovacuum=off"];
+        for setting in always.iter().chain(settings) {
             server.args(["-c", setting]);
         }
         let mut server = scene.start("postgres", &mut server);
