@@ -165,7 +165,7 @@ impl Hooks {
             let given = row.hook.reason.as_deref();
             let reason = given.unwrap_or("no reason given");
             match row.hook.state {
-                HookState::Attached => given.map(|out| Doubt::remark(format!("{name}: {out}"))),
+                HookState::Attached => self.left_out(row),
                 HookState::Refused if event.can_be_missed() => None,
                 HookState::Refused => Some(Doubt::lowering(format!("{name} was not placed: {reason}"))),
                 HookState::Disabled => {
@@ -173,6 +173,23 @@ impl Hooks {
                     Some(Doubt::lowering(format!("{name} was taken away after {after}: {reason}")))
                 }
             }
+        })
+    }
+
+    /// What a hook in place leaves out: of those that leave out the same, as the copies of one function do, the first
+    /// says it.
+    fn left_out(&self, row: &Row) -> Option<Doubt> {
+        let (name, out) = (&row.hook.name, row.hook.reason.as_deref()?);
+        let is_alike = |other: &&Row| {
+            let hook = &other.hook;
+            other.feeds.is_some() && hook.state == HookState::Attached && hook.reason.as_deref() == Some(out)
+        };
+        let mut alike = self.rows.values().filter(is_alike);
+        let is_first = alike.next().is_some_and(|first| std::ptr::eq(first, row));
+        is_first.then(|| match alike.count() {
+            0 => Doubt::remark(format!("{name}: {out}")),
+            1 => Doubt::remark(format!("{name} and one hook more: {out}")),
+            more => Doubt::remark(format!("{name} and {more} hooks more: {out}")),
         })
     }
 
@@ -275,6 +292,11 @@ mod tests {
         hooks.changed(Nanos(0), &filtered(2, "go_gc_end"));
         let doubts: Vec<Doubt> = hooks.doubts(Nanos(0)).collect();
         assert_eq!(doubts, [Doubt::remark("go_map_grow: growths of small maps are not told".to_owned())]);
+        hooks.changed(Nanos(0), &filtered(3, "b_grow"));
+        hooks.changed(Nanos(0), &hook(4, "c_grow", HookState::Attached));
+        assert_eq!(words(&hooks), ["go_map_grow and one hook more: growths of small maps are not told"]);
+        hooks.changed(Nanos(0), &filtered(5, "d_grow"));
+        assert_eq!(words(&hooks), ["go_map_grow and 2 hooks more: growths of small maps are not told"]);
     }
 
     #[test]

@@ -135,7 +135,7 @@ pub trait Instance: Debug + Send {
 
     /// What a hit of the hook of that name means: tells it into `told`, in the order in which it happened.
     /// `None`: the hit cannot be understood. Nothing told: it means nothing.
-    fn decode(&mut self, hook: &str, hit: &Hit, told: &mut Vec<What>) -> Option<()>;
+    fn decode(&mut self, hook: &str, hit: &Hit, memory: &dyn Memory, told: &mut Vec<What>) -> Option<()>;
 
     /// The target gave an address range back.
     fn unmapped(&mut self, _at: Nanos, _range: (Address, Bytes)) {}

@@ -258,14 +258,14 @@ impl Instance for Together {
         self.instance_of(map)?.name_of(map, header, memory)
     }
 
-    fn decode(&mut self, hook: &str, hit: &Hit, told: &mut Vec<What>) -> Option<()> {
+    fn decode(&mut self, hook: &str, hit: &Hit, memory: &dyn Memory, told: &mut Vec<What>) -> Option<()> {
         let (part, own) = self.hooks.get(hook)?;
         let part = *part;
         if !self.parts[part].is_sound() {
             return Some(());
         }
         let before = told.len();
-        self.parts[part].instance.decode(own, hit, told)?;
+        self.parts[part].instance.decode(own, hit, memory, told)?;
         for what in told.get_mut(before..).unwrap_or_default() {
             if let Some(map) = what.map() {
                 self.remember(map, part);

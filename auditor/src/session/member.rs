@@ -116,7 +116,7 @@ impl Member {
         };
         let faults = &mut self.faults;
         let (order, sampler, newborn) = (&mut self.order, &mut self.sampler, &mut self.newborn);
-        let translated = self.translator.event(event, stack, |fact| {
+        let translated = self.translator.event(event, stack, &self.memory, |fact| {
             newborn.extend(sampler.follow(&fact.what));
             faults.drained(&fact.what);
             order.push(fact);

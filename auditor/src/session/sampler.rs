@@ -449,7 +449,7 @@ mod tests {
         fn name_of(&self, _: Address, _: &[u8], _: &dyn Memory) -> Option<String> {
             None
         }
-        fn decode(&mut self, _: &str, _: &Hit, _: &mut Vec<What>) -> Option<()> {
+        fn decode(&mut self, _: &str, _: &Hit, _: &dyn Memory, _: &mut Vec<What>) -> Option<()> {
             None
         }
         fn decode_count(&self, _: &str, _: u64, _: u64) -> Option<What> {

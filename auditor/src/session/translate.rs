@@ -9,6 +9,7 @@ use crate::probes::plan::Placement;
 use crate::runtimes::Instance;
 use crate::runtimes::hook::{Hit, Hook, When};
 use crate::runtimes::together::Together;
+use crate::target::memory::Memory;
 use auditor_ebpf::{Header, HookRecord, LOOK_BYTES, LookRecord, RssRecord, SyscallRecord, TaskRecord, task};
 
 /// x86-64 syscall numbers (arch/x86/entry/syscalls/syscall_64.tbl).
@@ -83,10 +84,11 @@ impl Translator {
         &mut self,
         event: &Event,
         stack: Option<StackId>,
+        memory: &dyn Memory,
         mut take: impl FnMut(Fact),
     ) -> Result<(), Lost> {
         if let Event::Hook(record, header) = event {
-            return self.hook(record, header.as_deref(), stack, take);
+            return self.hook(record, header.as_deref(), stack, memory, take);
         }
         let fact = self.one(event)?;
         if let Some(Fact { at, what: What::Syscall(call), .. }) = &fact
@@ -126,6 +128,7 @@ impl Translator {
         record: &HookRecord,
         header: Option<&[u8; LOOK_BYTES]>,
         stack: Option<StackId>,
+        memory: &dyn Memory,
         take: impl FnMut(Fact),
     ) -> Result<(), Lost> {
         let Some(hook) = self.hooks.get(&record.spec) else { return Err(Lost("unknown_hook")) };
@@ -139,7 +142,7 @@ impl Translator {
             header: header.copied(),
         };
         self.told.clear();
-        self.runtimes.decode(&hook.name, &hit, &mut self.told).ok_or(Lost("undecoded_hit"))?;
+        self.runtimes.decode(&hook.name, &hit, memory, &mut self.told).ok_or(Lost("undecoded_hit"))?;
         let (at, thread) = (Nanos(record.header.at), Some(Tid(record.header.tid)));
         self.told.drain(..).map(|what| Fact { at, thread, what }).for_each(take);
         Ok(())

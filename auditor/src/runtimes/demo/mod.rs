@@ -98,7 +98,7 @@ impl Instance for DemoInstance {
         layout::name_of(header, memory)
     }
 
-    fn decode(&mut self, hook: &str, hit: &Hit, told: &mut Vec<What>) -> Option<()> {
+    fn decode(&mut self, hook: &str, hit: &Hit, _: &dyn Memory, told: &mut Vec<What>) -> Option<()> {
         told.push(hooks::decode(hook, hit)?);
         Some(())
     }

@@ -2,7 +2,7 @@
 //! maps from what the kernel side would capture of them.
 
 use super::label::{Called, called};
-use super::layout::{Figures, figures, identity, look};
+use super::layout::{Figures, Seen, element_of, figures, identity, look};
 use super::profile::builtin::BUILTIN;
 use super::profile::{self, Metric, Profile};
 use super::remarks::Remarks;
@@ -72,7 +72,10 @@ fn seen(name: &str, memory: &CapturedMemory) -> (Shape, Figures) {
     let windows = Windows::of(&profile, ROOM);
     assert_eq!(windows.missing, [], "{name}");
     assert!(windows.windows.len() <= ROOM.windows);
-    let (from_capture, _) = figures(&profile, Address(MAP), &captured(&windows, memory)).unwrap();
+    // Blocks are not captured: what they say of elements is looked up when a hit comes.
+    let element = element_of(&profile, &look.scope).unwrap_or(0);
+    let map = Seen { own: Address(MAP), element: Some(element) };
+    let (from_capture, _) = figures(&profile, map, &captured(&windows, memory)).unwrap();
     assert_eq!(from_capture, look.figures, "{name}");
     (look.shape, look.figures)
 }
@@ -251,23 +254,33 @@ fn a_glib_table_has_three_arrays_with_words_of_4_or_8_bytes() {
 }
 
 #[test]
-fn a_rust_map_is_known_by_its_table_and_at_least_by_its_control_bytes() {
+fn a_rust_map_is_as_large_as_its_block_and_at_least_as_its_control_bytes() {
     let table = |mask: u64, left: u64, items: u64| {
-        Made::of(32).u64(0, 0x7f60_0000_0000).u64(8, mask).u64(16, left).u64(24, items).at(MAP)
+        Made::of(32).u64(0, 0x7f60_0000_0010).u64(8, mask).u64(16, left).u64(24, items).at(MAP)
     };
     // 7/8 of 2^21 is 1,835,008.
     let memory = table((1 << 21) - 1, 800_000, 1_000_000);
     let (shape, _) = seen("rust-hashbrown", &memory);
     assert_eq!((shape.live, shape.capacity, shape.tombstones), (1_000_000, 1 << 21, Some(35_008)));
     assert_eq!(shape.allocated, Bytes(32 + (1 << 21) + 16));
-    assert_eq!(shape.next.unwrap().slots, 1 << 22);
+    let next = shape.next.unwrap();
+    assert_eq!((next.slots, next.tables), (1 << 22, Bytes((1 << 22) + 16)));
+    // With 48 bytes of each element before, in a mapping of malloc's own.
+    let mut with_block = table((1 << 21) - 1, 800_000, 1_000_000);
+    let size: u64 = (49 << 21) + 16 + 16 + 8;
+    let start = 0x7f60_0000_0010 - (48 << 21);
+    with_block.insert(Address(start - 8), (size.next_multiple_of(4096) | 2).to_le_bytes());
+    let (shape, figures) = seen("rust-hashbrown", &with_block);
+    assert_eq!(shape.allocated, Bytes(32 + (49 << 21) + 16));
+    assert_eq!((figures.table, figures.table_bytes), (Some(Address(start)), Some(Bytes((49 << 21) + 16))));
+    assert_eq!(shape.next.unwrap().tables, Bytes((49 << 22) + 16));
     let profile = built_in("rust-hashbrown");
     let at = |memory: &CapturedMemory| {
         let look = look(&profile, Address(MAP), memory).unwrap();
         assert_eq!(called(&profile, &look.scope, memory), Some(Called::Type));
         identity(&profile, &look.scope, memory)
     };
-    assert_eq!(at(&memory), Some(Address(0x7f60_0000_0000)));
+    assert_eq!(at(&memory), Some(Address(0x7f60_0000_0010)));
     assert_eq!(at(&table(0, 0, 0)), None, "all empty maps share one table");
     // Few entries among many tombstones: purged in place.
     let (purged, _) = seen("rust-hashbrown", &table((1 << 21) - 1, 0, 1000));

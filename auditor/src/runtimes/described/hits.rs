@@ -153,7 +153,8 @@ impl Call<'_> {
         let placed = placed(profile, probe);
         let hit = self.hit(&placed)?;
         let mut told = Vec::new();
-        Telling { profile, placed: &placed, hit: &hit, known, told: &mut told }.tell()?;
+        let memory = self.after;
+        Telling { profile, placed: &placed, hit: &hit, memory, known, told: &mut told }.tell()?;
         Some(told)
     }
 }
@@ -286,8 +287,14 @@ fn a_call_tells_of_the_one_map_that_there_is_by_what_it_is_given() {
     let call = Call { before: &nothing, after: &nothing, registers: &[(RDI, 0xa000), (RSI, 4)], returned: 0 };
     let hit = call.hit(&placed).unwrap();
     let (mut known, mut told) = (Known::default(), Vec::new());
-    let telling =
-        Telling { profile: &profile, placed: &placed, hit: &hit, known: &mut known, told: &mut told };
+    let telling = Telling {
+        profile: &profile,
+        placed: &placed,
+        hit: &hit,
+        memory: &nothing,
+        known: &mut known,
+        told: &mut told,
+    };
     assert_eq!(telling.tell(), Some(()));
     assert_eq!(words(&told), ["free a000 32 false"]);
 }

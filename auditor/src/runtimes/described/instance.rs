@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::hooks::{self, Placed};
 use super::known::{Known, Map};
 use super::label::{self, Called};
-use super::layout;
+use super::layout::{self, Seen};
 use super::profile::{Identity, LabelKind, Profile};
 use super::remarks::Remarks;
 use super::roots::{self, Reached};
@@ -89,11 +89,16 @@ impl DescribedInstance {
     /// Looks at the map of that name; an error where it is not what it should be, or is not there any more.
     fn look_at(&self, map: Address, memory: &dyn Memory) -> Result<layout::Look, LayoutError> {
         let own = self.own(map);
-        let look = layout::look(&self.profile, own, memory)?;
+        let known = self.known.get(map);
+        let element = known.and_then(Map::element);
+        let look = layout::look(&self.profile, Seen { own, element }, memory)?;
         let identity = layout::identity(&self.profile, &look.scope, memory);
         if identity.is_none_or(|identity| self.known.name(identity) != map) {
             let check = format!("{}: the map has moved, or is another one", self.profile.name);
             return Err(LayoutError::Check { what: "the map", at: own, check });
+        }
+        if let Some(known) = known.filter(|_| element.is_none()) {
+            known.asked(layout::element_of(&self.profile, &look.scope));
         }
         Ok(look)
     }
@@ -284,10 +289,10 @@ impl Instance for DescribedInstance {
         }
     }
 
-    fn decode(&mut self, hook: &str, hit: &Hit, told: &mut Vec<What>) -> Option<()> {
+    fn decode(&mut self, hook: &str, hit: &Hit, memory: &dyn Memory, told: &mut Vec<What>) -> Option<()> {
         let placed = self.placed.get(hook)?;
         let before = told.len();
-        let telling = Telling { profile: &self.profile, placed, hit, known: &mut self.known, told };
+        let telling = Telling { profile: &self.profile, placed, hit, memory, known: &mut self.known, told };
         telling.tell()?;
         for what in told.get_mut(before..).unwrap_or_default() {
             if let What::Look(look) = what {

@@ -1,5 +1,6 @@
 //! The described maps that are known: those that hooks told of, and those that roots led to.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::audit::fact::Shape;
@@ -9,6 +10,9 @@ use crate::audit::unit::{Address, Bytes, Nanos};
 const MOST: usize = 1 << 18;
 /// A map that cannot be understood so many censuses in a row is there no more.
 const STRIKES: u8 = 2;
+
+/// How often a map's block is asked in vain.
+const QUESTIONS: u8 = 3;
 
 /// How long a growth may take to tell of its new table after the old one was given back.
 const PATIENCE: Nanos = Nanos(1_000_000_000);
@@ -25,9 +29,31 @@ pub(super) struct Map {
     pub(super) tables: Vec<Table>,
     /// What it looked like then.
     pub(super) shape: Option<Shape>,
+    /// Bytes of an element, where its block said it; 0: none does.
+    element: Cell<Option<u64>>,
+    asked: Cell<u8>,
     /// The name of the function that told of it, where that may tell a type.
     pub(super) shown: Option<String>,
     strikes: u8,
+}
+
+impl Map {
+    /// Bytes of an element; 0: not to be found. `None`: not asked, or not often enough.
+    pub(super) fn element(&self) -> Option<u64> {
+        self.element.get()
+    }
+
+    /// Its block was asked. Whoever gets no answer asks again, for the map may just have changed, but not for ever: where
+    /// another allocator made the block, each question looks at memory that is none of the map's.
+    pub(super) fn asked(&self, answer: Option<u64>) {
+        let asked = self.asked.get().saturating_add(1);
+        self.asked.set(asked);
+        match answer {
+            Some(size) => self.element.set(Some(size)),
+            None if asked >= QUESTIONS => self.element.set(Some(0)),
+            None => {}
+        }
+    }
 }
 
 /// All of them.
@@ -37,6 +63,8 @@ pub(super) struct Known {
     /// Where the table of a map that is known by another one, its first, is now.
     names: BTreeMap<Address, Address>,
     not_followed: u64,
+    /// Bytes of an element by hook: its function is of one type.
+    elements: BTreeMap<String, u64>,
     /// Maps whose table went back to the kernel, when, and which.
     doomed: Vec<(Nanos, Address, Address)>,
 }
@@ -55,6 +83,19 @@ impl Known {
         let name = self.names.remove(&from).unwrap_or(from);
         if self.names.len() < MOST {
             self.names.insert(to, name);
+        }
+    }
+
+    /// Bytes of an element of the maps that a hook tells of.
+    pub(super) fn element_at(&self, hook: &str) -> Option<u64> {
+        self.elements.get(hook).copied()
+    }
+
+    /// The same, which is known now.
+    pub(super) fn has_element(&mut self, hook: &str, size: u64) {
+        match self.elements.get_mut(hook) {
+            Some(known) => *known = size,
+            None => _ = self.elements.insert(hook.to_owned(), size),
         }
     }
 

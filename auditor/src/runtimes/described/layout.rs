@@ -64,13 +64,29 @@ pub struct Look {
     pub scope: Scope,
 }
 
+/// A map, and what is known of it before it is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// `self`.
+    pub own: Address,
+    /// Bytes of an element; 0: not to be found.
+    pub element: Option<u64>,
+}
+
+impl From<Address> for Seen {
+    fn from(own: Address) -> Self {
+        Self { own, element: None }
+    }
+}
+
 /// Looks at a map. All checks must hold; live entries, capacity and bytes must be known.
 ///
 /// # Errors
 /// [`LayoutError`] names the check that failed, with the values in it.
-pub fn look(profile: &Profile, own: Address, memory: &dyn Memory) -> Result<Look, LayoutError> {
-    let (figures, scope) = figures(profile, own, memory)?;
-    let reader = Reader { profile, own, scope: &scope, memory };
+pub fn look(profile: &Profile, map: impl Into<Seen>, memory: &dyn Memory) -> Result<Look, LayoutError> {
+    let map = map.into();
+    let (figures, scope) = figures(profile, map, memory)?;
+    let reader = Reader { profile, own: map.own, scope: &scope, memory };
     for check in profile.checks.iter().filter(|check| figures.unchecked.contains(&check.text)) {
         // It is evaluated again for the reason alone.
         if let Err(unknown) = check.expression.eval(&scope, memory) {
@@ -108,11 +124,12 @@ pub fn look(profile: &Profile, own: Address, memory: &dyn Memory) -> Result<Look
 /// [`LayoutError`] names the check that failed, with the values in it.
 pub fn figures(
     profile: &Profile,
-    own: Address,
+    map: impl Into<Seen>,
     memory: &dyn Memory,
 ) -> Result<(Figures, Scope), LayoutError> {
-    let scope = scope(profile, own, memory);
-    let reader = Reader { profile, own, scope: &scope, memory };
+    let map = map.into();
+    let scope = scope(profile, map, memory);
+    let reader = Reader { profile, own: map.own, scope: &scope, memory };
     let unchecked = reader.check()?;
     let mut figures = reader.figures()?;
     figures.unchecked = unchecked;
@@ -121,8 +138,9 @@ pub fn figures(
 
 /// The map's fields and metrics, as far as they can be read.
 #[must_use]
-pub fn scope(profile: &Profile, own: Address, memory: &dyn Memory) -> Scope {
-    let mut scope = Scope::of_map(own.0);
+pub fn scope(profile: &Profile, map: impl Into<Seen>, memory: &dyn Memory) -> Scope {
+    let map = map.into();
+    let mut scope = Scope { element: map.element, ..Scope::of_map(map.own.0) };
     for field in &profile.fields {
         let value = field.expression.eval(&scope, memory);
         scope.fields.push(value);
@@ -132,6 +150,21 @@ pub fn scope(profile: &Profile, own: Address, memory: &dyn Memory) -> Scope {
         scope.metrics.insert(*metric, value);
     }
     scope
+}
+
+/// Bytes of an element as its block says, for a scope whose other fields are read. `None`: the profile does not ask,
+/// or no block answers.
+#[must_use]
+pub fn element(profile: &Profile, scope: &Scope, memory: &dyn Memory) -> Option<u64> {
+    let field = profile.fields.get(usize::from(profile.element?))?;
+    field.expression.eval(scope, memory).ok()?.word().filter(|size| *size > 0)
+}
+
+/// The same of a scope that has it.
+#[must_use]
+pub fn element_of(profile: &Profile, scope: &Scope) -> Option<u64> {
+    let value = scope.fields.get(usize::from(profile.element?))?.as_ref().ok()?;
+    value.word().filter(|size| *size > 0)
 }
 
 /// The address that is the map's identity: its own, or its table's. `None`: not known, or it has no table.

@@ -4,19 +4,21 @@
 use super::expression::{Expression, Name, Scope, Start, Value};
 use super::hooks::{MAP, Placed, values};
 use super::known::{Known, Table};
-use super::layout::{self, Figures};
+use super::layout::{self, Figures, Seen};
 use super::profile::{Event, Identity, Metric, Own, Probe, Profile};
 use super::windows::{Snapshot, Windows};
 use crate::audit::fact::{Allocate, Clear, Free, Grow, GrowthKind, Look, Occasion, Part, Shape, What};
 use crate::audit::unit::{Address, Bytes};
 use crate::runtimes::hook::Hit;
+use crate::target::memory::Memory;
 
 /// A hit of one hook.
-#[derive(Debug)]
 pub(super) struct Telling<'a> {
     pub(super) profile: &'a Profile,
     pub(super) placed: &'a Placed,
     pub(super) hit: &'a Hit,
+    /// The target's, as it is by now.
+    pub(super) memory: &'a dyn Memory,
     pub(super) known: &'a mut Known,
     pub(super) told: &'a mut Vec<What>,
 }
@@ -49,9 +51,7 @@ impl Telling<'_> {
         if own.0 == 0 {
             return Some(());
         }
-        let layout = &self.placed.layout;
-        let before = layout.before.as_ref().and_then(|before| self.moment(own, before, None));
-        let after = layout.after.as_ref().and_then(|after| self.moment(own, after, self.hit.header.as_ref()));
+        let (before, after) = self.moments(own);
         if !self.is_meant(before.as_ref()) || !self.is_meant(after.as_ref()) {
             return Some(());
         }
@@ -77,19 +77,48 @@ impl Telling<'_> {
         answer.and_then(Result::ok).and_then(Value::truth) != Some(false)
     }
 
-    fn moment(
-        &self,
-        own: Address,
-        (windows, first): &(Windows, usize),
-        header: Option<&[u8; auditor_ebpf::LOOK_BYTES]>,
-    ) -> Option<Moment> {
-        let header = header.map(|bytes| bytes.as_slice());
-        let snapshot = Snapshot::new(windows, own, header, &values(self.hit, windows, *first));
+    /// The map before and after the call.
+    fn moments(&mut self, own: Address) -> (Option<Moment>, Option<Moment>) {
+        let layout = &self.placed.layout;
+        let snapshot = |part: &Option<(Windows, usize)>, header: Option<&[u8; auditor_ebpf::LOOK_BYTES]>| {
+            let (windows, first) = part.as_ref()?;
+            let header = header.map(|bytes| bytes.as_slice());
+            Some(Snapshot::new(windows, own, header, &values(self.hit, windows, *first)))
+        };
+        let before = snapshot(&layout.before, None);
+        let after = snapshot(&layout.after, self.hit.header.as_ref());
+        let element = self.element(own, [after.as_ref(), before.as_ref()]);
+        let seen = Seen { own, element };
+        let moment = |snapshot: Option<Snapshot>| self.moment(seen, &snapshot?);
+        (moment(before), moment(after))
+    }
+
+    /// Bytes of an element, the same before and after: as a block says that is still there, as it was of that map, as it
+    /// is of others that the function tells of. 0: not known; the map is told without its elements then.
+    fn element(&mut self, own: Address, snapshots: [Option<&Snapshot>; 2]) -> Option<u64> {
+        let profile = self.profile;
+        profile.element?;
+        let hook = &self.placed.hook.name;
+        let snapshots = snapshots.into_iter().flatten();
+        let scopes: Vec<(Scope, &Snapshot)> =
+            snapshots.map(|snapshot| (layout::scope(profile, own, snapshot), snapshot)).collect();
+        let found = scopes.iter().find_map(|(scope, _)| layout::element(profile, scope, self.memory));
+        if let Some(size) = found {
+            self.known.has_element(hook, size);
+            return found;
+        }
+        let identity = |(scope, snapshot): &(Scope, &Snapshot)| layout::identity(profile, scope, *snapshot);
+        let known = |map: Address| self.known.get(self.known.name(map))?.element().filter(|size| *size > 0);
+        let of_map = scopes.iter().filter_map(identity).find_map(known);
+        of_map.or_else(|| self.known.element_at(hook)).or(Some(0))
+    }
+
+    fn moment(&self, seen: Seen, snapshot: &Snapshot) -> Option<Moment> {
         // What fails a check is no map: one that is being made, or one that is gone.
-        let figures = layout::figures(self.profile, own, &snapshot);
+        let figures = layout::figures(self.profile, seen, snapshot);
         let (figures, mut scope) = figures.map_err(|error| log::trace!("{error}")).ok()?;
-        let identity = layout::identity(self.profile, &scope, &snapshot);
-        let shape = layout::look(self.profile, own, &snapshot).ok().map(|look| look.shape);
+        let identity = layout::identity(self.profile, &scope, snapshot);
+        let shape = layout::look(self.profile, seen, snapshot).ok().map(|look| look.shape);
         self.give(&mut scope);
         Some(Moment { figures, scope, shape, identity })
     }
@@ -146,6 +175,9 @@ impl Telling<'_> {
         }
         let tables = after.map(Moment::tables);
         let map = self.known.meet(name, own)?;
+        if let Some(size) = after.and_then(|after| layout::element_of(self.profile, &after.scope)) {
+            map.asked(Some(size));
+        }
         map.shown = map.shown.take().or_else(|| self.placed.shown.clone());
         map.tables = tables.unwrap_or(std::mem::take(&mut map.tables));
         map.shape = after.and_then(|after| after.shape.clone()).or(map.shape.take());
@@ -175,16 +207,24 @@ impl Telling<'_> {
         Some(())
     }
 
+    /// The tables that it had, as they were told: before its elements' size was known they were told without.
+    fn had(&self, before: &Moment) -> Vec<Table> {
+        let told = self.profile.element.and(before.identity).and_then(|identity| {
+            self.known.get(self.known.name(identity)).filter(|known| !known.tables.is_empty())
+        });
+        told.map_or_else(|| before.tables(), |known| known.tables.clone())
+    }
+
     fn resized(&mut self, own: Address, before: Option<Moment>, after: &Moment) -> Option<()> {
         if before.is_none() && self.placed.layout.before.is_some() {
             // What it was is not known: then what it is can be told, and no more.
             return self.seen(own, after);
         }
-        let had = before.as_ref().map_or_else(Vec::new, Moment::tables);
         let has = after.tables();
-        if had == has {
+        if before.as_ref().map_or_else(Vec::new, Moment::tables) == has {
             return Some(());
         }
+        let had = before.as_ref().map_or_else(Vec::new, |before| self.had(before));
         let Some(map) = self.meet(own, before.as_ref(), Some(after)) else { return Some(()) };
         let is_new = has.first().is_some_and(|current| !had.contains(current));
         if is_new && !had.is_empty() {
@@ -292,7 +332,10 @@ impl Telling<'_> {
         let identity = before.as_ref().and_then(|before| before.identity).unwrap_or(own);
         let map = self.known.name(identity);
         let Some(known) = self.known.forget(map) else { return Some(()) };
-        let tables = before.as_ref().map_or(known.tables, Moment::tables);
+        let tables = match &before {
+            Some(before) if self.profile.element.is_none() => before.tables(),
+            _ => known.tables,
+        };
         let shape = Shape { dropped: true, ..before.and_then(|before| before.shape).unwrap_or_default() };
         if tables.is_empty() {
             self.told.push(What::Gone { map });

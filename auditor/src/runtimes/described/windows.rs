@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::expression::{Chain, Expression, Loads, Name, Start, Step, Width};
 use super::profile::{Identity, Metric, Profile};
 use crate::audit::unit::Address;
-use crate::target::memory::{Memory, ReadError};
+use crate::target::memory::{Memory, ReadError, Request};
 
 /// Most bytes at `self` that are captured as one block.
 pub const HEADER: usize = auditor_ebpf::LOOK_BYTES;
@@ -277,6 +277,15 @@ impl Memory for Overlay<'_> {
             }
             (None, Some(beneath)) => beneath.read(at, into),
             (None, None) => Err(ReadError::NotCaptured { at, len: into.len() }),
+        }
+    }
+
+    fn read_many(&self, requests: &mut [Request<'_>]) -> Vec<Result<(), ReadError>> {
+        match self.beneath {
+            Some(beneath) if !requests.iter().any(|it| self.at_hand(it.at, it.into.len()).is_some()) => {
+                beneath.read_many(requests)
+            }
+            _ => requests.iter_mut().map(|request| self.read(request.at, request.into)).collect(),
         }
     }
 }

@@ -313,7 +313,7 @@ impl Instance for Go {
         None
     }
 
-    fn decode(&mut self, hook: &str, hit: &Hit, told: &mut Vec<What>) -> Option<()> {
+    fn decode(&mut self, hook: &str, hit: &Hit, _: &dyn Memory, told: &mut Vec<What>) -> Option<()> {
         let known = self.known.as_ref()?;
         let types = known.types.borrow();
         let table_bytes = |at: Address, count: u64| types.costs().table(types.at(at)?, count);

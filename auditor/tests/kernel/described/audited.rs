@@ -329,16 +329,17 @@ fn twenty_types_of_rust_are_told_with_capacity_and_length() {
     program.ask("grow 100000");
     program.ask("delete 40000");
     let report = end(auditor);
-    let mut told: Vec<(u64, u64, u64)> = of(&report, "rust-hashbrown")
-        .iter()
-        .map(|map| (live(map), number(map, "/capacity"), map["tombstones"].as_u64().unwrap()))
-        .filter(|(live, ..)| *live >= 1000)
-        .collect();
     // Which is which, nobody says: maps are named by their tables.
-    let capacity = |(live, slots, tombstones): (u64, u64, u64)| (live, slots / 8 * 7 - tombstones);
-    let mut told: Vec<(u64, u64)> = told.drain(..).map(capacity).collect();
-    let mut truth: Vec<(u64, u64)> =
-        program.maps().iter().map(|map| (live(map), number(map, "/capacity"))).collect();
+    let row = |map: &&Value| {
+        let room = number(map, "/capacity") / 8 * 7 - map["tombstones"].as_u64().unwrap();
+        (live(map), room, number(map, "/bytes/allocated"))
+    };
+    let mut told: Vec<(u64, u64, u64)> =
+        of(&report, "rust-hashbrown").iter().map(row).filter(|(live, ..)| *live >= 1000).collect();
+    // A table of 2^17: elements up to where control bytes may begin, and those with a group more.
+    let bytes = |map: &Value| (number(map, "/element") << 17).next_multiple_of(16) + (1 << 17) + 16 + 32;
+    let mut truth: Vec<(u64, u64, u64)> =
+        program.maps().iter().map(|map| (live(map), number(map, "/capacity"), bytes(map))).collect();
     told.sort_unstable();
     truth.sort_unstable();
     assert_eq!(told, truth);
@@ -377,6 +378,9 @@ fn flat_maps_of_abseil_are_told() {
     for table in program.maps() {
         let map = at(&report, "abseil-flat-20220623", address(table));
         assert_eq!([live(map), number(map, "/capacity")], [live(table), number(table, "/capacity")], "{map}");
+        let capacity = number(table, "/capacity");
+        let bytes = (capacity + 16).next_multiple_of(8) + capacity * number(table, "/slot") + 40;
+        assert_eq!(number(map, "/bytes/allocated"), bytes, "{map}");
     }
 }
 

@@ -6,6 +6,7 @@ use super::scope::{Name, Scope};
 use super::types::{Binary, Function, Node, Unary, Value, Width};
 use super::{MOST_LOADS, Type};
 use crate::audit::unit::Address;
+use crate::target::block::Table;
 use crate::target::memory::{Memory, ReadError};
 
 /// Why an expression has no value.
@@ -76,7 +77,10 @@ impl Evaluation<'_> {
             }
             Node::Call(function, of) => {
                 let values = of.iter().map(|of| self.value(of)).collect::<Result<Vec<_>, _>>()?;
-                call(*function, &values)
+                match function {
+                    Function::ElementBefore | Function::ElementBehind => self.element(*function, &values),
+                    _ => call(*function, &values),
+                }
             }
             Node::Sum(terms, of) => self.sum(*terms, of),
         }
@@ -105,11 +109,39 @@ impl Evaluation<'_> {
         sum.ok_or(Unknown::NotGiven)
     }
 
-    fn load(&mut self, width: Width, at: Value) -> Known {
-        self.loads += 1;
-        if self.loads > MOST_LOADS {
-            return Err(Unknown::TooManyLoads);
+    /// Bytes of an element, by the block that its table is; 0: no such block is there, or none yet.
+    ///
+    /// Where memory is not at hand it is what the scope has. A scope that has one is of a map whose block was
+    /// seen: then another answer is no answer.
+    fn element(&mut self, function: Function, of: &[Value]) -> Known {
+        self.load_one_more()?;
+        if self.scope.element == Some(0) {
+            return Ok(Value::Int(0));
         }
+        let word = |at: usize| of.get(at).and_then(|value| value.word()).ok_or(Unknown::NotGiven);
+        let table = Table { at: Address(word(0)?), count: word(1)?, rest: word(2)? };
+        let found = match function {
+            Function::ElementBehind => table.element_behind(self.memory),
+            _ => table.element_before(self.memory, self.scope.element),
+        };
+        let number = |size: u64| Ok(Value::Int(size.into()));
+        match (found, self.scope.element) {
+            (Ok(Some(size)), _) | (Err(ReadError::NotCaptured { .. }), Some(size)) => number(size),
+            (Ok(None), None) => number(0),
+            (Ok(None), Some(size)) => {
+                Err(Unknown::NoValue { function: function.text(), number: size.into() })
+            }
+            (Err(error), _) => Err(Unknown::Unreadable(error)),
+        }
+    }
+
+    fn load_one_more(&mut self) -> Result<(), Unknown> {
+        self.loads += 1;
+        if self.loads > MOST_LOADS { Err(Unknown::TooManyLoads) } else { Ok(()) }
+    }
+
+    fn load(&mut self, width: Width, at: Value) -> Known {
+        self.load_one_more()?;
         let Value::Int(number) = at else { return Err(Unknown::NotGiven) };
         let at = u64::try_from(number).ok().map(Address).ok_or(Unknown::NoAddress(number))?;
         let mut bytes = [0; 8];

@@ -92,6 +92,12 @@ impl Expression {
         chain::all(&self.node, fields)
     }
 
+    /// Whether it asks a block of `malloc` for the size of elements.
+    #[must_use]
+    pub fn is_element(&self) -> bool {
+        types::has_element(&self.node)
+    }
+
     /// The names that it uses, each once.
     #[must_use]
     pub fn names(&self) -> Vec<Name> {

@@ -238,7 +238,11 @@ impl<'a> Parser<'a> {
         let end = self.expect(")", "values are separated by commas")?;
         let at = at.start..end.end;
         if !(least..=most).contains(&values.len()) {
-            let takes = if most == 1 { "one value".to_owned() } else { format!("{least} to {most} values") };
+            let takes = match (least, most) {
+                (1, 1) => "one value".to_owned(),
+                _ if least == most => format!("{most} values"),
+                _ => format!("{least} to {most} values"),
+            };
             return Err(Fault::new(&at, format!("`{word}` takes {takes}, not {}", values.len()), ""));
         }
         let kind = match function {

@@ -97,6 +97,9 @@ pub struct Scope {
     pub slots: Option<i128>,
     /// `live` in `[sizes]`.
     pub full: Option<i128>,
+    /// Bytes of an element, as they were found when the map was looked at before; 0: they were not, and are not to be
+    /// looked for.
+    pub element: Option<u64>,
     /// The fields, in their order.
     pub fields: Vec<Result<Value, Unknown>>,
     /// The metrics that were evaluated.

@@ -19,6 +19,8 @@ pub(super) fn computed(node: &Node) -> Option<Result<Value, Unknown>> {
     match node {
         Node::Unary(sign, of) => Some(eval::unary(*sign, value(of)?)),
         Node::Binary(sign, sides) => Some(eval::binary(*sign, value(&sides.0)?, value(&sides.1)?)),
+        // Its value is in memory.
+        Node::Call(Function::ElementBefore | Function::ElementBehind, _) => None,
         Node::Call(function, of) => {
             let values: Option<Vec<Value>> = of.iter().map(value).collect();
             Some(eval::call(*function, &values?))

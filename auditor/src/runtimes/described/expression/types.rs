@@ -231,13 +231,18 @@ pub(super) enum Function {
     PowerOfTwo,
     Floor,
     Ceil,
+    /// Bytes of an element of a table that is a block of `malloc`, with something behind the elements; 0 where no such
+    /// block is there.
+    ElementBefore,
+    /// The same with something before them.
+    ElementBehind,
     /// Has no name: what mixes with fractions becomes one.
     ToFloat,
 }
 
 impl Function {
     /// All that have names, with how many values they take at least and at most.
-    pub(super) const ALL: [(&'static str, Self, usize, usize); 7] = [
+    pub(super) const ALL: [(&'static str, Self, usize, usize); 9] = [
         ("min", Self::Min, 2, 8),
         ("max", Self::Max, 2, 8),
         ("popcount", Self::PopCount, 1, 1),
@@ -245,12 +250,26 @@ impl Function {
         ("pow2ceil", Self::PowerOfTwo, 1, 1),
         ("floor", Self::Floor, 1, 1),
         ("ceil", Self::Ceil, 1, 1),
+        ("element_before", Self::ElementBefore, 3, 3),
+        ("element_behind", Self::ElementBehind, 3, 3),
     ];
 
     /// Its name.
     pub(super) fn text(self) -> &'static str {
         Self::ALL.iter().find(|(_, function, ..)| *function == self).map_or("a fraction", |(text, ..)| text)
     }
+}
+
+/// Whether it asks for the size of an element.
+pub(super) fn has_element(node: &Node) -> bool {
+    let mut waiting = vec![node];
+    while let Some(node) = waiting.pop() {
+        if matches!(node, Node::Call(Function::ElementBefore | Function::ElementBehind, _)) {
+            return true;
+        }
+        waiting.extend(node.parts());
+    }
+    false
 }
 
 /// The names that a node uses, each once.

@@ -67,6 +67,8 @@ pub struct Profile {
     pub constants: Vec<(String, Value)>,
     /// What is read of a map, in order: each may name those before it.
     pub fields: Vec<Field>,
+    /// The field that is the size of an element by what `malloc` says of its block.
+    pub element: Option<u16>,
     /// What the fields mean, in order: each may name those before it.
     pub metrics: Vec<(Metric, Expression)>,
     /// How it grows.

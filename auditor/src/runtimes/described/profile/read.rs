@@ -64,6 +64,7 @@ pub(super) fn profile(text: &str) -> Read<Profile> {
         guide: head.guide.map(|text| reader.text(text, PROSE)).transpose()?,
         target,
         constants,
+        element: (0..).zip(&fields).find_map(|(at, field)| field.expression.is_element().then_some(at)),
         fields,
         metrics,
         growth,
