@@ -19,6 +19,7 @@ impl Audit {
         doubts.extend(self.looked_once());
         doubts.extend(self.born.map(counted_births));
         doubts.extend(ladder.beyond_ram());
+        doubts.extend(ladder.entries_beyond_ram());
         if !self.recognised.is_empty() && self.recognised.verified().is_none() {
             doubts.push(Doubt::lowering("the layout of a runtime has not been checked".to_owned()));
         }

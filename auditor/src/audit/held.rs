@@ -13,10 +13,13 @@ pub(super) struct Held {
     pub(super) looked_at: Option<Parts>,
     /// What maps hold that wait for the collector: in RAM, where that is known.
     pub(super) waiting: Bytes,
-    /// What other maps hold of which nobody asked how much is in RAM.
+    /// What other maps hold of which nobody asked how much is in RAM; without the entries behind their tables.
     pub(super) unlooked: Bytes,
-    /// What small maps hold.
+    /// What small maps hold; without the entries behind their tables.
     pub(super) small: Bytes,
+    /// Entries behind the tables of all maps that do not wait, whether or not the maps hold them themselves: no
+    /// other sum of what may be in RAM has them.
+    pub(super) entries: Bytes,
     /// What of a heap in use all these account for, in RAM or not.
     pub(super) of_heap: Bytes,
     /// What they hold, whether or not it is in RAM.
@@ -43,6 +46,7 @@ enum Of {
     Waiting,
     Unlooked,
     Small,
+    Entries,
     Heap,
     Allocated,
     /// How many maps are looked at and do not wait.
@@ -70,6 +74,8 @@ pub(super) struct Share {
     told: bool,
     waits: bool,
     allocated: Bytes,
+    entries: Bytes,
+    behind: Bytes,
     paged: Option<Paged>,
 }
 
@@ -98,7 +104,10 @@ impl Share {
     /// That of a living map. `listed`: it is large enough to be listed one by one.
     pub(super) fn of(life: &Life, listed: bool) -> Self {
         let (waits, allocated) = (waits(life), life.holding.allocated());
-        Self { listed, told: life.listed, waits, allocated, paged: life.paged }
+        // What it holds may have become less since it was read.
+        let entries = life.seen.map_or(Bytes(0), |seen| seen.entries.min(allocated));
+        let behind = life.seen.map_or(Bytes(0), |seen| seen.behind);
+        Self { listed, told: life.listed, waits, allocated, entries, behind, paged: life.paged }
     }
 
     /// What it adds to the ladder's rows of tables.
@@ -115,6 +124,10 @@ impl Share {
         let mut by_kind = [0; KINDS];
         let mut add = |kind: Of, amount: u64| by_kind[kind as usize] = amount;
         add(Of::Allocated, self.allocated.0);
+        if !self.waits {
+            add(Of::Entries, (self.entries + self.behind).0);
+        }
+        let but_entries = self.allocated.less(self.entries).0;
         add(Of::Heap, self.paged.map_or(self.allocated, |paged| paged.asked).0);
         match self.paged {
             Some(paged) if self.waits => add(Of::Waiting, paged.private().0),
@@ -125,8 +138,8 @@ impl Share {
                 add(Of::Rest, rest.0);
             }
             None if self.waits => add(Of::Waiting, self.allocated.0),
-            None if self.listed => add(Of::Unlooked, self.allocated.0),
-            None => add(Of::Small, self.allocated.0),
+            None if self.listed => add(Of::Unlooked, but_entries),
+            None => add(Of::Small, but_entries),
         }
         by_kind
     }
@@ -156,6 +169,7 @@ impl Sums {
             waiting: Bytes(sum(Of::Waiting)),
             unlooked: Bytes(sum(Of::Unlooked)),
             small: Bytes(sum(Of::Small)),
+            entries: Bytes(sum(Of::Entries)),
             of_heap: Bytes(sum(Of::Heap)),
             allocated: Bytes(sum(Of::Allocated)),
         };

@@ -3,7 +3,8 @@
 //! Each row says by what it is known. What the page map says of tables and mappings is in RAM. What a managed
 //! runtime counts of its heap need not be, and no two sources are read at the same instant. So each row is at
 //! most what those above it have left of RSS, and what is known to be in RAM comes first; what a heap's counters
-//! say beyond it is `Ladder::beyond`.
+//! say beyond it is `Ladder::beyond`. Entries that a map allocates one by one are counted by the map and lie
+//! anywhere: where `[heap]` has as much, the allocator's row is less by them.
 
 use super::collector::Kept;
 use super::doubt::Doubt;
@@ -19,11 +20,17 @@ pub const UNEXPLAINED: &str = "unexplained";
 pub const OF_ALLOCATOR: &str = "allocator's memory ([heap])";
 /// The row of pages that were left to the kernel to take.
 pub const LAZILY_FREED: &str = "lazily freed";
+/// The row of entries that are not in tables: nodes of chains, items.
+pub const ENTRIES: &str = "entries behind tables";
 /// The row that there is where it was asked how much of the maps is in RAM.
 pub const TABLES: &str = "current tables";
 
+/// The rows of maps that the page map was not asked for, listed and not.
+const UNLOOKED: &str = "maps not asked for";
+const SMALL: &str = "small maps";
+
 /// Every row that there may be, in the order of the ladder.
-pub const ROWS: [&str; 17] = [
+pub const ROWS: [&str; 18] = [
     "file pages",
     "shared memory",
     TABLES,
@@ -32,9 +39,10 @@ pub const ROWS: [&str; 17] = [
     "main thread's stack",
     "data of program and libraries",
     "runtime's own memory",
+    ENTRIES,
     "maps that nothing refers to",
-    "maps not asked for",
-    "small maps",
+    UNLOOKED,
+    SMALL,
     "other heap in use",
     "heap free and kept",
     "stacks",
@@ -45,12 +53,15 @@ pub const ROWS: [&str; 17] = [
 
 /// The rows of maps that the page map was asked for.
 const OF_MAPS: [&str; 3] = [TABLES, "old tables", "overflow and directories"];
+/// The other rows that are made of what maps hold.
+const OF_SIZES: [&str; 3] = [ENTRIES, UNLOOKED, SMALL];
 
 /// By what a row is known.
 const STATUS: &str = "process status";
 const PAGES: &str = "page map";
 const COUNTERS: &str = "heap's counters";
 const SIZES: &str = "sizes of maps";
+const COUNTED: &str = "counted by maps";
 pub(super) const ROLLUP: &str = "smaps_rollup";
 pub(super) const REST: &str = "what is left";
 
@@ -61,6 +72,8 @@ pub(super) struct Ladder {
     pub(super) rungs: Vec<Rung>,
     /// What the heap's counters say beyond what is left of RSS: it is not in RAM.
     pub(super) beyond: Bytes,
+    /// What maps count of entries beyond what is left of RSS: it is not in RAM.
+    pub(super) entries_beyond: Bytes,
 }
 
 /// What explains RSS, beside its members.
@@ -85,6 +98,7 @@ pub(super) fn ladder(memory: &Memory, from: Sources) -> Ladder {
     climb.tables(from.maps.looked_at);
     let beside = from.beside.unwrap_or_default();
     climb.beside(beside);
+    climb.entries(from.maps.entries);
     match (from.heap, beside.heap) {
         (Some(heap), _) => climb.managed(heap, from.maps),
         (None, Some(heap)) => climb.unmanaged(heap, from.maps),
@@ -100,12 +114,25 @@ pub(super) fn is_of_maps(row: &str) -> bool {
     OF_MAPS.contains(&row)
 }
 
+/// What of the maps has a row.
+pub(super) fn of_maps(rungs: &[Rung]) -> Bytes {
+    let of_maps = rungs.iter().filter(|rung| is_of_maps(&rung.name) || OF_SIZES.contains(&&*rung.name));
+    of_maps.fold(Bytes(0), |sum, rung| sum + rung.bytes)
+}
+
 impl Ladder {
     /// What the heap's counters say that is not in RAM. Heap and RSS are not read at the same instant, so a
     /// little of it means nothing.
     pub(super) fn beyond_ram(&self) -> Option<Doubt> {
         let mebibytes = self.beyond.0 >> 20;
         let words = format!("the heap's own counters come to {mebibytes} MiB more than there are in RAM");
+        (mebibytes > 0).then(|| Doubt::remark(words))
+    }
+
+    /// What maps count of entries that is not in RAM.
+    pub(super) fn entries_beyond_ram(&self) -> Option<Doubt> {
+        let mebibytes = self.entries_beyond.0 >> 20;
+        let words = format!("the entries behind tables come to {mebibytes} MiB more than there are in RAM");
         (mebibytes > 0).then(|| Doubt::remark(words))
     }
 }
@@ -145,25 +172,32 @@ impl Climb {
         self.row("runtime's own memory", beside.runtime, PAGES);
     }
 
+    /// They are taken to be in RAM. What a C library's allocator has in `[heap]` is less by them.
+    fn entries(&mut self, entries: Bytes) {
+        let some = Some(entries).filter(|bytes| *bytes > Bytes(0));
+        self.ladder.entries_beyond = self.row(ENTRIES, some, COUNTED);
+    }
+
     /// Maps that the page map was not asked for were counted at another moment than the heap, so together they are
     /// no more than it.
     fn managed(&mut self, heap: Kept, maps: Held) {
         if let Some(in_use) = heap.in_use {
             let some = |bytes: Bytes| Some(bytes.min(in_use)).filter(|bytes| *bytes > Bytes(0));
             self.row("maps that nothing refers to", some(maps.waiting), SIZES);
-            self.row("maps not asked for", some(maps.unlooked), SIZES);
-            self.row("small maps", Some(maps.small.min(in_use)), SIZES);
+            self.row(UNLOOKED, some(maps.unlooked), SIZES);
+            self.row(SMALL, Some(maps.small.min(in_use)), SIZES);
             self.counted("other heap in use", Some(in_use.less(maps.of_heap)));
         }
         self.counted("heap free and kept", heap.free);
         self.counted("stacks", heap.stacks);
     }
 
-    /// Where nobody tells of a heap, small maps are in the memory of the C library's allocator.
+    /// Where nobody tells of a heap, small maps and entries are in the memory of the C library's allocator, as far
+    /// as it has so much: what goes beyond it is in mappings of its own.
     fn unmanaged(&mut self, heap: Bytes, maps: Held) {
         let small = (maps.small + maps.unlooked).min(heap);
-        self.row("small maps", Some(small), SIZES);
-        self.row(OF_ALLOCATOR, Some(heap.less(small)), PAGES);
+        self.row(SMALL, Some(small), SIZES);
+        self.row(OF_ALLOCATOR, Some(heap.less(small).less(maps.entries)), PAGES);
     }
 }
 
@@ -273,6 +307,36 @@ mod tests {
         assert!(are_in_order(&rows));
         let unknown = ladder(&memory(200), Sources { maps: held, ..Sources::default() });
         assert_eq!(shown(&unknown)[5..], [(UNEXPLAINED, 120)], "they may be anywhere");
+    }
+
+    #[test]
+    fn entries_behind_tables_are_taken_out_of_the_allocators_memory_and_no_row_is_negative() {
+        let rows = |heap: Option<u64>, entries| {
+            let beside = Beside { heap: heap.map(Bytes), runtime: None, ..BESIDE };
+            let held = Held { waiting: Bytes(0), entries: Bytes(entries), ..maps() };
+            let rows =
+                ladder(&memory(200), Sources { maps: held, beside: Some(beside), ..Sources::default() });
+            assert!(are_in_order(&rows));
+            assert_eq!(rows.rungs.iter().map(|rung| rung.bytes.0).sum::<u64>(), 223);
+            let of = |name| shown(&rows).iter().find(|row| row.0 == name).map(|row| row.1);
+            ([ENTRIES, SMALL, OF_ALLOCATOR, UNEXPLAINED].map(of), rows.entries_beyond.0)
+        };
+        assert_eq!(rows(Some(90), 0), ([None, Some(20), Some(70), Some(20)], 0));
+        assert_eq!(rows(Some(90), 50), ([Some(50), Some(20), Some(20), Some(20)], 0));
+        assert_eq!(rows(Some(90), 85), ([Some(85), Some(20), Some(0), Some(5)], 0));
+        assert_eq!(rows(Some(90), 400), ([Some(110), Some(0), Some(0), Some(0)], 290));
+        assert_eq!(rows(None, 50), ([Some(50), None, None, Some(60)], 0), "they may be anywhere");
+    }
+
+    #[test]
+    fn entries_are_beside_a_managed_heap_and_take_nothing_of_its_rows() {
+        let held = Held { entries: Bytes(25), ..maps() };
+        let sources = |maps| Sources { heap: heap(220), maps, beside: Some(BESIDE), ..Sources::default() };
+        let [without, with] = [maps(), held].map(|maps| ladder(&memory(300), sources(maps)));
+        let others: Vec<_> = shown(&with).into_iter().filter(|row| row.0 != ENTRIES).collect();
+        let (last, before) = shown(&without).split_last().map(|(last, all)| (last.1, all.to_vec())).unwrap();
+        assert_eq!(others, [before, vec![(UNEXPLAINED, last - 25)]].concat());
+        assert_eq!(of_maps(&with.rungs), Bytes(60 + 15 + 5 + 20 + 25));
     }
 
     #[test]

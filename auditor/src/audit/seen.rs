@@ -21,6 +21,10 @@ pub(super) struct Seen {
     pub(super) old_bytes: Bytes,
     /// What it would hold had it just been rebuilt.
     pub(super) needed: Option<Bytes>,
+    /// What of it are entries that are allocated one by one.
+    pub(super) entries: Bytes,
+    /// What it counts of its entries that something else holds.
+    pub(super) behind: Bytes,
     /// When it asks for its next tables.
     pub(super) next: Option<Next>,
     /// How it is sized.
@@ -32,8 +36,21 @@ pub(super) struct Seen {
 impl Seen {
     /// At this time, of this shape.
     pub(super) const fn new(at: Nanos, shape: &Shape) -> Self {
-        let &Shape { live, capacity, tombstones, overflow, old_bytes, needed, next, sizes, dropped, .. } =
-            shape;
-        Self { at, live, capacity, tombstones, overflow, old_bytes, needed, next, sizes, dropped }
+        let &Shape { live, capacity, tombstones, overflow, old_bytes, needed, .. } = shape;
+        let &Shape { entries, behind, next, sizes, dropped, .. } = shape;
+        Self {
+            at,
+            live,
+            capacity,
+            tombstones,
+            overflow,
+            old_bytes,
+            needed,
+            entries,
+            behind,
+            next,
+            sizes,
+            dropped,
+        }
     }
 }

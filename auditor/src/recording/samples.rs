@@ -37,6 +37,8 @@ pub(super) fn one_of_each() -> Vec<Fact> {
         old_table: Some(Address(0x7f00_0000_2000)),
         allocated: Bytes(30_000),
         old_bytes: Bytes(9_000),
+        entries: Bytes(700),
+        behind: Bytes(300),
         needed: Some(Bytes(20_000)),
         evacuation: Some(progress),
         counted: Some(counted),
@@ -589,6 +591,8 @@ fn any_shape() -> impl Strategy<Value = Shape> {
             old_table: needed.map(Address),
             allocated: Bytes(allocated),
             old_bytes: Bytes(old),
+            entries: Bytes(live.min(allocated)),
+            behind: Bytes(old),
             needed: needed.map(Bytes),
             evacuation: progress.map(|(moved, total)| Progress { moved, total }),
             counted: counted.map(|(insert, delete, grow, evacuate)| Counted {

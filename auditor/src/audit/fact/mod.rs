@@ -372,6 +372,11 @@ pub struct Shape {
     pub allocated: Bytes,
     /// Of these, the old table with its overflow.
     pub old_bytes: Bytes,
+    /// Of these, entries that are behind the tables, each allocated by itself (nodes of a chain). What a map does
+    /// not count of itself is not among them.
+    pub entries: Bytes,
+    /// Beyond these, what the map counts of its entries and does not hold itself: items with keys and values.
+    pub behind: Bytes,
     /// Bytes the runtime would hold for `live` entries had the map just been rebuilt, with as many overflow
     /// buckets as chance gives.
     pub needed: Option<Bytes>,

@@ -6,7 +6,9 @@ use super::made::{
     under_way, with_hooks,
 };
 use crate::audit::Audit;
-use crate::audit::fact::{Crowd, Cycle, Described, Ended, GrowthKind, Heap, Look, Occasion, Shape, What};
+use crate::audit::fact::{
+    Beside, Crowd, Cycle, Described, Ended, GrowthKind, Heap, Look, Occasion, Pages, Resident, Shape, What,
+};
 use crate::audit::report::{Confidence, Origin, Population, Report};
 use crate::audit::unit::{Address, Bytes, Nanos};
 
@@ -331,6 +333,51 @@ fn rss_is_told_down_to_the_maps_where_the_heap_tells_of_itself() {
     let swapped = told(unhooked(), facts.into_iter().chain([(4, heap(9 << 20)), (4, memory(5 << 20))]));
     assert_eq!(swapped.memory.ladder.last().unwrap().bytes, Bytes(0));
     let note = "the heap's own counters come to 4 MiB more than there are in RAM";
+    assert_eq!(swapped.coverage.notes, [note]);
+    assert_eq!(swapped.coverage.confidence, Confidence::Exact);
+}
+
+#[test]
+fn entries_behind_tables_are_told_of_maps_of_every_size_and_what_is_not_in_ram_is_said() {
+    let look = |map, entries, behind| {
+        let (entries, behind) = (Bytes(entries), Bytes(behind));
+        let shape = Shape { capacity: 8, entries, behind, ..shape(0x10, entries.0 + 300, 3) };
+        let (occasion, runtime) = (Occasion::AtAttach, "demo".to_owned());
+        What::Look(Look { map: Address(map), occasion, runtime, shape: Box::new(shape), name: None })
+    };
+    let pages = Pages { asked: Bytes(300), present: Bytes(200), ..Pages::default() };
+    let (old, rest) = (Pages::default(), Pages::default());
+    let resident = Resident { map: Address(MAP), current: pages, old, rest };
+    let facts = |first| {
+        let beside = Beside { heap: Some(Bytes(2000)), ..Beside::default() };
+        [
+            (1, look(MAP, first, 0)),
+            (1, look(0x9000, 70, 0)),
+            (1, look(0xb000, 0, 4000)),
+            (2, What::Resident(Box::new(resident))),
+            (2, What::Beside(beside)),
+            (3, memory(7000)),
+        ]
+    };
+    let report = told(unhooked(), facts(500));
+    let rows: Vec<_> = report.memory.ladder.iter().map(|rung| (rung.name.as_str(), rung.bytes.0)).collect();
+    let expected = [
+        ("file pages", 0),
+        ("shared memory", 0),
+        ("current tables", 200),
+        ("old tables", 0),
+        ("overflow and directories", 0),
+        ("entries behind tables", 4570),
+        ("small maps", 600),
+        ("allocator's memory ([heap])", 0),
+        ("unexplained", 1630),
+    ];
+    assert_eq!(rows, expected, "entries are the heap's, as far as it has so much, and then what else there is");
+    assert_eq!(report.memory.ladder[5].evidence, "counted by maps");
+    assert_eq!(report.coverage.notes, Vec::<String>::new());
+    let swapped = told(unhooked(), facts(3 << 20));
+    assert_eq!(swapped.memory.ladder.iter().map(|rung| rung.bytes.0).sum::<u64>(), 7000);
+    let note = "the entries behind tables come to 2 MiB more than there are in RAM";
     assert_eq!(swapped.coverage.notes, [note]);
     assert_eq!(swapped.coverage.confidence, Confidence::Exact);
 }

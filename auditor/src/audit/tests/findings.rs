@@ -654,6 +654,34 @@ fn what_the_allocator_keeps_in_the_break_is_explained_and_kept_nevertheless() {
     assert_eq!(after(0).memory.verdict, Some(Verdict::InUse));
 }
 
+/// What a map counts of its entries has a row of its own: the allocator does not keep it.
+#[test]
+fn entries_that_took_the_place_of_a_table_are_not_kept_by_the_allocator() {
+    let table = Demo::bytes(18, 0);
+    let after = |entries: (u64, u64)| {
+        let mut play = filled(1_000_000);
+        play.drop_first();
+        play.other_memory += table;
+        let (allocated, entries, behind) = (Bytes(100 + entries.0), Bytes(entries.0), Bytes(entries.1));
+        let shape = Shape { live: 9, capacity: 9, allocated, entries, behind, ..Shape::default() };
+        let (runtime, occasion) = ("demo".to_owned(), Occasion::AtAttach);
+        play.tell(What::Look(Look {
+            map: Address(0x77_0000),
+            occasion,
+            runtime,
+            shape: Box::new(shape),
+            name: None,
+        }));
+        play.pass(3);
+        play.report()
+    };
+    let kept = |entries| finding(&after(entries), "allocator_retention").map(|it| it.reclaimable.unwrap());
+    assert_eq!(kept((0, 0)), Some(Bytes(table - 100)));
+    let rest = 30 * MIB + Play::new().other_memory;
+    assert_eq!(kept((0, table - 30 * MIB)), Some(Bytes(rest - 100)));
+    assert_eq!([(0, table), (table, 0), (table / 2, table / 2)].map(kept), [None; 3]);
+}
+
 #[test]
 fn an_allocator_that_is_known_is_named_with_its_own_remedy_alone() {
     let remedy = |allocator: Option<&str>| {

@@ -45,6 +45,8 @@ fn shape() -> BoxedStrategy<Shape> {
         old_table: tables.1,
         allocated: sizes.2,
         old_bytes: sizes.3,
+        entries: sizes.4.unwrap_or_default(),
+        behind: sizes.3,
         needed: sizes.4,
         evacuation,
         counted,

@@ -111,6 +111,8 @@ impl Subject {
             old_table: self.old.as_ref().and_then(|(half, _)| address(half)),
             allocated: Bytes(self.allocated()),
             old_bytes: Bytes(self.old_bytes()),
+            entries: Bytes(self.live),
+            behind: Bytes(self.live),
             needed: None,
             evacuation: self.old.as_ref().map(progress),
             counted: Some(self.counted),

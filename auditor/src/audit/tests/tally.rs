@@ -52,7 +52,7 @@ fn private(pages: &Pages) -> u128 {
 fn counted(audit: &Audit) -> Held {
     let crowds = audit.crowds.as_ref();
     let (mut parts, mut looked_at, mut of_heap, mut allocated) = ([0_u128; 3], false, 0, 0);
-    let (mut waiting, mut unlooked, mut small) = (0, 0, 0);
+    let (mut waiting, mut unlooked, mut small, mut entries) = (0, 0, 0, 0);
     let apart = |life: &&Life| crowds.is_none() || life.listed || listed(audit, life);
     for life in audit.lives.living().filter(apart) {
         let bytes = u128::from(life.holding.allocated().0);
@@ -60,14 +60,19 @@ fn counted(audit: &Audit) -> Held {
         let there = life.resident.as_deref().map(|there| [&there.current, &there.old, &there.rest]);
         of_heap += there.map_or(bytes, |there| there.map(|pages| u128::from(pages.asked.0)).iter().sum());
         let in_ram = there.map(|there| there.map(private));
+        let counted = life.seen.map_or([0; 2], |seen| [seen.entries.0, seen.behind.0]);
+        let behind = u128::from(counted[0]).min(bytes);
+        // Of one map together no more than there can be.
+        let together = (behind + u128::from(counted[1])).min(u128::from(u64::MAX));
+        entries += if waits(life) { 0 } else { together };
         match in_ram {
             _ if waits(life) => waiting += in_ram.map_or(bytes, |parts| parts.iter().sum()),
             Some(more) => {
                 looked_at = true;
                 parts = std::array::from_fn(|part| parts[part] + more[part]);
             }
-            None if listed(audit, life) => unlooked += bytes,
-            None => small += bytes,
+            None if listed(audit, life) => unlooked += bytes - behind,
+            None => small += bytes - behind,
         }
     }
     for (reachable, bytes) in crowds.into_iter().flat_map(|crowds| crowds.sizes()) {
@@ -82,6 +87,7 @@ fn counted(audit: &Audit) -> Held {
         waiting: narrow(waiting),
         unlooked: narrow(unlooked),
         small: narrow(small),
+        entries: narrow(entries),
         of_heap: narrow(of_heap),
         allocated: narrow(allocated),
     }

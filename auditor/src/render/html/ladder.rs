@@ -65,6 +65,7 @@ pub(super) fn colour(row: &str) -> &'static str {
         "current tables" => "c-tables",
         "old tables" => "c-old",
         "overflow and directories" => "c-overflow",
+        "entries behind tables" => "c-entries",
         "maps not asked for" => "c-unasked",
         "maps that nothing refers to" => "c-garbage",
         "small maps" => "c-small",

@@ -107,6 +107,7 @@ fn a_redis_dict_that_moves_to_twice_the_buckets_holds_both_tables() {
         old_table: Some(Address(0x7f10_0000_0000)),
         allocated: Bytes(56 + 2_097_152 + 1_048_576 + entries),
         old_bytes: Bytes(1_048_576),
+        entries: Bytes(entries),
         needed: Some(Bytes(56 + 2_097_152 + entries)),
         evacuation: Some(Progress { moved: 1000, total: 131_072 }),
         next: Some(Next { at_live: 262_144, tables: Bytes(4_194_304), slots: 524_288 }),

@@ -35,8 +35,10 @@ pub struct Figures {
     pub old_bytes: Option<Bytes>,
     /// Bytes of the map's own header.
     pub header: Option<Bytes>,
-    /// Bytes of its entries that are allocated one by one.
+    /// Bytes of its entries that are allocated one by one: part of all that it holds.
     pub entries: Option<Bytes>,
+    /// Bytes of its entries that it does not hold itself.
+    pub behind: Option<Bytes>,
     /// All bytes it holds.
     pub allocated: Option<Bytes>,
     /// What it would hold had it just been rebuilt.
@@ -107,6 +109,8 @@ pub fn look(profile: &Profile, map: impl Into<Seen>, memory: &dyn Memory) -> Res
         old_table: address(figures.old_table),
         allocated,
         old_bytes: figures.old_bytes.unwrap_or_default(),
+        entries: figures.entries.unwrap_or_default(),
+        behind: figures.behind.unwrap_or_default(),
         needed: figures.needed,
         evacuation: figures.evacuation,
         counted: None,
@@ -263,6 +267,7 @@ impl Reader<'_> {
             old_bytes: bytes(Metric::OldBytes)?,
             header: bytes(Metric::Header)?,
             entries: bytes(Metric::Entries)?,
+            behind: bytes(Metric::Behind)?,
             allocated: bytes(Metric::Allocated)?,
             needed: bytes(Metric::Needed)?,
             evacuation: self.evacuation()?,
@@ -271,6 +276,9 @@ impl Reader<'_> {
         };
         if figures.old_bytes > figures.allocated && figures.allocated.is_some() {
             return Err(self.fails("the old table is larger than all of the map".to_owned()));
+        }
+        if figures.entries > figures.allocated && figures.allocated.is_some() {
+            return Err(self.fails("the entries are larger than all of the map".to_owned()));
         }
         self.foresee(&mut figures);
         Ok(figures)

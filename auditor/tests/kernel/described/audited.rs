@@ -56,13 +56,26 @@ fn largest<'a>(report: &'a Value, runtime: &str) -> &'a Value {
     largest.unwrap_or_else(|| panic!("no map of {runtime}: {}", report["coverage"]))
 }
 
+/// The row of entries behind tables, in a ladder that adds up.
+fn behind_tables(report: &Value) -> u64 {
+    let rungs = rows(report, "/memory/ladder");
+    let all: u64 = rungs.iter().map(|rung| number(rung, "/bytes")).sum();
+    assert_eq!(all, number(report, "/memory/rss/last"), "{}", report["memory"]);
+    let row = rungs.iter().find(|rung| rung["name"] == "entries behind tables");
+    let row = row.unwrap_or_else(|| panic!("no entries: {rungs:?}"));
+    assert_eq!(text(row, "/evidence"), "counted by maps");
+    number(row, "/bytes")
+}
+
 /// What Redis 8 has of a dict whose entries move.
 const LIST_NODE: u64 = 24;
 
+/// A small value, and the header of a dict.
+const VALUE: u64 = 16;
+const HEADER: u64 = 56;
+
 /// What MEMORY STATS counts beside the dict's own tables and entries, and the dict's header that it does not.
 fn dict_bytes(main: u64, keys: u64, more: u64) -> u64 {
-    const VALUE: u64 = 16;
-    const HEADER: u64 = 56;
     main - VALUE * keys - more + HEADER
 }
 
@@ -80,6 +93,16 @@ fn a_dict_agrees(scene: &Scene, redis: &mut Redis, (runtime, more): (&str, u64),
         assert_eq!(number(map, "/capacity"), tables.last().unwrap().size, "{map}");
         let more = more + if is_moving && more > 0 { LIST_NODE } else { 0 };
         assert_eq!(number(map, "/bytes/allocated"), dict_bytes(before.1.unwrap(), keys, more), "{map}");
+        // All but headers and buckets are entries, and those of this dict are what MEMORY STATS has beside buckets.
+        let entries = |map: &Value| {
+            let [all, capacity, old] =
+                ["/bytes/allocated", "/capacity", "/bytes/old_table"].map(|figure| number(map, figure));
+            all - HEADER - 8 * capacity - old
+        };
+        let buckets: u64 = tables.iter().map(|table| 8 * table.size).sum();
+        assert_eq!(entries(map), before.1.unwrap() - VALUE * keys - more - buckets, "{map}");
+        let all: u64 = of(&report, runtime).into_iter().map(entries).sum();
+        assert_eq!(behind_tables(&report), all, "{}", report["memory"]);
         // Of a map that has never been seen to move it is null.
         assert_eq!(map["evacuation"]["in_progress"] == true, is_moving, "{map}");
         assert_eq!(number(map, "/bytes/old_table"), if is_moving { 8 * tables[0].size } else { 0 });
@@ -233,6 +256,7 @@ fn memcached_is_told_as_it_counts_itself() {
         [live(map), number(map, "/capacity"), number(map, "/bytes/allocated")],
         [stats.items, 1 << stats.hash_power, stats.hash_bytes]
     );
+    assert_eq!(behind_tables(&report), stats.bytes);
 }
 
 /// The profile of that name, as it comes with the auditor.

@@ -19,10 +19,11 @@ pub(crate) struct Memcached {
     _room: Room,
 }
 
-/// What `stats` says of the hash table.
+/// What `stats` says of the hash table and of what is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stats {
     pub(crate) items: u64,
+    pub(crate) bytes: u64,
     pub(crate) hash_bytes: u64,
     pub(crate) hash_power: u64,
     pub(crate) is_expanding: bool,
@@ -94,6 +95,7 @@ impl Memcached {
         };
         Stats {
             items: find("curr_items"),
+            bytes: find("bytes"),
             hash_bytes: find("hash_bytes"),
             hash_power: find("hash_power_level"),
             is_expanding: find("hash_is_expanding") == 1,

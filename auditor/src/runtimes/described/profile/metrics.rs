@@ -14,6 +14,7 @@ const DEFAULTS: &[(Metric, &str)] = &[
     (Metric::OldBytes, "0"),
     (Metric::Header, "0"),
     (Metric::Entries, "0"),
+    (Metric::Behind, "0"),
     (Metric::Allocated, "header + table_bytes + old_bytes + entries"),
 ];
 

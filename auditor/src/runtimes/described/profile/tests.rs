@@ -118,7 +118,7 @@ fn what_is_written_is_what_is_read() {
     let defaults = [Metric::Capacity, Metric::TableBytes, Metric::OldTable, Metric::OldBytes];
     assert_eq!(metrics[..4], [Metric::Live, Metric::Buckets, Metric::Table, Metric::Header]);
     assert_eq!(metrics[4..8], defaults);
-    assert_eq!(metrics[8..], [Metric::Entries, Metric::Allocated]);
+    assert_eq!(metrics[8..], [Metric::Entries, Metric::Behind, Metric::Allocated]);
     let growth = profile.growth.unwrap();
     assert_eq!((growth.rungs[0].slots, growth.rungs[3].bytes, growth.fields), (4, 256, vec![]));
     let probe = &profile.probes[0];

@@ -125,6 +125,8 @@ words! {
         Header = "header",
         /// bytes of entries that are allocated one by one; without it: 0
         Entries = "entries",
+        /// bytes of entries, with keys and values, that the map counts and something else holds; without it: 0
+        Behind = "behind",
         /// all bytes the map holds; without it: header, tables and entries
         Allocated = "allocated",
         /// old buckets moved
