@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::burst::Asked;
 use super::governor::Budget;
-use super::latecomers::Latecomers;
+use super::latecomers::{Latecomers, Watch};
 use super::recognise::{Choice, Model, Part, lend, recognise};
 use crate::audit::fact;
 use crate::audit::unit::{Address, Bytes, Pid};
@@ -171,7 +171,7 @@ pub struct Inspected {
     /// Its runtimes.
     pub runtimes: Together,
     /// What comes later, if that is of interest.
-    pub latecomers: Option<Latecomers>,
+    pub latecomers: Option<(Latecomers, Watch)>,
     /// What would go where.
     pub plan: Plan,
     /// What would go where for a moment, where writers are asked for.
@@ -204,13 +204,13 @@ pub fn inspect(pid: Pid, options: &Options, host: &Host) -> Result<Inspected, Se
     let next = plan.len() + burst.len();
     // A runtime that is built in knows the whole process.
     let is_wanted = !options.runtimes.only.is_empty() || opened.is_described;
-    // What one process of a family loads later, others do not.
-    let is_wanted = is_wanted && options.reach == Reach::One;
     let latecomers = is_wanted.then(|| {
-        let files = (pid, opened.modules.as_slice());
-        Latecomers::new(files, options.runtimes.clone(), (options.evacuation, next), host.clone())
+        let late = Latecomers::new(options.runtimes.clone(), (options.evacuation, next), host.clone());
+        let watch = late.watch(pid, opened.modules.iter());
+        (late, watch)
     });
     let model = (options.reach == Reach::Family).then(|| opened.model());
+    let model = model.map(|model| if is_wanted { model.as_all() } else { model });
     let Opened { process, runtimes, .. } = opened;
     let host = host.clone();
     Ok(Inspected { process, runtimes, latecomers, plan, burst, host, build_id, allocator, malloc, model })
@@ -228,6 +228,8 @@ pub struct Opened {
     pub(super) modules: Vec<Module>,
     /// Whether any of them is described, not built in.
     is_described: bool,
+    /// Whether they are those of another one of its family.
+    pub(super) is_of_model: bool,
 }
 
 impl Opened {
@@ -236,7 +238,7 @@ impl Opened {
         let runtimes = Together::of(instances);
         let is_built_in = |found: &fact::Runtime| RUNTIMES.iter().any(|runtime| runtime.name() == found.name);
         let is_described = !runtimes.found().iter().all(is_built_in);
-        Self { process, runtimes, homes, modules, is_described }
+        Self { process, runtimes, homes, modules, is_described, is_of_model: false }
     }
 
     /// What others of its family have, too.
@@ -329,7 +331,7 @@ pub(super) fn open_beside(pid: Pid, choice: &Choice, model: Option<&Model>) -> R
     let mut modules = modules(pid)?;
     let known = model.map_or(0, |model| model.share(&mut modules));
     if let Some(parts) = model.and_then(|model| model.recognise(&process, &modules, known, choice)) {
-        return Ok(Opened::new(process, modules, parts));
+        return Ok(Opened { is_of_model: true, ..Opened::new(process, modules, parts) });
     }
     if let Some(misfit) = donor::misfits(&choice.symbols, &modules).into_iter().next() {
         return Err(SetupError::Symbols(misfit));

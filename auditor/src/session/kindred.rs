@@ -5,29 +5,26 @@
 //! before its turn, is told as not looked at.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::mem;
-use std::path::Path;
 
 use super::allowance::{Allowance, Share};
 use super::arenas::Arenas;
 use super::inspect::{self, Options, SetupError};
 use super::kin::{self, MEMBERS};
-use super::live::{Live, now, whole};
+use super::latecomers::{Grounds, Latecomers, Watch};
+use super::live::{now, whole};
 use super::member::Member;
 use super::recognise::Model;
 use super::setup;
 use super::timed::timed;
 use super::translate::Translator;
-use crate::audit::fact::{self, Ended, Fact, Left, Lost, Sight, What};
-use crate::audit::family::Family;
+use crate::audit::fact::{self, Fact, Left, Sight, What};
 use crate::audit::unit::{Nanos, Pid};
 use crate::probes::decode::Event;
 use crate::probes::kernel::{Counted, Kernel};
-use crate::probes::object::LoadError;
 use crate::runtimes::hook::Hook;
 use crate::target::family::{self, Kin};
 use crate::target::memory::LiveMemory;
-use crate::target::proc;
+use crate::target::module::Module;
 use auditor_ebpf::{TaskRecord, task};
 
 /// Most records that wait for their processes to be looked at.
@@ -36,10 +33,6 @@ const WAITING: usize = 1 << 16;
 const LOOKS: Share = Share { part: 20, saved: Nanos(1_000_000_000) };
 /// The same for what they share with each other: the kernel walks their pages for that.
 const SHARES: Share = Share { part: 100, saved: Nanos(100_000_000) };
-/// How long maps that came since the last census are looked for at the end.
-const LAST: Nanos = Nanos(2_000_000_000);
-/// How often the children are listed until no new one is among them.
-const LISTINGS: usize = 4;
 
 /// The processes beside the first one.
 #[derive(Debug)]
@@ -51,28 +44,30 @@ pub struct Kindred {
     runtimes: Vec<String>,
     /// Its hooks: they see the others, too.
     hooks: BTreeMap<u32, Hook>,
-    members: BTreeMap<Pid, Member>,
+    pub(super) members: BTreeMap<Pid, Member>,
     /// Those that are followed no more, and of which counts may still come.
-    departing: Vec<(Nanos, Left, Member)>,
+    pub(super) departing: Vec<(Nanos, Left, Member)>,
     /// Those of which everything was told.
-    departed: Vec<Member>,
-    expected: VecDeque<Expected>,
-    looks: Allowance,
+    pub(super) departed: Vec<Member>,
+    pub(super) expected: VecDeque<Expected>,
+    pub(super) looks: Allowance,
+    /// To whom files may have come since they were looked at.
+    unwatched: BTreeSet<Pid>,
     shares: Allowance,
     /// Who was last asked what it shares.
     asked: Pid,
     /// Of processes without a member.
     told: Vec<(Pid, Fact)>,
     /// Records for which there was no room, and processes.
-    lost: u64,
-    beyond: u64,
+    pub(super) lost: u64,
+    pub(super) beyond: u64,
     /// Of these, those that were there before: each is counted once.
     left_out: BTreeSet<Pid>,
 }
 
 /// A process that was not looked at yet.
 #[derive(Debug)]
-struct Expected {
+pub(super) struct Expected {
     kin: Kin,
     sight: Sight,
     at: Nanos,
@@ -101,6 +96,7 @@ impl Kindred {
             departed: Vec::new(),
             expected: VecDeque::new(),
             looks: Allowance::new(LOOKS),
+            unwatched: BTreeSet::new(),
             shares: Allowance::new(SHARES),
             asked: Pid(0),
             told: Vec::new(),
@@ -155,9 +151,27 @@ impl Kindred {
         }
     }
 
-    /// A hook is not what it was.
-    pub(super) fn tell_hook(&mut self, hook: &fact::Hook) {
-        self.members.values_mut().for_each(|member| member.tell(What::Hook(hook.clone())));
+    /// A hook is not what it was; one of them may have been told.
+    pub(super) fn tell_hook(&mut self, hook: &fact::Hook, told: Option<Pid>) {
+        let others = self.members.values_mut().filter(|member| Some(member.pid()) != told);
+        others.for_each(|member| member.tell(What::Hook(hook.clone())));
+    }
+
+    /// Files may have come to any of them.
+    pub(super) fn look_out(&mut self) {
+        self.unwatched = self.members.keys().copied().collect();
+    }
+
+    /// Looks at files that have come to them, as far as there is time: where something told of one first.
+    pub(super) fn greet_latecomers(&mut self, grounds: &mut Grounds<'_>) {
+        let told = |member: &Member| member.watch.as_ref().is_some_and(Watch::may_have_come);
+        while self.looks.has_some() {
+            let next = self.members.iter().find(|(_, member)| told(member)).map(|(pid, _)| *pid);
+            let Some(pid) = next.or_else(|| self.unwatched.pop_first()) else { return };
+            let began = now();
+            self.members.get_mut(&pid).into_iter().for_each(|member| grounds.greet(member));
+            self.looks.spent_since(began);
+        }
     }
 
     /// Lets go what is dated until then.
@@ -180,12 +194,12 @@ impl Kindred {
         }
     }
 
-    fn knows(&self, pid: Pid) -> bool {
+    pub(super) fn knows(&self, pid: Pid) -> bool {
         let is_expected = self.expected.iter().any(|it| it.kin.pid == pid);
         is_expected || self.members.contains_key(&pid) || self.left_out.contains(&pid)
     }
 
-    fn expect(&mut self, kin: Kin, sight: Sight, at: Nanos) {
+    pub(super) fn expect(&mut self, kin: Kin, sight: Sight, at: Nanos) {
         if self.members.contains_key(&kin.pid) {
             // Its number is another's now.
             self.depart(kin.pid, at, Left::Exited);
@@ -201,19 +215,24 @@ impl Kindred {
         self.expected.push_back(Expected { kin, sight, at, events: Vec::new(), has_ended: false });
     }
 
-    fn depart(&mut self, pid: Pid, at: Nanos, why: Left) {
+    pub(super) fn depart(&mut self, pid: Pid, at: Nanos, why: Left) {
         if let Some(member) = self.members.remove(&pid) {
             self.departing.push((at, why, member));
         }
     }
 
     /// Looks at the one that waits longest.
-    fn look(&mut self, expected: Expected, hooks: &BTreeMap<u32, fact::Hook>, kernel: &mut Kernel) {
+    pub(super) fn look(
+        &mut self,
+        expected: Expected,
+        hooks: &BTreeMap<u32, fact::Hook>,
+        grounds: &mut Grounds<'_>,
+    ) {
         let (Kin { pid, parent }, at) = (expected.kin, expected.at);
         let comm = kin::comm(pid);
         let member = fact::Member { pid, parent: Some(parent), comm, sight: expected.sight };
         let member = What::Member(Box::new(member));
-        let entered = timed("looking at a child", || self.enter(&expected, member.clone(), hooks, kernel));
+        let entered = timed("looking at a child", || self.enter(&expected, member.clone(), hooks, grounds));
         let why = match entered {
             Ok(member) => {
                 self.members.insert(pid, member);
@@ -231,7 +250,7 @@ impl Kindred {
         expected: &Expected,
         introduction: What,
         hooks: &BTreeMap<u32, fact::Hook>,
-        kernel: &mut Kernel,
+        grounds: &mut Grounds<'_>,
     ) -> Result<Member, SetupError> {
         let pid = expected.kin.pid;
         if expected.has_ended {
@@ -243,7 +262,7 @@ impl Kindred {
         let process = opened.process.clone();
         let memory = LiveMemory::of(&process);
         let found = setup::check_layout(&mut opened.runtimes, &process, &memory)?;
-        // What it holds besides has no hooks.
+        // What it holds besides is taken as what comes later, or has no hooks.
         if !self.runtimes.iter().eq(found.iter().map(|found| &found.name).take(self.runtimes.len())) {
             let why =
                 format!("it holds {}, the first process {}", setup::names(&found), self.runtimes.join(", "));
@@ -256,6 +275,9 @@ impl Kindred {
         let name = setup::names(&found);
         let arenas = Arenas::find(&memory, &malloc);
         let mut member = Member::new(process, memory, translator, arenas, self.options.min_bytes);
+        let is_known = |module: &&Module| !opened.is_of_model || self.model.has(module);
+        let watch = |late: &&mut Latecomers| late.watch(pid, opened.modules.iter().filter(is_known));
+        member.watch = grounds.late.as_ref().map(watch);
         let rules = self.options.rules.iter().map(|text| What::Rules(text.clone()));
         let introduced = [introduction, What::Began(Box::new(began))]
             .into_iter()
@@ -264,14 +286,15 @@ impl Kindred {
             .chain(found.into_iter().map(What::Runtime))
             .chain(hooks.values().cloned().map(What::Hook));
         introduced.for_each(|what| member.tell_of(expected.at, what));
-        expected.events.iter().for_each(|event| member.take(event, kernel));
-        let counted = member.census(kernel);
+        grounds.greet(&mut member);
+        expected.events.iter().for_each(|event| member.take(event, grounds.kernel));
+        let counted = member.census(grounds.kernel);
         counted.map_err(|error| setup::failed(&member.process, name, error))?;
         Ok(member)
     }
 
     /// Asks one after the other what they share.
-    fn ask_shares(&mut self, first: &mut Member) {
+    pub(super) fn ask_shares(&mut self, first: &mut Member) {
         for _ in 0..=self.members.len() {
             if !self.shares.has_some() {
                 return;
@@ -286,112 +309,4 @@ impl Kindred {
             shares.into_iter().for_each(|shares| member.tell(What::Shares(shares)));
         }
     }
-}
-
-impl Live {
-    /// Follows the children that there are, and looks at them.
-    pub(super) fn adopt_kindred(&mut self) -> Result<(), LoadError> {
-        let first = self.first.pid();
-        for _ in 0..LISTINGS {
-            let Some(kindred) = &mut self.kindred else { return Ok(()) };
-            let found = family::descendants(Path::new(proc::ROOT), first).unwrap_or_else(|error| {
-                self.first.tell(What::Note(format!("its children are not known: {error}")));
-                Vec::new()
-            });
-            let new: Vec<Kin> = found.into_iter().filter(|kin| !kindred.knows(kin.pid)).collect();
-            if new.is_empty() {
-                return Ok(());
-            }
-            for kin in new {
-                let at = now();
-                self.kernel.follow_kin(kin.pid)?;
-                kindred.expect(kin, Sight::Found, at);
-            }
-            self.look_at_expected();
-        }
-        Ok(())
-    }
-
-    /// Looks at all that have come, however long that takes.
-    fn look_at_expected(&mut self) {
-        let Some(kindred) = &mut self.kindred else { return };
-        while let Some(expected) = kindred.expected.pop_front() {
-            kindred.look(expected, &self.hooks, &mut self.kernel);
-        }
-    }
-
-    /// Looks at those that have come, as far as there is time.
-    pub(super) fn greet_kindred(&mut self) {
-        let Some(kindred) = &mut self.kindred else { return };
-        while kindred.looks.has_some()
-            && let Some(expected) = kindred.expected.pop_front()
-        {
-            let began = now();
-            kindred.look(expected, &self.hooks, &mut self.kernel);
-            kindred.looks.spent_since(began);
-        }
-        kindred.members.values_mut().for_each(|member| member.greet_the_newborn(&mut self.kernel));
-    }
-
-    /// Polls them, and asks what they share.
-    pub(super) fn poll_kindred(&mut self) {
-        let Some(kindred) = &mut self.kindred else { return };
-        let is_gone = |(pid, member): (&Pid, &Member)| member.process.has_exited().then_some(*pid);
-        let gone: Vec<Pid> = kindred.members.iter().filter_map(is_gone).collect();
-        // Where the kernel tells of it, that is read first; not every one does.
-        gone.into_iter().for_each(|pid| kindred.depart(pid, now(), Left::Exited));
-        for member in kindred.members.values_mut() {
-            poll(member, &mut self.kernel, &self.audit);
-        }
-        kindred.ask_shares(&mut self.first);
-        let lost = [("member_records", kindred.lost), ("members_beyond_limit", kindred.beyond)];
-        for (source, count) in lost {
-            if count > 0 && self.first.told.lost.insert(source, count) != Some(count) {
-                self.first.tell(What::Lost(Lost { source: source.to_owned(), count }));
-            }
-        }
-    }
-
-    /// Those that are followed no more have told everything.
-    pub(super) fn part_with_kindred(&mut self) {
-        let Some(kindred) = &mut self.kindred else { return };
-        let departing = mem::take(&mut kindred.departing);
-        let pids: BTreeSet<Pid> =
-            departing.iter().map(|(.., member)| member.pid()).filter(|pid| !kindred.knows(*pid)).collect();
-        if !pids.is_empty() {
-            self.kernel.forget(&pids);
-        }
-        for (at, why, mut member) in departing {
-            member.name_stacks();
-            member.tell_losses();
-            member.tell_of(at, What::Left(why));
-            kindred.departed.push(member);
-        }
-    }
-
-    /// Takes the last look at each, for some the first one.
-    pub(super) fn end_kindred(&mut self, ended: Ended) {
-        self.look_at_expected();
-        let Some(kindred) = &mut self.kindred else { return };
-        let end = now().plus(LAST);
-        for member in kindred.members.values_mut() {
-            if now() < end {
-                member.recount_for_the_last_time();
-            } else {
-                member.tell(What::Note("maps born since its last census may be missing".to_owned()));
-            }
-        }
-        self.poll_kindred();
-        let Some(kindred) = &mut self.kindred else { return };
-        kindred.members.values_mut().for_each(|member| member.tell(What::Ended(ended)));
-    }
-}
-
-/// The rest of an interval of one member.
-fn poll(member: &mut Member, kernel: &mut Kernel, audit: &Family) {
-    member.name_stacks();
-    member.poll(kernel, audit);
-    member.tell_memory();
-    member.faults.at_tick().into_iter().for_each(|fact| member.order.push(fact));
-    member.tell_losses();
 }

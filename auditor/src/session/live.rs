@@ -156,7 +156,7 @@ impl Live {
     pub(super) fn tell_hook(&mut self, hook: &fact::Hook) {
         self.tell(What::Hook(hook.clone()));
         if let Some(kindred) = &mut self.kindred {
-            kindred.tell_hook(hook);
+            kindred.tell_hook(hook, None);
         }
     }
 
@@ -242,8 +242,10 @@ impl Live {
             self.first.tell_arenas();
         }
         drop(self.break_burst_off());
+        self.latecomers.iter_mut().for_each(Latecomers::end);
         self.kernel.remove_all();
         while self.read_ring() == BATCH {}
+        self.greet_latecomers();
         self.first.faults.at_tick().into_iter().for_each(|fact| self.first.order.push(fact));
         self.first.name_stacks();
         self.end_kindred(ended);
@@ -271,9 +273,6 @@ impl Live {
             && burst.takes(record)
         {
             return;
-        }
-        if let Some(late) = &mut self.latecomers {
-            late.hears(&event);
         }
         let ours = match &mut self.kindred {
             Some(kindred) => kindred.take(event, self.first.pid(), &self.kernel),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::arenas::Arenas;
 use super::census::Schedule;
 use super::faults::Faults;
+use super::latecomers::Watch;
 use super::live::{now, whole};
 use super::readings::{self, Readings};
 use super::residents::Residents;
@@ -49,6 +50,8 @@ pub struct Member {
     pub(super) faults: Faults,
     /// `None`: its `malloc` is none that can be asked.
     pub(super) arenas: Option<Arenas>,
+    /// `None`: files that come later are of no interest.
+    pub(super) watch: Option<Watch>,
 }
 
 impl Member {
@@ -88,6 +91,7 @@ impl Member {
             min_bytes,
             schedule: Schedule::default(),
             arenas,
+            watch: None,
         }
     }
 
@@ -108,6 +112,14 @@ impl Member {
 
     /// Takes what the kernel side tells of it.
     pub(super) fn take(&mut self, event: &Event, kernel: &Kernel) {
+        let hooks = self.translator.hooks();
+        if !self.watch.as_mut().is_some_and(|watch| watch.keeps(event, hooks)) {
+            self.take_now(event, kernel);
+        }
+    }
+
+    /// The same, and nothing waits.
+    pub(super) fn take_now(&mut self, event: &Event, kernel: &Kernel) {
         let stack = match event {
             Event::Hook(record, _) if record.stack >= 0 => {
                 self.stacks.number(record.stack, record.caller, |id| kernel.stack(id))
@@ -124,6 +136,12 @@ impl Member {
         if let Err(lost) = translated {
             *self.lost.entry(lost.0).or_default() += 1;
         }
+    }
+
+    /// Hits that wait wait no longer: those of files that are still unknown are lost.
+    pub(super) fn take_what_waits(&mut self, kernel: &Kernel) {
+        let waited = self.watch.as_mut().map(Watch::give_back);
+        waited.into_iter().flatten().for_each(|event| self.take_now(&event, kernel));
     }
 
     /// Names stacks that are new.

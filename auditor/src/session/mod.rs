@@ -8,6 +8,7 @@
 //! `burst` looks at the writers of one map for a moment; `stacks` names frames; `translate`, `readings`, `writers`
 //! and `governor` are pure.
 
+mod adopt;
 mod allowance;
 mod arenas;
 mod beside;

@@ -97,6 +97,8 @@ pub(super) fn recognise(
 pub(super) struct Model {
     modules: Vec<Module>,
     parts: Vec<Part>,
+    /// Whether others have nothing else that is looked for at once.
+    is_all: bool,
 }
 
 impl Model {
@@ -106,7 +108,17 @@ impl Model {
         parts: impl Iterator<Item = (usize, Option<Box<dyn Instance>>)>,
     ) -> Self {
         let parts: Option<Vec<Part>> = parts.map(|(home, part)| Some((home, part?))).collect();
-        Self { modules: modules.to_vec(), parts: parts.unwrap_or_default() }
+        Self { modules: modules.to_vec(), parts: parts.unwrap_or_default(), is_all: false }
+    }
+
+    /// What others have besides is looked for by somebody else.
+    pub(super) fn as_all(self) -> Self {
+        Self { is_all: true, ..self }
+    }
+
+    /// Whether that file is the same one in all.
+    pub(super) fn has(&self, module: &Module) -> bool {
+        self.modules.iter().any(|known| known.is_same(module))
     }
 
     /// Has the files of another one know what is known of the same ones; what is new comes last. Gives how many are
@@ -140,6 +152,9 @@ impl Model {
         let mut parts = self.parts.iter().map(again).collect::<Option<Vec<Part>>>()?;
         if parts.is_empty() {
             return None;
+        }
+        if self.is_all {
+            return Some(parts);
         }
         let new = &modules[known..];
         lend(process.pid(), new, choice);

@@ -62,8 +62,9 @@ pub fn start(
         .model
         .map(|model| Kindred::new(options.clone(), model, &runtimes, translator.hooks().clone()));
     let arenas = Arenas::find(&memory, &inspected.malloc);
-    let first = Member::new(inspected.process, memory, translator, arenas, options.min_bytes);
-    let latecomers = inspected.latecomers;
+    let mut first = Member::new(inspected.process, memory, translator, arenas, options.min_bytes);
+    let (latecomers, watch) = inspected.latecomers.unzip();
+    first.watch = watch;
     let mut live = Live::new(Parts { first, kernel, governor, hooks, recording, latecomers, kindred });
     introduce(&mut live, began, runtimes);
     inspected.allocator.into_iter().for_each(|name| live.tell(What::Allocator(name.to_owned())));

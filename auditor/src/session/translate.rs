@@ -71,9 +71,9 @@ impl Translator {
         &mut self.runtimes
     }
 
-    /// More hooks.
-    pub fn know(&mut self, placements: Vec<Placement>) {
-        self.hooks.extend(placements.into_iter().map(|placement| (placement.id, placement.hook)));
+    /// More hooks, each with its number.
+    pub fn know(&mut self, hooks: impl Iterator<Item = (u32, Hook)>) {
+        self.hooks.extend(hooks);
     }
 
     /// One event, as facts for `take`. `stack` is the number of its stack, where it has one.

@@ -5,7 +5,7 @@
 //! step after another and ask them; `words.rs` reads their memory by hand. `family.rs` looks at a server with all its processes, `shared.rs` at
 //! what these share. `layouts.rs` holds the pages
 //! docs/runtimes/ against the truth, without the auditor: if that fails, a program has changed and not the auditor.
-//! `page.rs`, `harmless.rs`, `noted.rs` and `forks.rs` have programs of their own, with profiles that are not built in.
+//! `page.rs`, `harmless.rs`, `noted.rs`, `forks.rs` and `plugs.rs` have programs of their own, with profiles that are not built in.
 
 mod audited;
 mod family;
@@ -15,6 +15,7 @@ mod layouts;
 mod memcached;
 mod noted;
 mod page;
+mod plugs;
 mod postgres;
 pub(crate) mod program;
 mod redis;
