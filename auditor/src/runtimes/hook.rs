@@ -233,6 +233,8 @@ impl Capture {
 /// One hit, as it comes from the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hit {
+    /// When; with [`When::EntryAndReturn`] at the return.
+    pub at: Nanos,
     /// The captures, in the hook's order.
     pub values: [u64; auditor_ebpf::CAPTURES],
     /// Bit n: capture n could not be read.

@@ -210,7 +210,7 @@ pub fn inspect(pid: Pid, options: &Options, host: &Host) -> Result<Inspected, Se
         (late, watch)
     });
     let model = (options.reach == Reach::Family).then(|| opened.model());
-    let model = model.map(|model| if is_wanted { model.as_all() } else { model });
+    let model = model.map(|model| if is_wanted { model.and_no_more() } else { model });
     let Opened { process, runtimes, .. } = opened;
     let host = host.clone();
     Ok(Inspected { process, runtimes, latecomers, plan, burst, host, build_id, allocator, malloc, model })

@@ -112,7 +112,7 @@ impl Model {
     }
 
     /// What others have besides is looked for by somebody else.
-    pub(super) fn as_all(self) -> Self {
+    pub(super) fn and_no_more(self) -> Self {
         Self { is_all: true, ..self }
     }
 

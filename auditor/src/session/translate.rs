@@ -134,6 +134,7 @@ impl Translator {
         let Some(hook) = self.hooks.get(&record.spec) else { return Err(Lost("unknown_hook")) };
         let pair = hook.when == When::EntryAndReturn;
         let hit = Hit {
+            at: Nanos(record.header.at),
             values: record.values,
             failed: record.failed,
             returned: pair.then_some(record.returned),

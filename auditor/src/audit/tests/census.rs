@@ -372,7 +372,10 @@ fn entries_behind_tables_are_told_of_maps_of_every_size_and_what_is_not_in_ram_i
         ("allocator's memory ([heap])", 0),
         ("unexplained", 1630),
     ];
-    assert_eq!(rows, expected, "entries are the heap's, as far as it has so much, and then what else there is");
+    assert_eq!(
+        rows, expected,
+        "entries are the heap's, as far as it has so much, and then what else there is"
+    );
     assert_eq!(report.memory.ladder[5].evidence, "counted by maps");
     assert_eq!(report.coverage.notes, Vec::<String>::new());
     let swapped = told(unhooked(), facts(3 << 20));

@@ -130,7 +130,7 @@ mod tests {
         let mut all = [0; auditor_ebpf::CAPTURES];
         all[..values.len()].copy_from_slice(values);
         let (stack, took, returned) = (Some(StackId(4)), Some(Nanos(900)), Some(0x9000));
-        Hit { values: all, failed: 0, returned, took, stack, header: None }
+        Hit { at: Nanos(9), values: all, failed: 0, returned, took, stack, header: None }
     }
 
     #[test]

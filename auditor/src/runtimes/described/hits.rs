@@ -97,6 +97,7 @@ struct Call<'a> {
     after: &'a CapturedMemory,
     registers: &'a [(u32, u64)],
     returned: u64,
+    at: Nanos,
 }
 
 impl Call<'_> {
@@ -104,6 +105,7 @@ impl Call<'_> {
     fn hit(&self, placed: &Placed) -> Option<Hit> {
         let hook = &placed.hook;
         let mut hit = Hit {
+            at: self.at,
             values: [0; CAPTURES],
             failed: 0,
             returned: (hook.when == When::EntryAndReturn).then_some(self.returned),
@@ -179,13 +181,15 @@ fn words(told: &[What]) -> Vec<String> {
     told.iter().map(one).collect()
 }
 
+/// When a call returns that nothing else happens in.
+const AT: Nanos = Nanos(50);
 const DI: &[(u32, u64)] = &[(RDI, MAP)];
 
 #[test]
 fn a_call_that_doubles_a_table_is_told_as_a_growth_with_both_tables() {
     let (profile, mut known) = (table(), Known::default());
     let (before, after) = (memory(4, 3, 0xa000), memory(8, 3, 0xb000));
-    let call = Call { before: &before, after: &after, registers: DI, returned: 0 };
+    let call = Call { before: &before, after: &after, registers: DI, returned: 0, at: AT };
     let told = call.told(&profile, 0, &mut known).unwrap();
     assert_eq!(
         words(&told),
@@ -193,7 +197,7 @@ fn a_call_that_doubles_a_table_is_told_as_a_growth_with_both_tables() {
         "it was there before: that is told first"
     );
     let later = memory(8, 7, 0xb000);
-    let again = Call { before: &later, after: &memory(16, 7, 0xb000), registers: DI, returned: 0 };
+    let again = Call { before: &later, after: &memory(16, 7, 0xb000), registers: DI, returned: 0, at: AT };
     assert_eq!(
         words(&again.told(&profile, 0, &mut known).unwrap()),
         ["grow Double 8 16 Some(7)", "free b000 64 false", "allocate b000 128 true"],
@@ -205,12 +209,13 @@ fn a_call_that_doubles_a_table_is_told_as_a_growth_with_both_tables() {
 fn a_first_table_is_no_growth_and_a_call_that_changes_nothing_is_nothing() {
     let profile = profile::parse(&TABLE.replace("value = 2", "value = 0")).unwrap();
     let mut known = Known::default();
-    let call = Call { before: &memory(0, 0, 0), after: &memory(4, 0, 0xa000), registers: DI, returned: 0 };
+    let call =
+        Call { before: &memory(0, 0, 0), after: &memory(4, 0, 0xa000), registers: DI, returned: 0, at: AT };
     assert_eq!(words(&call.told(&profile, 0, &mut known).unwrap()), ["allocate a000 32 true"]);
     let same = memory(4, 3, 0xa000);
-    let call = Call { before: &same, after: &same, registers: DI, returned: 0 };
+    let call = Call { before: &same, after: &same, registers: DI, returned: 0, at: AT };
     assert!(call.told(&profile, 0, &mut known).unwrap().is_empty());
-    let shrunk = Call { before: &same, after: &memory(2, 1, 0xc000), registers: DI, returned: 0 };
+    let shrunk = Call { before: &same, after: &memory(2, 1, 0xc000), registers: DI, returned: 0, at: AT };
     let told = words(&shrunk.told(&profile, 0, &mut known).unwrap());
     assert_eq!(told, ["grow Shrink 4 2 Some(3)", "allocate c000 16 true", "free a000 32 false"]);
 }
@@ -218,11 +223,21 @@ fn a_first_table_is_no_growth_and_a_call_that_changes_nothing_is_nothing() {
 #[test]
 fn small_maps_are_dropped_by_the_filter_and_one_that_fails_its_check_is_not_understood() {
     let (profile, mut known) = (table(), Known::default());
-    let small =
-        Call { before: &memory(4, 1, 0xa000), after: &memory(8, 1, 0xb000), registers: DI, returned: 0 };
+    let small = Call {
+        before: &memory(4, 1, 0xa000),
+        after: &memory(8, 1, 0xb000),
+        registers: DI,
+        returned: 0,
+        at: AT,
+    };
     assert_eq!(small.told(&profile, 0, &mut known), None);
-    let bad =
-        Call { before: &memory(4, 3, 0xa000), after: &memory(8, 900, 0xb000), registers: DI, returned: 0 };
+    let bad = Call {
+        before: &memory(4, 3, 0xa000),
+        after: &memory(8, 900, 0xb000),
+        registers: DI,
+        returned: 0,
+        at: AT,
+    };
     assert!(bad.hit(&placed(&profile, 0)).is_some());
     assert_eq!(bad.told(&profile, 0, &mut known), None);
 }
@@ -231,7 +246,7 @@ fn small_maps_are_dropped_by_the_filter_and_one_that_fails_its_check_is_not_unde
 fn what_a_function_answers_says_how_large_a_map_becomes() {
     let (profile, mut known) = (table(), Known::default());
     let now = memory(4, 3, 0xa000);
-    let call = Call { before: &now, after: &now, registers: &[(RDI, MAP + 8)], returned: 11 };
+    let call = Call { before: &now, after: &now, registers: &[(RDI, MAP + 8)], returned: 11, at: AT };
     let told = words(&call.told(&profile, 1, &mut known).unwrap());
     assert_eq!(told, ["look Poll 3/4 Some(9)", "grow Other 4 11 Some(3)"]);
     let same = Call { returned: 4, ..call };
@@ -243,13 +258,13 @@ fn a_map_is_born_where_it_is_returned_and_only_the_death_of_one_that_is_known_is
     let (profile, mut known) = (table(), Known::default());
     let empty = memory(4, 0, 0xa000);
     let nothing = CapturedMemory::new();
-    let dies = Call { before: &empty, after: &nothing, registers: DI, returned: 0 };
+    let dies = Call { before: &empty, after: &nothing, registers: DI, returned: 0, at: AT };
     assert!(dies.told(&profile, 2, &mut known).unwrap().is_empty());
-    let born = Call { before: &nothing, after: &empty, registers: &[], returned: MAP };
+    let born = Call { before: &nothing, after: &empty, registers: &[], returned: MAP, at: AT };
     assert_eq!(words(&born.told(&profile, 3, &mut known).unwrap()), ["look Census 0/4 Some(9)"]);
     assert_eq!(words(&dies.told(&profile, 2, &mut known).unwrap()), ["free a000 32 true"]);
     assert!(dies.told(&profile, 2, &mut known).unwrap().is_empty(), "once");
-    let none = Call { before: &nothing, after: &nothing, registers: &[], returned: 0 };
+    let none = Call { before: &nothing, after: &nothing, registers: &[], returned: 0, at: AT };
     assert!(none.told(&profile, 3, &mut known).unwrap().is_empty(), "there was no memory for it");
 }
 
@@ -259,7 +274,7 @@ fn a_call_for_a_map_that_is_not_meant_means_nothing_and_is_no_loss() {
     let profile = profile::parse(&text).unwrap();
     for (used, tells) in [(2, 0), (3, 1)] {
         let memory = memory(8, used, 0x7000);
-        let call = Call { before: &memory, after: &memory, registers: &[], returned: MAP };
+        let call = Call { before: &memory, after: &memory, registers: &[], returned: MAP, at: AT };
         let mut known = Known::default();
         assert_eq!(call.told(&profile, 3, &mut known).unwrap().len(), tells, "{used}");
         assert_eq!(known.get(Address(MAP)).is_some(), tells > 0);
@@ -271,7 +286,7 @@ fn a_table_that_is_freed_is_the_one_that_the_call_is_given() {
     let (profile, mut known) = (table(), Known::default());
     let now = memory(8, 3, 0xb000);
     let registers = &[(auditor_ebpf::source::RBX, MAP), (RDI, 0xa000), (RSI, 4), (RDX, 1)];
-    let call = Call { before: &now, after: &now, registers, returned: 0 };
+    let call = Call { before: &now, after: &now, registers, returned: 0, at: AT };
     let told = words(&call.told(&profile, 4, &mut known).unwrap());
     assert_eq!(told, ["look Poll 3/8 Some(9)", "free a000 32 false"]);
 }
@@ -284,7 +299,13 @@ fn a_call_tells_of_the_one_map_that_there_is_by_what_it_is_given() {
     let found = Found::new("f".to_owned(), Spot::Found("f".to_owned(), symbol));
     let placed = hooks::hook(&profile, 4, found, |name| (name == "words").then_some(Address(MAP)));
     let nothing = CapturedMemory::new();
-    let call = Call { before: &nothing, after: &nothing, registers: &[(RDI, 0xa000), (RSI, 4)], returned: 0 };
+    let call = Call {
+        before: &nothing,
+        after: &nothing,
+        registers: &[(RDI, 0xa000), (RSI, 4)],
+        returned: 0,
+        at: AT,
+    };
     let hit = call.hit(&placed).unwrap();
     let (mut known, mut told) = (Known::default(), Vec::new());
     let telling = Telling {
@@ -299,10 +320,32 @@ fn a_call_tells_of_the_one_map_that_there_is_by_what_it_is_given() {
     assert_eq!(words(&told), ["free a000 32 false"]);
 }
 
+/// The probes of tests/kernel/fixtures/described/many.toml: a growth, and the call of free within it.
+#[test]
+fn a_table_whose_end_is_told_amid_a_growth_is_told_once() {
+    let (profile, mut known) = (table(), Known::default());
+    let growth =
+        |from: u64, to: u64, at| (memory(from, 3, 0xa000 + from), memory(to, 3, 0xa000 + to), Nanos(at));
+    let (before, after, at) = growth(4, 8, 100);
+    let call = Call { before: &before, after: &after, registers: DI, returned: 0, at };
+    call.told(&profile, 0, &mut known).unwrap();
+    let (before, after, at) = growth(8, 16, 200);
+    let registers = &[(auditor_ebpf::source::RBX, MAP), (RDI, 0xa008), (RSI, 8)];
+    let amid = Call { before: &after, after: &after, registers, returned: 0, at: Nanos(at.0 - 3) };
+    assert_eq!(words(&amid.told(&profile, 4, &mut known).unwrap()), ["free a008 64 false"]);
+    let call = Call { before: &before, after: &after, registers: DI, returned: 0, at };
+    let told = words(&call.told(&profile, 0, &mut known).unwrap());
+    assert_eq!(told, ["grow Double 8 16 Some(3)", "allocate a010 128 true"]);
+    // At the same address again, after that call: it is another table.
+    let again = Call { before: &before, after: &after, registers: DI, returned: 0, at: Nanos(300) };
+    assert_eq!(words(&again.told(&profile, 0, &mut known).unwrap()).last().unwrap(), "free a008 64 false");
+}
+
 #[test]
 fn clearing_tells_what_was_in_it_and_which_table_went() {
     let (profile, mut known) = (table(), Known::default());
-    let call = Call { before: &memory(8, 5, 0xb000), after: &memory(0, 0, 0), registers: DI, returned: 0 };
+    let call =
+        Call { before: &memory(8, 5, 0xb000), after: &memory(0, 0, 0), registers: DI, returned: 0, at: AT };
     let told = words(&call.told(&profile, 5, &mut known).unwrap());
     assert_eq!(told, ["look Poll 5/8 Some(9)", "clear Some(5)", "free b000 64 false"]);
 }
@@ -315,7 +358,7 @@ fn every_growth_kind_has_a_name() {
         [(8, 0xb000, GrowthKind::Double), (4, 0xc000, GrowthKind::SameSize), (16, 0xd000, GrowthKind::Other)]
     {
         let after = memory(slots, 3, array);
-        let call = Call { before: &before, after: &after, registers: DI, returned: 0 };
+        let call = Call { before: &before, after: &after, registers: DI, returned: 0, at: AT };
         let told = call.told(&profile, 0, &mut known).unwrap();
         let grown =
             told.iter().find_map(|what| if let What::Grow(grow) = what { Some(grow.kind) } else { None });

@@ -1,7 +1,7 @@
 //! The described maps that are known: those that hooks told of, and those that roots led to.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::audit::fact::Shape;
 use crate::audit::unit::{Address, Bytes, Nanos};
@@ -13,6 +13,8 @@ const STRIKES: u8 = 2;
 
 /// How often a map's block is asked in vain.
 const QUESTIONS: u8 = 3;
+/// Tables that are remembered as let go: as many as calls may be under way at once.
+const CALLS: usize = 256;
 
 /// How long a growth may take to tell of its new table after the old one was given back.
 const PATIENCE: Nanos = Nanos(1_000_000_000);
@@ -67,6 +69,8 @@ pub(super) struct Known {
     elements: BTreeMap<String, u64>,
     /// Maps whose table went back to the kernel, when, and which.
     doomed: Vec<(Nanos, Address, Address)>,
+    /// Tables that were let go lately, when and of which map: a call that is under way will find them gone.
+    let_go: VecDeque<(Nanos, Address, Address)>,
 }
 
 impl Known {
@@ -101,6 +105,22 @@ impl Known {
 
     pub(super) fn get(&self, name: Address) -> Option<&Map> {
         self.maps.get(&name)
+    }
+
+    /// A table of it was let go, and that has been told.
+    pub(super) fn lets_go(&mut self, at: Nanos, name: Address, table: Address) {
+        if self.let_go.len() >= CALLS {
+            self.let_go.pop_front();
+        }
+        self.let_go.push_back((at, name, table));
+    }
+
+    /// Whether a probe within a call, from then on and until then, has told that a table of it was let go.
+    pub(super) fn has_let_go(&self, name: Address, table: Address, (from, to): (Nanos, Nanos)) -> bool {
+        let is_it = |(at, of, gone): &(Nanos, Address, Address)| {
+            (*of, *gone) == (name, table) && (from..=to).contains(at)
+        };
+        self.let_go.iter().any(is_it)
     }
 
     /// The one of that name, which is known from now on. `None`: there are too many.

@@ -8,7 +8,7 @@ use super::layout::{self, Figures, Seen};
 use super::profile::{Event, Identity, Metric, Own, Probe, Profile};
 use super::windows::{Snapshot, Windows};
 use crate::audit::fact::{Allocate, Clear, Free, Grow, GrowthKind, Look, Occasion, Part, Shape, What};
-use crate::audit::unit::{Address, Bytes};
+use crate::audit::unit::{Address, Bytes, Nanos};
 use crate::runtimes::hook::Hit;
 use crate::target::memory::Memory;
 
@@ -249,7 +249,7 @@ impl Telling<'_> {
         // One that was let go first may have given its place to the next.
         let (moved, in_place): (Vec<Table>, Vec<Table>) =
             gone.partition(|(at, _)| !has.iter().any(|(place, _)| place == at));
-        in_place.into_iter().for_each(|table| self.free(map, table, None));
+        in_place.into_iter().for_each(|table| self.gone(map, table, None));
         for (at, bytes) in has.iter().filter(|table| !had.contains(table)) {
             self.told.push(What::Allocate(Allocate {
                 map,
@@ -260,8 +260,18 @@ impl Telling<'_> {
                 took: self.hit.took,
             }));
         }
-        moved.into_iter().for_each(|table| self.free(map, table, after.shape.clone().map(Box::new)));
+        moved.into_iter().for_each(|table| self.gone(map, table, after.shape.clone().map(Box::new)));
         Some(())
+    }
+
+    /// A table that was there before a call and is not after it. Where a probe amid the call has told of its end, that
+    /// is no news.
+    fn gone(&mut self, map: Address, table: Table, shape: Option<Box<Shape>>) {
+        let Hit { at, took, .. } = *self.hit;
+        let call = (Nanos(at.0.saturating_sub(took.unwrap_or_default().0)), at);
+        if !self.known.has_let_go(map, table.0, call) {
+            self.free(map, table, shape);
+        }
     }
 
     fn free(&mut self, map: Address, (table, bytes): Table, shape: Option<Box<Shape>>) {
@@ -308,6 +318,7 @@ impl Telling<'_> {
         if let Some(map) = self.known.meet(name, own) {
             map.tables.retain(|(at, _)| *at != table);
         }
+        self.known.lets_go(self.hit.at, name, table);
         self.free(name, (table, bytes), None);
         Some(())
     }
@@ -321,7 +332,7 @@ impl Telling<'_> {
             let has = after.tables();
             let gone = before.tables().into_iter().filter(|table| !has.contains(table));
             for table in gone.collect::<Vec<_>>() {
-                self.free(map, table, after.shape.clone().map(Box::new));
+                self.gone(map, table, after.shape.clone().map(Box::new));
             }
         }
         Some(())

@@ -273,11 +273,20 @@ impl LoadFactor {
 mod tests {
     use super::*;
     use crate::audit::fact::StackId;
+    use crate::audit::unit::Nanos;
 
     fn hit(values: &[u64]) -> Hit {
         let mut all = [0; auditor_ebpf::CAPTURES];
         all[..values.len()].copy_from_slice(values);
-        Hit { values: all, failed: 0, returned: None, took: None, stack: Some(StackId(4)), header: None }
+        Hit {
+            at: Nanos(9),
+            values: all,
+            failed: 0,
+            returned: None,
+            took: None,
+            stack: Some(StackId(4)),
+            header: None,
+        }
     }
 
     fn hooks(kind: Kind, inlined: &[&str]) -> Vec<Hook> {

@@ -91,7 +91,9 @@ fn a_library_that_members_load_later_is_looked_at_in_each_of_them_and_probed_onc
     target.tell("go");
     let before = functions(&said(&target, "loaded", BEFORE));
     // The file is probed for the one that was looked at first, and with it in the other one.
-    wait_until("the plugin is probed", PATIENCE, || before.iter().all(|(pid, at, was)| bytes(*pid, *at) != *was));
+    wait_until("the plugin is probed", PATIENCE, || {
+        before.iter().all(|(pid, at, was)| bytes(*pid, *at) != *was)
+    });
     target.tell("on");
     let said = said(&target, "pid", BEFORE + LATER + 1);
     let output = auditor.end_by(Signal::SIGINT).well().stdout;
@@ -109,7 +111,9 @@ fn a_library_that_members_load_later_is_looked_at_in_each_of_them_and_probed_onc
     let growths: u64 = said.values().map(|it| number(it, "/growths")).sum();
     let probes: Vec<&Value> = rows(&report, "/coverage/probes")
         .iter()
-        .filter(|probe| text(probe, "/hook").contains("table_grow") && text(probe, "/where").contains("libplug"))
+        .filter(|probe| {
+            text(probe, "/hook").contains("table_grow") && text(probe, "/where").contains("libplug")
+        })
         .collect();
     assert_eq!(probes.len(), 1, "{}", report["coverage"]);
     assert_eq!((text(probes[0], "/state"), number(probes[0], "/hits")), ("attached", growths));
