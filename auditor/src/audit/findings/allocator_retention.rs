@@ -120,7 +120,8 @@ pub(in crate::audit) fn kept(scene: &Scene<'_>) -> Option<Kept> {
         *scene.trends.whole().iter().filter(|point| point.rss.is_some()).max_by_key(|point| point.maps)?;
     let fell = then.rss?.less(report.memory.rss.last?);
     let missing = then.maps.less(of_maps(report)).less(fell);
-    // What it keeps lies in mappings that nobody explains, or in the break. What of the maps has no row may be there.
+    // What it keeps lies in mappings that nobody explains, or in the break. What of the maps has no row may be there; what
+    // maps count beyond what they hold has one, so that where they do that it is less, and the bound higher.
     let no_row = of_maps(report).less(ladder::of_maps(&report.memory.ladder));
     let beyond_maps = row(UNEXPLAINED)?.less(no_row) + row(OF_ALLOCATOR).unwrap_or_default();
     let free = report.memory.arenas.as_ref().filter(|arenas| arenas.whole).map(Arenas::free);

@@ -678,7 +678,8 @@ fn entries_that_took_the_place_of_a_table_are_not_kept_by_the_allocator() {
     let kept = |entries| finding(&after(entries), "allocator_retention").map(|it| it.reclaimable.unwrap());
     assert_eq!(kept((0, 0)), Some(Bytes(table - 100)));
     let rest = 30 * MIB + Play::new().other_memory;
-    assert_eq!(kept((0, table - 30 * MIB)), Some(Bytes(rest - 100)));
+    // The row has more than this map holds, so that nothing of it is taken to lie elsewhere: the bound is higher by that.
+    assert_eq!(kept((0, table - 30 * MIB)), Some(Bytes(rest)));
     assert_eq!([(0, table), (table, 0), (table / 2, table / 2)].map(kept), [None; 3]);
 }
 
