@@ -20,6 +20,8 @@ pub const OTHERS: usize = 4096;
 const TOGETHER: usize = 512;
 /// A header that cannot be read or understood this many polls in a row belongs to no map any more.
 const STRIKES: u8 = 2;
+/// How often a map is asked for its name: one that is changing may not be able to tell it yet.
+const QUESTIONS: u8 = 3;
 
 /// What polling has seen last.
 #[derive(Debug, Default)]
@@ -34,7 +36,9 @@ pub struct Sampler {
 #[derive(Debug, Default)]
 struct Seen {
     shape: Shape,
-    named: bool,
+    told: bool,
+    /// How often it was asked for its name; [`QUESTIONS`] once there is one.
+    asked: u8,
     /// Whether something has happened to it since.
     stirred: bool,
     /// Whether a census has told of it.
@@ -253,7 +257,7 @@ impl Sampler {
     /// whether the map is still there, as far as anybody knows.
     pub fn misread(&mut self, map: Address) -> bool {
         let seen = self.seen.get_mut(&map);
-        seen.map(|seen| seen.named = false).is_some()
+        seen.map(|seen| (seen.told, seen.asked) = (false, 0)).is_some()
     }
 
     /// A map has been dropped: the next one at its address is another.
@@ -298,7 +302,7 @@ impl Sampler {
         self.changed(view, map, shape, occasion, || view.instance.name_of(map, header, view.memory))
     }
 
-    /// The news of a shape, if it is any. The name is asked for once.
+    /// The news of a shape, if it is any. The name is asked for until there is one, but not for ever.
     fn changed(
         &mut self,
         view: View<'_>,
@@ -311,8 +315,9 @@ impl Sampler {
             return None;
         }
         let seen = self.seen.entry(map).or_default();
-        let name = if seen.named { None } else { name() };
-        seen.named = true;
+        let name = (seen.asked < QUESTIONS).then(name).flatten();
+        seen.asked = if name.is_some() { QUESTIONS } else { seen.asked.saturating_add(1) };
+        seen.told = true;
         Some(What::Look(Look {
             map,
             occasion,
@@ -327,7 +332,7 @@ impl Sampler {
     fn is_news(&mut self, map: Address, shape: &Shape) -> bool {
         let seen = self.seen.entry(map).or_default();
         seen.strikes = 0;
-        let is_news = !seen.named || seen.stirred || seen.shape != *shape;
+        let is_news = !seen.told || seen.stirred || seen.shape != *shape;
         seen.shape.clone_from(shape);
         seen.stirred = false;
         is_news
@@ -395,7 +400,7 @@ mod tests {
     fn what_a_poll_reads_is_news_once_more_when_a_hook_has_told_something_since() {
         let (map, shape) = (Address(7), |live| Shape { live, ..Shape::default() });
         let mut sampler = Sampler::default();
-        sampler.seen.entry(map).or_default().named = true;
+        sampler.seen.entry(map).or_default().told = true;
         assert!(sampler.is_news(map, &shape(229)) && sampler.is_news(map, &shape(375)));
         assert!(!sampler.is_news(map, &shape(375)));
         sampler.stir(map);
@@ -505,7 +510,7 @@ mod tests {
         assert_eq!(recounted(&mut Sampler::default(), Some((64, false))), ["Poll 64"]);
         let mut polled = Sampler::default();
         let shape = Shape { capacity: 64, ..Shape::default() };
-        let seen = Seen { shape, named: true, ..Seen::default() };
+        let seen = Seen { shape, told: true, ..Seen::default() };
         polled.seen.insert(Address(7), seen);
         assert_eq!(
             recounted(&mut polled, Some((64, true))),

@@ -86,18 +86,22 @@ impl DescribedInstance {
         self.known.get(map).map_or(map, |known| known.own)
     }
 
+    /// The same with what else is known of it.
+    fn seen(&self, map: Address) -> Seen {
+        let element = self.known.get(map).and_then(Map::element);
+        Seen { own: self.own(map), element }
+    }
+
     /// Looks at the map of that name; an error where it is not what it should be, or is not there any more.
     fn look_at(&self, map: Address, memory: &dyn Memory) -> Result<layout::Look, LayoutError> {
-        let own = self.own(map);
-        let known = self.known.get(map);
-        let element = known.and_then(Map::element);
-        let look = layout::look(&self.profile, Seen { own, element }, memory)?;
+        let seen = self.seen(map);
+        let look = layout::look(&self.profile, seen, memory)?;
         let identity = layout::identity(&self.profile, &look.scope, memory);
         if identity.is_none_or(|identity| self.known.name(identity) != map) {
             let check = format!("{}: the map has moved, or is another one", self.profile.name);
-            return Err(LayoutError::Check { what: "the map", at: own, check });
+            return Err(LayoutError::Check { what: "the map", at: seen.own, check });
         }
-        if let Some(known) = known.filter(|_| element.is_none()) {
+        if let Some(known) = self.known.get(map).filter(|_| seen.element.is_none()) {
             known.asked(layout::element_of(&self.profile, &look.scope));
         }
         Ok(look)
@@ -278,13 +282,23 @@ impl Instance for DescribedInstance {
 
     fn name_of(&self, map: Address, header: &[u8], memory: &dyn Memory) -> Option<String> {
         let overlay = Overlay { at: map, bytes: header, beneath: Some(memory) };
-        let scope = layout::scope(&self.profile, self.own(map), &overlay);
+        let seen = self.seen(map);
+        let scope = layout::scope(&self.profile, seen, &overlay);
         match label::called(&self.profile, &scope, &overlay)? {
             Called::Text(text) => Some(text),
             Called::Object(at) => self.object_at(at).map(str::to_owned),
             Called::Type => {
-                let shown = self.known.get(map)?.shown.as_ref()?;
-                Some(shown.chars().take(LONGEST_TYPE).collect())
+                let known = self.known.get(map)?;
+                let name: String = known.shown.as_ref()?.chars().take(LONGEST_TYPE).collect();
+                if self.profile.element.is_some() && !known.was_asked() {
+                    // It could not be looked at yet.
+                    return None;
+                }
+                // Functions of several types may be called alike.
+                match seen.element {
+                    Some(size) if size > 0 => Some(format!("{name} (elements of {size} B)")),
+                    _ => Some(name),
+                }
             }
         }
     }

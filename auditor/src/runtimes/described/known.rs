@@ -45,6 +45,11 @@ impl Map {
         self.element.get()
     }
 
+    /// Whether its block was ever asked.
+    pub(super) fn was_asked(&self) -> bool {
+        self.asked.get() > 0
+    }
+
     /// Its block was asked. Whoever gets no answer asks again, for the map may just have changed, but not for ever: where
     /// another allocator made the block, each question looks at memory that is none of the map's.
     pub(super) fn asked(&self, answer: Option<u64>) {

@@ -356,14 +356,16 @@ fn twenty_types_of_rust_are_told_with_capacity_and_length() {
     // Which is which, nobody says: maps are named by their tables.
     let row = |map: &&Value| {
         let room = number(map, "/capacity") / 8 * 7 - map["tombstones"].as_u64().unwrap();
-        (live(map), room, number(map, "/bytes/allocated"))
+        let name = text(map, "/name").rsplit_once("::").unwrap().1.to_owned();
+        (live(map), room, number(map, "/bytes/allocated"), name)
     };
-    let mut told: Vec<(u64, u64, u64)> =
+    let mut told: Vec<(u64, u64, u64, String)> =
         of(&report, "rust-hashbrown").iter().map(row).filter(|(live, ..)| *live >= 1000).collect();
     // A table of 2^17: elements up to where control bytes may begin, and those with a group more.
     let bytes = |map: &Value| (number(map, "/element") << 17).next_multiple_of(16) + (1 << 17) + 16 + 32;
-    let mut truth: Vec<(u64, u64, u64)> =
-        program.maps().iter().map(|map| (live(map), number(map, "/capacity"), bytes(map))).collect();
+    let name = |map: &Value| format!("reserve_rehash (elements of {} B)", number(map, "/element"));
+    let row = |map: &Value| (live(map), number(map, "/capacity"), bytes(map), name(map));
+    let mut truth: Vec<(u64, u64, u64, String)> = program.maps().iter().map(row).collect();
     told.sort_unstable();
     truth.sort_unstable();
     assert_eq!(told, truth);
