@@ -70,17 +70,18 @@ impl Table {
     pub fn element_behind(self, memory: &dyn Memory) -> Result<Option<u64>, ReadError> {
         let Some(before) = self.at.0.checked_sub(layout::WORD) else { return Ok(None) };
         let Some(word) = words(memory, [before])?.first().copied().flatten() else { return Ok(None) };
-        let most = (word & !layout::FLAGS).checked_sub(layout::WORD + self.rest.min(word));
-        let Some(most) = most.and_then(|bytes| bytes.checked_div(self.count)) else { return Ok(None) };
-        let fits = |size: &u64| {
+        // A mapping has no next chunk whose first word could be used, and its end is rounded up with that.
+        let taken = if word & layout::MAPPED == 0 { layout::WORD } else { 3 * layout::WORD };
+        let elements =
+            (word & !layout::FLAGS).checked_sub(taken).and_then(|bytes| bytes.checked_sub(self.rest));
+        let Some(most) = elements.and_then(|bytes| bytes.checked_div(self.count)) else { return Ok(None) };
+        let fits = |size: u64| {
             let len = size.checked_mul(self.count)?.checked_add(self.rest)?;
             Block { start: self.at.0, len }.next(word)
         };
-        let sizes = [most & !7, most, most.saturating_sub(1)];
-        let Some((size, next)) = sizes.iter().find_map(|size| Some((*size, fits(size)?))) else {
-            return Ok(None);
-        };
-        Ok((size > 0 && next.is_so(memory)?).then_some(size))
+        let mut sizes = [most & !7, most].into_iter().filter(|size| *size > 0);
+        let Some((size, next)) = sizes.find_map(|size| Some((size, fits(size)?))) else { return Ok(None) };
+        Ok(next.is_so(memory)?.then_some(size))
     }
 
     /// Bytes of an element that lies before `at`, by the block that the table must lie in then. `likely` is tried
@@ -282,6 +283,15 @@ mod tests {
             let found = table.element_behind(&memory(&words)).unwrap().unwrap();
             // A mapping ends with its page, whatever was asked for.
             prop_assert!(found.abs_diff(size) * count < if mapped { 4096 } else { 1 }, "{} {}", found, size);
+        }
+
+        /// Also where a larger element would almost have had room on the last page.
+        #[test]
+        fn a_mapping_is_understood_wherever_it_ends(size in 1_u64..64, bits in 6_u32..10, rest in 80_u64..9000) {
+            let table = Table { at: Address(START), count: (1 << bits) - 1, rest };
+            let words = laid(size * table.count + rest, true, 0);
+            let found = table.element_behind(&memory(&words)).unwrap();
+            prop_assert!(found.is_some_and(|found| found.abs_diff(size) * table.count < 4096), "{:?} {}", found, size);
         }
 
         #[test]

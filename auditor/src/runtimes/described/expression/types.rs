@@ -262,14 +262,8 @@ impl Function {
 
 /// Whether it asks for the size of an element.
 pub(super) fn has_element(node: &Node) -> bool {
-    let mut waiting = vec![node];
-    while let Some(node) = waiting.pop() {
-        if matches!(node, Node::Call(Function::ElementBefore | Function::ElementBehind, _)) {
-            return true;
-        }
-        waiting.extend(node.parts());
-    }
-    false
+    let is_it = matches!(node, Node::Call(Function::ElementBefore | Function::ElementBehind, _));
+    is_it || node.parts().into_iter().any(has_element)
 }
 
 /// The names that a node uses, each once.
